@@ -1,0 +1,18 @@
+"""BrainAlign in the browser: `python -m streamlit run app.py`."""
+
+import streamlit as st
+
+VIEWS = {
+    "overview": ("Overview", ":material/dashboard:"),
+    "live": ("Live", ":material/chat:"),
+    "flatmaps": ("Flatmaps", ":material/map:"),
+    "rois": ("ROIs", ":material/bar_chart:"),
+    "variance": ("Variance", ":material/join:"),
+}
+
+st.set_page_config(page_title="BrainAlign", page_icon="data/icon.svg", layout="wide")
+pages = [
+    st.Page(f"pages/{name}.py", title=title, icon=icon, url_path=name, default=name == "overview")
+    for name, (title, icon) in VIEWS.items()
+]
+st.navigation(pages, position="top").run()

@@ -1,0 +1,193 @@
+"""What every page of the app shares: the store it reads, selections that live in the link, and the header.
+
+A selection is kept in three places that must agree: the widget, the address (`st.query_params`, so that every
+view has a permalink) and the session (so that a subject chosen on one page is still chosen on the next).
+"""
+
+import os
+import tomllib
+from pathlib import Path
+
+import streamlit as st
+
+from brainalign import tables
+
+DEFAULT_STORE = tables.DATA / "store"
+CONFIGURATION = "brainalign.toml"
+
+
+# Stores ------------------------------------------------------------------------------------------------------
+
+
+def configured_stores():
+    """Directories (or database files) the app may open, by name: BRAINALIGN_STORE, brainalign.toml, or data/store.
+
+    BRAINALIGN_STORE lists paths separated as in PATH; brainalign.toml has `stores = ["path", ...]`.
+    """
+    paths = [part for part in os.environ.get("BRAINALIGN_STORE", "").split(os.pathsep) if part]
+    if not paths and Path(CONFIGURATION).is_file():
+        paths = tomllib.loads(Path(CONFIGURATION).read_text(encoding="utf-8")).get("stores", [])
+    paths = [Path(path).expanduser() for path in paths] or [DEFAULT_STORE]
+    names = [path.name for path in paths]
+    return {name if names.count(name) == 1 else str(path): path for name, path in zip(names, paths)}
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, on_release=lambda opened: opened.close())
+def _open(path):
+    """One read-only handle for each published database file; old ones are closed when they fall out."""
+    from brainalign.store import Store
+
+    return Store(path)
+
+
+def page_store():
+    """The store this page reads; where there is none yet, says how to make one and ends the page."""
+    from brainalign import store
+
+    stores = configured_stores()
+    name = choice("Store", list(stores), "store") if len(stores) > 1 else next(iter(stores))
+    try:
+        return _open(store.latest(stores[name]))
+    except (FileNotFoundError, ValueError) as problem:
+        st.title("No results yet")
+        st.text(str(problem))
+        st.write(
+            "A study fills the store. For the demo, which ships with the project, this takes some minutes:"
+        )
+        st.code(
+            "brainalign run data/study-demo.toml\nbrainalign publish data/study-demo.toml", language="bash"
+        )
+        st.stop()
+
+
+# Header ------------------------------------------------------------------------------------------------------
+
+
+def badge(store):
+    """Marks simulated data wherever it shows; nothing for real data."""
+    if store.info().get("simulated") == "true":
+        st.badge(
+            "SIMULATED",
+            icon=":material/science:",
+            color="orange",
+            help="Pictures are drawn scenes and brain responses are computed from them by known rules. "
+            "Nobody was scanned: these figures show how the software works and say nothing about brains.",
+        )
+
+
+def sentence(text):
+    """One line that says what is seen and how it was computed."""
+    st.caption(text)
+
+
+def header(store, title, text):
+    """Title, SIMULATED badge and the sentence of a view."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(title, width="content", anchor=False)
+        badge(store)
+    sentence(text)
+
+
+def empty(what, command):
+    """An empty view: what is missing and the command that would fill it; ends the page."""
+    st.info(what, icon=":material/info:")
+    st.code(command, language="bash")
+    st.stop()
+
+
+# Selections that live in the link ----------------------------------------------------------------------------
+
+
+def _settle(key, default, decode):
+    """Put the value a widget starts from into its session slot and return the slot's name.
+
+    The link wins where it changed since the app last wrote it (opened, shared, back button); then the widget;
+    then the value last used on another page. decode : text -> value, None where the text is not acceptable.
+    """
+    slot, written = f"widget {key}", f"link {key}"
+    asked = st.query_params.get(key)
+    held = st.session_state.get(slot)
+    asked = None if asked == st.session_state.get(written) else asked
+    texts = [asked, None if held is None else _encode(held), st.session_state.get(written)]
+    values = (decode(text) for text in texts if text is not None)
+    st.session_state[slot] = next((value for value in values if value is not None), default)
+    return slot
+
+
+def _encode(value):
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _remember(key, value):
+    text = _encode(value)
+    st.session_state[f"link {key}"] = text
+    if st.query_params.get(key) != text:
+        st.query_params[key] = text
+    return value
+
+
+def choice(label, options, key, format_func=str, default=None, container=None):
+    """A select box whose value lives in the link; returns the chosen option, None where there are no options."""
+    options = list(options)
+    if not options:
+        (container or st).selectbox(label, [], disabled=True, key=f"empty {key}")
+        return None
+    slot = _settle(key, default if default in options else options[0], {str(o): o for o in options}.get)
+    return _remember(key, (container or st).selectbox(label, options, key=slot, format_func=format_func))
+
+
+def segments(label, options, key, format_func=str, default=None, container=None):
+    """As `choice`, with the few options side by side."""
+    options = list(options)
+    slot = _settle(key, default if default in options else options[0], {str(o): o for o in options}.get)
+    control = (container or st).segmented_control
+    return _remember(key, control(label, options, key=slot, format_func=format_func, required=True))
+
+
+def several(label, options, key, format_func=str, default=(), container=None):
+    """Any number of options, in the options' own order; lives in the link separated by commas."""
+    options = list(options)
+    by_text = {str(option): option for option in options}
+
+    def decode(text):
+        known = [by_text[part] for part in text.split(",") if part in by_text]
+        return known if known or not text else None
+
+    slot = _settle(key, [option for option in default if option in options], decode)
+    chosen = (container or st).multiselect(label, options, key=slot, format_func=format_func)
+    return _remember(key, [option for option in options if option in chosen])
+
+
+def switch(label, key, default=False, help=None, container=None):
+    """A toggle that lives in the link."""
+    slot = _settle(key, default, {"True": True, "False": False}.get)
+    return _remember(key, (container or st).toggle(label, key=slot, help=help))
+
+
+def number(label, low, high, key, default=None, step=None, help=None, container=None):
+    """A slider that lives in the link."""
+
+    def decode(text):
+        try:
+            value = type(low)(text)
+        except ValueError:
+            return None
+        return value if low <= value <= high else None
+
+    slot = _settle(key, low if default is None else default, decode)
+    slider = (container or st).slider
+    return _remember(key, slider(label, min_value=low, max_value=high, step=step, key=slot, help=help))
+
+
+def instruction_label(id):
+    """`VQ1 · What is in this image?`; a model that takes no instruction has the id ""."""
+    if not id:
+        return "no instruction (vision only)"
+    known = tables.instructions().get(id)
+    return f"{id} · {known.text}" if known else id
+
+
+def in_order(ids):
+    """Instruction ids in the fixed order of the table; unknown ones last."""
+    order = list(tables.instructions())
+    return sorted(ids, key=lambda id: (order.index(id) if id in order else len(order), id))
