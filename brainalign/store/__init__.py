@@ -1,0 +1,11 @@
+"""The published results: one DuckDB file a version, written once and then only read.
+
+`open_latest("data/store")` gives a `Store`, whose methods each answer one question.
+`write(directory, tables)` makes a version and switches the pointer file `LATEST` to it.
+"""
+
+from brainalign.store.queries import Store, latest, open_latest
+from brainalign.store.schema import TABLES
+from brainalign.store.write import write
+
+__all__ = ["TABLES", "Store", "latest", "open_latest", "write"]

@@ -1,0 +1,299 @@
+"""Questions to a published store, one method each.
+
+Every call takes its own cursor, so one `Store` serves all threads. SQL is parameterised throughout.
+"""
+
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from brainalign.tables import instructions, rois
+
+PARTS = ("r2_a", "r2_b", "r2_ab", "shared", "unique_a", "unique_b")
+
+
+def latest(place):
+    """The path of a store: a .duckdb file itself, or the version that a directory's LATEST points to."""
+    place = Path(place)
+    if place.is_file():
+        return place
+    pointer = place / "LATEST"
+    if not pointer.is_file():
+        raise FileNotFoundError(
+            f"no store in {place}: expected a file LATEST there; run `brainalign publish`"
+        )
+    path = place / pointer.read_text(encoding="utf-8").strip()
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{pointer} names {path.name}, which is not there; run `brainalign publish` again"
+        )
+    return path
+
+
+def open_latest(place):
+    """The current `Store` of a directory, or of the .duckdb file itself."""
+    return Store(latest(place))
+
+
+class Store:
+    """A published version, read only. Close it when done, or use it in a `with`."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise FileNotFoundError(f"no store at {self.path}; run `brainalign publish STUDY.toml`")
+        try:
+            self._db = duckdb.connect(str(self.path), read_only=True)
+        except duckdb.Error as error:
+            raise ValueError(f"{self.path} is not a store that can be read: {error}") from None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Release the file."""
+        self._db.close()
+
+    def cursor(self):
+        """A cursor of its own: a connection shared by threads gives wrong results."""
+        return self._db.cursor()
+
+    def _frame(self, sql, **values):
+        with self.cursor() as db:
+            return db.execute(sql, values).df() if values else db.execute(sql).df()
+
+    def _arrays(self, sql, **values):
+        """Columns as plain arrays; a missing value is NaN."""
+        with self.cursor() as db:
+            found = db.execute(sql, values).fetchnumpy()
+        return {name: _filled(column) for name, column in found.items()}
+
+    def _list(self, sql, **values):
+        with self.cursor() as db:
+            rows = db.execute(sql, values) if values else db.execute(sql)
+            return [row[0] for row in rows.fetchall()]
+
+    # what is there
+
+    def info(self):
+        """Key -> text: version, created, simulated, study_name, study_toml, stimuli, space, solver ..."""
+        frame = self._frame("SELECT key, value FROM store")
+        return dict(zip(frame.key, frame.value))
+
+    @property
+    def simulated(self):
+        """Whether these are simulated responses, which every view and export must say."""
+        return self.info().get("simulated") == "true"
+
+    def subjects(self):
+        """One row a subject: sessions, images, test_images, units, repeats_mean."""
+        return self._frame("SELECT * FROM subjects ORDER BY subject")
+
+    def models(self):
+        """Names of the models with scores."""
+        return self._list("SELECT DISTINCT model FROM roi_scores ORDER BY model")
+
+    def instructions(self, model):
+        """Instruction ids with scores of a model, in the fixed order of the table; [""] for vision only."""
+        found = self._list("SELECT DISTINCT instruction FROM roi_scores WHERE model = $model", model=model)
+        return _in_order(found, instructions())
+
+    def layers(self, model):
+        """Layer numbers with scores of a model; 0 is the embeddings."""
+        return self._list(
+            "SELECT DISTINCT layer FROM roi_scores WHERE model = $model ORDER BY layer", model=model
+        )
+
+    def poolings(self, model):
+        """Poolings with scores of a model."""
+        sql = "SELECT DISTINCT pooling FROM roi_scores WHERE model = $model ORDER BY pooling"
+        return self._list(sql, model=model)
+
+    def coverage(self):
+        """One row a subject, model and instruction: number of layers, poolings and maps."""
+        return self._frame("""
+            SELECT subject, model, instruction, count(DISTINCT layer) AS layers,
+                   count(DISTINCT pooling) AS poolings, count(DISTINCT (layer, pooling)) AS maps
+            FROM roi_scores GROUP BY ALL ORDER BY ALL""")
+
+    def pairs(self):
+        """One row a partition of variance: subject, model, layer, pooling, a, b."""
+        return self._frame(
+            "SELECT DISTINCT subject, model, layer, pooling, a, b FROM roi_variance ORDER BY ALL"
+        )
+
+    def runs(self):
+        """What was computed, when, for how long, with which versions and warnings."""
+        return self._frame("SELECT * FROM runs ORDER BY kind, subject, model, instruction, job")
+
+    # maps: one value a unit
+
+    def n_units(self, subject):
+        """Number of units of a subject."""
+        found = self._list("SELECT units FROM subjects WHERE subject = $subject", subject=subject)
+        if not found:
+            raise ValueError(
+                f"no subject {subject!r} in {self.path.name}; it has {_names(self.subjects().subject)}"
+            )
+        return found[0]
+
+    def unit_map(self, subject, model, instruction, layer, pooling):
+        """Test r and r2 of one map: two (n_units,) float32; NaN where not defined."""
+        rows = self._arrays(
+            """SELECT unit, r, r2 FROM scores WHERE subject = $subject AND model = $model
+               AND instruction = $instruction AND layer = $layer AND pooling = $pooling""",
+            subject=subject,
+            model=model,
+            instruction=instruction,
+            layer=int(layer),
+            pooling=pooling,
+        )
+        r, r2 = np.full((2, self.n_units(subject)), np.nan, np.float32)
+        if not len(rows["unit"]):
+            raise ValueError(
+                f"no map of {subject}, {model}, {instruction or 'no instruction'}, layer {layer}, {pooling}"
+            )
+        r[rows["unit"]], r2[rows["unit"]] = rows["r"], rows["r2"]
+        return r, r2
+
+    def layer_maps(self, subject, model, instruction, pooling):
+        """All layers of one map: (layers, r (n_layers, n_units), r2 (n_layers, n_units))."""
+        rows = self._arrays(
+            """SELECT layer, unit, r, r2 FROM scores WHERE subject = $subject AND model = $model
+               AND instruction = $instruction AND pooling = $pooling""",
+            subject=subject,
+            model=model,
+            instruction=instruction,
+            pooling=pooling,
+        )
+        layers, row = np.unique(rows["layer"], return_inverse=True)
+        r, r2 = np.full((2, len(layers), self.n_units(subject)), np.nan, np.float32)
+        if not len(layers):
+            raise ValueError(f"no maps of {subject}, {model}, {instruction or 'no instruction'}, {pooling}")
+        r[row, rows["unit"]], r2[row, rows["unit"]] = rows["r"], rows["r2"]
+        return layers.tolist(), r, r2
+
+    def units(self, subject):
+        """One row a unit: unit, place, ncsnr, nc, reliable."""
+        sql = "SELECT unit, place, ncsnr, nc, reliable FROM units WHERE subject = $subject ORDER BY unit"
+        return self._frame(sql, subject=subject)
+
+    def noise_ceiling(self, subject):
+        """Percent of variance that can be explained in the test images: (n_units,)."""
+        sql = "SELECT nc FROM units WHERE subject = $subject ORDER BY unit"
+        return self._arrays(sql, subject=subject)["nc"]
+
+    def rois(self, subject):
+        """ROI name -> its units, ascending, in the order of the table of ROIs; includes unreliable units."""
+        rows = self._arrays(
+            "SELECT roi, unit FROM unit_rois WHERE subject = $subject ORDER BY roi, unit", subject=subject
+        )
+        names = _in_order(set(rows["roi"]), rois())
+        return {name: rows["unit"][rows["roi"] == name].astype(np.int64) for name in names}
+
+    def variance_map(self, subject, model, a, b, layer, pooling):
+        """Partition of one pair, signed: r2_a, r2_b, r2_ab, shared, unique_a, unique_b -> (n_units,) each."""
+        rows = self._arrays(
+            f"""SELECT unit, {", ".join(PARTS)} FROM variance WHERE subject = $subject AND model = $model
+                AND a = $a AND b = $b AND layer = $layer AND pooling = $pooling""",
+            subject=subject,
+            model=model,
+            a=a,
+            b=b,
+            layer=int(layer),
+            pooling=pooling,
+        )
+        if not len(rows["unit"]):
+            raise ValueError(f"no partition of {a} and {b} for {subject}, {model}, layer {layer}, {pooling}")
+        parts = {name: np.full(self.n_units(subject), np.nan, np.float32) for name in PARTS}
+        for name in PARTS:
+            parts[name][rows["unit"]] = rows[name]
+        return parts
+
+    # ROI tables: any argument left out is not filtered on
+
+    def roi_scores(self, subject=None, model=None, instruction=None, layer=None, pooling=None, roi=None):
+        """Rows of roi_scores that match; n counts the reliable units, n_all those before masking."""
+        return self._frame(
+            """SELECT * FROM roi_scores
+               WHERE coalesce(subject = $subject, true) AND coalesce(model = $model, true)
+               AND coalesce(instruction = $instruction, true) AND coalesce(layer = $layer, true)
+               AND coalesce(pooling = $pooling, true) AND coalesce(roi = $roi, true)
+               ORDER BY subject, model, instruction, layer, pooling, roi""",
+            subject=subject,
+            model=model,
+            instruction=instruction,
+            layer=layer,
+            pooling=pooling,
+            roi=roi,
+        )
+
+    def roi_variance(self, subject=None, model=None, a=None, b=None, layer=None, pooling=None, roi=None):
+        """Rows of roi_variance that match: signed means over units and fractions of negative units."""
+        return self._frame(
+            """SELECT * FROM roi_variance
+               WHERE coalesce(subject = $subject, true) AND coalesce(model = $model, true)
+               AND coalesce(a = $a, true) AND coalesce(b = $b, true) AND coalesce(layer = $layer, true)
+               AND coalesce(pooling = $pooling, true) AND coalesce(roi = $roi, true)
+               ORDER BY subject, model, a, b, layer, pooling, roi""",
+            subject=subject,
+            model=model,
+            a=a,
+            b=b,
+            layer=layer,
+            pooling=pooling,
+            roi=roi,
+        )
+
+    # pictures, answers, surface
+
+    def image_ids(self, subject=None, shared=None):
+        """Ids of the pictures, ascending: all, those a subject saw, those shared by all subjects or not."""
+        sql = """
+            SELECT image_id FROM images WHERE coalesce(shared = $shared, true)
+            AND coalesce(list_contains(string_split(subjects, ' '), $subject), true) ORDER BY image_id"""
+        return self._arrays(sql, subject=subject, shared=shared)["image_id"]
+
+    def answer(self, model, instruction, image_id):
+        """What a model answered, or None if it was not asked."""
+        sql = "SELECT answer FROM answers WHERE model = $model AND instruction = $asked AND image_id = $image"
+        found = self._list(sql, model=model, asked=instruction, image=int(image_id))
+        return found[0] if found else None
+
+    def geometry(self):
+        """The flat surface (surface.FlatGeometry) that flat_units belongs to."""
+        from brainalign.surface import from_bytes
+
+        found = self._list("SELECT data FROM geometry")
+        if not found:
+            raise ValueError(f"{self.path.name} has no flat surface; publish it again")
+        return from_bytes(found[0])
+
+    def flat_units(self, subject):
+        """For each vertex of fsaverage5, left then right, the unit shown there or -1: (20484,) int32."""
+        found = self._list("SELECT data FROM flat_units WHERE subject = $subject", subject=subject)
+        if not found:
+            raise ValueError(
+                f"no surface mapping of {subject!r}; {self.path.name} has {_names(self.subjects().subject)}"
+            )
+        return np.frombuffer(found[0], "<i4")
+
+
+def _filled(column):
+    if not isinstance(column, np.ma.MaskedArray):
+        return column
+    return column.filled(np.nan) if column.dtype.kind == "f" else column.data
+
+
+def _in_order(found, table):
+    """Names in a table's order, then the rest by name."""
+    order = {name: i for i, name in enumerate(table)}
+    return sorted(found, key=lambda name: (order.get(name, len(order)), name))
+
+
+def _names(values):
+    return ", ".join(values) or "none"

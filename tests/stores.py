@@ -1,0 +1,187 @@
+"""A small store with every table, for tests of pages, figures and queries: numbers by rule, quick to make."""
+
+import json
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from brainalign import store, surface
+
+SUBJECTS = ("subj01", "subj02", "subj05")
+INSTRUCTIONS = ("IC", "VQ1", "IU3")
+POOLINGS = ("last_prompt", "mean_generated")
+LAYERS = range(4)
+N_UNITS = 300
+ROIS = {
+    "V1": slice(0, 60),
+    "FFA": slice(60, 110),
+    "PPA": slice(110, 180),
+    "visual cortex (nsdgeneral)": slice(0, 280),
+}
+PAIR_LAYER = 2
+
+
+def maps():
+    """(subject, model, instruction, layer, pooling) of each map, in key order; the ViT has no instruction."""
+    for subject in SUBJECTS:
+        for instruction in sorted(INSTRUCTIONS):
+            for layer in LAYERS:
+                yield from ((subject, "llava-demo", instruction, layer, pooling) for pooling in POOLINGS)
+        yield from ((subject, "vit-demo", "", layer, "mean_image") for layer in LAYERS)
+
+
+@cache
+def scores():
+    """The table `scores`: r between -0.1 and 0.8, by ROI and layer; one unit in fifty is NaN."""
+    rng, frames = np.random.default_rng(0), []
+    for subject, model, instruction, layer, pooling in maps():
+        r = np.clip(rng.normal(0.15 + 0.05 * layer, 0.1, N_UNITS), -0.1, 0.7)
+        r[ROIS["V1"] if model == "vit-demo" else ROIS["FFA"]] += 0.1
+        r[::50] = np.nan
+        key = {
+            "subject": subject,
+            "model": model,
+            "instruction": instruction,
+            "layer": layer,
+            "pooling": pooling,
+        }
+        frames.append(pd.DataFrame(key | {"unit": np.arange(N_UNITS), "r": r, "r2": np.sign(r) * r**2}))
+    return pd.concat(frames, ignore_index=True).astype({"r": "f4", "r2": "f4", "layer": "u1", "unit": "u4"})
+
+
+@cache
+def units():
+    """The table `units`: nc falls from 60 to 5 percent; the units where r is NaN are not reliable."""
+    unit = np.arange(N_UNITS)
+    ncsnr = np.linspace(1.2, 0.2, N_UNITS)
+    frame = {
+        "unit": unit,
+        "place": unit * 7,
+        "ncsnr": ncsnr,
+        "nc": np.linspace(60, 5, N_UNITS),
+        "reliable": unit % 50 > 0,
+    }
+    return pd.concat([pd.DataFrame({"subject": subject} | frame) for subject in SUBJECTS], ignore_index=True)
+
+
+@cache
+def variance():
+    """The table `variance`: captioning with each other instruction; some parts are negative."""
+    rng, frames = np.random.default_rng(1), []
+    for subject in SUBJECTS:
+        for b in sorted(set(INSTRUCTIONS) - {"IC"}):
+            r2_a, r2_b, extra = (
+                rng.uniform(0, 0.3, N_UNITS),
+                rng.uniform(0, 0.3, N_UNITS),
+                rng.normal(0.05, 0.05, N_UNITS),
+            )
+            r2_ab = np.maximum(r2_a, r2_b) + extra
+            parts = {"shared": r2_a + r2_b - r2_ab, "unique_a": r2_ab - r2_b, "unique_b": r2_ab - r2_a}
+            key = {
+                "subject": subject,
+                "model": "llava-demo",
+                "layer": PAIR_LAYER,
+                "pooling": "mean_generated",
+            }
+            key |= {"a": "IC", "b": b, "unit": np.arange(N_UNITS), "r2_a": r2_a, "r2_b": r2_b, "r2_ab": r2_ab}
+            frames.append(pd.DataFrame(key | parts))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _roi_rows(frame, keys, summary):
+    """One row a map and ROI from a table with one row a unit."""
+    reliable = units().drop_duplicates("unit").set_index("unit").reliable
+    rows = []
+    for name, inside in ROIS.items():
+        n_all = len(range(*inside.indices(N_UNITS)))
+        part = frame[frame.unit.isin(range(*inside.indices(N_UNITS))) & frame.unit.map(reliable)]
+        rows.append(summary(part.groupby(keys)).reset_index().assign(roi=name, n_all=n_all))
+    return pd.concat(rows, ignore_index=True).sort_values([*keys, "roi"])
+
+
+def _score_summary(groups):
+    nc = units().drop_duplicates("unit").set_index("unit").nc
+    means = groups.agg(
+        n=("unit", "size"), r_mean=("r", "mean"), r_median=("r", "median"), r2_mean=("r2", "mean")
+    )
+    means["nc_mean"] = groups.unit.apply(lambda unit: nc[unit].mean())
+    means["r_norm_mean"] = means.r_mean / np.sqrt(means.nc_mean / 100)
+    return means
+
+
+def _variance_summary(groups):
+    parts = ["shared", "unique_a", "unique_b"]
+    means = groups[["r2_a", "r2_b", "r2_ab", *parts]].mean()
+    negative = groups[parts].agg(lambda values: (values < 0).mean()).add_suffix("_negative")
+    return pd.concat([means, negative, groups.size().rename("n")], axis=1)
+
+
+def _flat_units(k):
+    """Units in patches around both occipital poles; most of cortex shows nothing."""
+    vertex = np.full(surface.N_VERTICES, -1, "<i4")
+    shown = np.arange(k, surface.N_VERTICES, 4)
+    vertex[shown] = np.arange(len(shown)) * N_UNITS // len(shown)
+    return vertex.tobytes()
+
+
+def tables():
+    """Every table of the tiny store, by name."""
+    keys = ["subject", "model", "instruction", "layer", "pooling"]
+    pair = ["subject", "model", "layer", "pooling", "a", "b"]
+    geometry = surface.flat_geometry(256, 128)
+    flat = {"hash": geometry.hash, "width": geometry.width, "height": geometry.height}
+    images = pd.DataFrame({"image_id": np.arange(0, 120, 3)})
+    images["shared"] = images.image_id < 30
+    images["subjects"] = np.where(images.shared, " ".join(SUBJECTS), "subj01")
+    inside = [
+        {"roi": roi, "unit": unit} for roi, part in ROIS.items() for unit in range(*part.indices(N_UNITS))
+    ]
+    answers = [
+        {
+            "model": "llava-demo",
+            "instruction": i,
+            "image_id": int(k),
+            "answer": f"{i}: a dog <b>and</b> {k} cats",
+        }
+        for i in INSTRUCTIONS
+        for k in images.image_id
+    ]
+    runs = pd.DataFrame([key[:3] for key in maps()], columns=keys[:3]).drop_duplicates()
+    runs = runs.assign(job=[f"{k:016x}" for k in range(len(runs))], kind="encode", seconds=1.5, warnings="")
+    runs = runs.assign(
+        created="2026-01-01T00:00:00+00:00", versions=json.dumps({"numpy": "2.0", "prompt": "..."})
+    )
+    people = pd.DataFrame({"subject": SUBJECTS, "sessions": [3, 2, 3], "images": 40, "test_images": 10})
+    return {
+        "scores": [scores()],
+        "units": [units()],
+        "unit_rois": [pd.DataFrame(inside).assign(subject=subject) for subject in SUBJECTS],
+        "roi_scores": [_roi_rows(scores(), keys, _score_summary)],
+        "variance": [variance()],
+        "roi_variance": [_roi_rows(variance(), pair, _variance_summary)],
+        "images": [images],
+        "answers": [pd.DataFrame(answers)],
+        "geometry": [pd.DataFrame([flat | {"data": surface.to_bytes(geometry)}])],
+        "flat_units": [
+            pd.DataFrame([{"subject": s, "data": _flat_units(k)} for k, s in enumerate(SUBJECTS)])
+        ],
+        "runs": [runs],
+        "subjects": [people.assign(units=N_UNITS, repeats_mean=2.5)],
+    }
+
+
+def info(**changes):
+    """The table `store` of the tiny store."""
+    values = {"simulated": "true", "study_name": "tiny", "study_toml": '[study]\nname = "tiny"\n'}
+    return (
+        values | {"stimuli": "demo:0", "space": "func1pt8mm", "solver": "himalaya", "min_nc": "10"} | changes
+    )
+
+
+def tiny_store(directory, **changes):
+    """Write the tiny store into a directory and return the path of its .duckdb file.
+
+    changes : entries of its table `store` that should differ, such as simulated="false"
+    """
+    return store.write(directory, tables(), info(**changes))
