@@ -60,7 +60,7 @@ class FlatGeometry:
 
     @cached_property
     def edges(self):
-        """Edges (n_edges, 2), the edges of each face (n_faces, 3), which edges lie on the rim (n_edges,) bool."""
+        """Edges (n_edges, 2), edges of each face (n_faces, 3), whether an edge is on the rim (n_edges,)."""
         sides = np.sort(self.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
         edges, of_face, count = np.unique(sides, axis=0, return_inverse=True, return_counts=True)
         return edges, of_face.reshape(-1, 3), count == 1
@@ -131,7 +131,7 @@ def _cross(a, b):
 
 
 def outlines(geometry, inside):
-    """Closed polylines around the vertices where `inside` (n_vertices,) is True: (n, 2) pixel coordinates each.
+    """Closed polylines around the vertices where `inside` (n_vertices,) is True: (n, 2) pixel positions.
 
     They run through the middle of each edge that leaves the region, and along the rim where the region meets
     a cut. The first point of a polyline is repeated at its end.
