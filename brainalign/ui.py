@@ -16,13 +16,14 @@ DEFAULT_STORE = tables.DATA / "store"
 CONFIGURATION = "brainalign.toml"
 
 
-# Stores ------------------------------------------------------------------------------------------------------
+# --- Stores ---
 
 
 def configured_stores():
-    """Directories (or database files) the app may open, by name: BRAINALIGN_STORE, brainalign.toml, or data/store.
+    """Store directories (or database files) the app may open, by name.
 
-    BRAINALIGN_STORE lists paths separated as in PATH; brainalign.toml has `stores = ["path", ...]`.
+    From BRAINALIGN_STORE (paths separated as in PATH), else brainalign.toml (`stores = ["path", ...]`), else
+    data/store. A link can choose among these by name and no others.
     """
     paths = [part for part in os.environ.get("BRAINALIGN_STORE", "").split(os.pathsep) if part]
     if not paths and Path(CONFIGURATION).is_file():
@@ -40,10 +41,23 @@ def _open(path):
     return Store(path)
 
 
+def _start_over_through_app():
+    """A fresh server that is first asked for /rois takes pages/ for the app itself and never runs app.py.
+
+    Streamlit decides so once, before any script runs, and st.navigation corrects it; so correct it and begin again.
+    """
+    from streamlit.runtime.pages_manager import PagesManager
+
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
 def page_store():
     """The store this page reads; where there is none yet, says how to make one and ends the page."""
     from brainalign import store
 
+    _start_over_through_app()
     stores = configured_stores()
     name = choice("Store", list(stores), "store") if len(stores) > 1 else next(iter(stores))
     try:
@@ -51,16 +65,12 @@ def page_store():
     except (FileNotFoundError, ValueError) as problem:
         st.title("No results yet")
         st.text(str(problem))
-        st.write(
-            "A study fills the store. For the demo, which ships with the project, this takes some minutes:"
-        )
-        st.code(
-            "brainalign run data/study-demo.toml\nbrainalign publish data/study-demo.toml", language="bash"
-        )
+        st.write("A study fills the store. For the demo, which ships with the project, this takes some minutes:")
+        st.code("brainalign run data/study-demo.toml\nbrainalign publish data/study-demo.toml", language="bash")
         st.stop()
 
 
-# Header ------------------------------------------------------------------------------------------------------
+# --- Header ---
 
 
 def badge(store):
@@ -88,6 +98,17 @@ def header(store, title, text):
     sentence(text)
 
 
+def plot(figure, key, alt):
+    """A figure in the page's own ink; alt : what a screen reader says."""
+    ink = "#e4e8ec" if st.context.theme.type == "dark" else "#1f2933"
+    figure.update_layout(font_color=ink)
+    figure.update_annotations(font_color=ink)
+    figure.update_xaxes(tickfont_color=ink, title_font_color=ink)
+    figure.update_yaxes(tickfont_color=ink, title_font_color=ink)
+    bar = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+    st.plotly_chart(figure, key=key, alt=alt, config=bar)
+
+
 def empty(what, command):
     """An empty view: what is missing and the command that would fill it; ends the page."""
     st.info(what, icon=":material/info:")
@@ -95,7 +116,7 @@ def empty(what, command):
     st.stop()
 
 
-# Selections that live in the link ----------------------------------------------------------------------------
+# --- Selections that live in the link ---
 
 
 def _settle(key, default, decode):
@@ -127,7 +148,7 @@ def _remember(key, value):
 
 
 def choice(label, options, key, format_func=str, default=None, container=None):
-    """A select box whose value lives in the link; returns the chosen option, None where there are no options."""
+    """A select box whose value lives in the link; returns the chosen option, None where there are none."""
     options = list(options)
     if not options:
         (container or st).selectbox(label, [], disabled=True, key=f"empty {key}")
@@ -154,7 +175,8 @@ def several(label, options, key, format_func=str, default=(), container=None):
         return known if known or not text else None
 
     slot = _settle(key, [option for option in default if option in options], decode)
-    chosen = (container or st).multiselect(label, options, key=slot, format_func=format_func)
+    pills = (container or st).pills
+    chosen = pills(label, options, key=slot, format_func=format_func, selection_mode="multi")
     return _remember(key, [option for option in options if option in chosen])
 
 

@@ -1,6 +1,6 @@
 """Fixtures that serve the app and look at it in a real Chromium.
 
-BRAINALIGN_BROWSER=required makes a missing Chromium a failure; otherwise such tests are skipped with the reason.
+BRAINALIGN_BROWSER=required makes a missing Chromium a failure; else such tests are skipped with the reason.
 Every page opened through `visit` also proves that nothing outside 127.0.0.1 was asked for.
 """
 
@@ -107,7 +107,7 @@ def settled(page):
 
 @pytest.fixture
 def visit(chromium):
-    """visit(address, width=1280, dark=False) -> Playwright page, settled; fails on any request to elsewhere."""
+    """visit(address, width=1280, dark=False) -> settled Playwright page; fails on any request to elsewhere."""
     contexts, elsewhere = [], []
 
     def note(request):

@@ -1,0 +1,67 @@
+"""Matrices: what a store covers, and one quantity over instructions and ROIs."""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from brainalign.figures.theme import DIVERGING, MODELS, finish
+from brainalign.tables import instructions
+
+ROW = 30  # pixels
+
+
+def matrix(frame, title, labels=str):
+    """One signed quantity, rows by columns, on a scale that is symmetric about 0; NaN cells stay empty.
+
+    frame : index the rows, columns the columns, in the order drawn; labels : what the row's axis says
+    """
+    values = frame.to_numpy(float)
+    limit = np.nanmax(np.abs(values)) if np.isfinite(values).any() else 1.0
+    figure = go.Figure(
+        go.Heatmap(
+            z=values,
+            x=[name.replace(" (", "<br>(").replace(" stream", "<br>stream") for name in frame.columns],
+            y=[labels(row) for row in frame.index],
+            zmin=-limit,
+            zmax=limit,
+            colorscale=DIVERGING,
+            xgap=2,
+            ygap=2,
+            texttemplate="%{z:.3f}",
+            hovertemplate="%{y}<br>%{x}: %{z:.4f}<extra></extra>",
+            colorbar={"title": {"text": title, "side": "right"}, "thickness": 12},
+            hoverongaps=False,
+        )
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(side="top", showgrid=False, tickangle=0)
+    return finish(figure, 110 + ROW * max(2, len(frame)))
+
+
+def coverage(frame):
+    """Maps by subject (rows) and by model and instruction (columns); an empty cell was not computed.
+
+    frame : columns subject, model, instruction, maps
+    """
+    order = {id: k for k, id in enumerate(instructions())}
+    columns = sorted(set(zip(frame.model, frame.instruction)), key=lambda c: (c[0], order.get(c[1], -1)))
+    subjects = sorted(set(frame.subject))
+    maps = {(row.subject, row.model, row.instruction): row.maps for row in frame.itertuples()}
+    cells = [[maps.get((subject, *column), np.nan) for column in columns] for subject in subjects]
+    figure = go.Figure(
+        go.Heatmap(
+            z=cells,
+            x=[[model for model, _ in columns], [instruction or "–" for _, instruction in columns]],
+            y=subjects,
+            colorscale=[[0, MODELS["llava-demo"]], [1, MODELS["llava-demo"]]],
+            showscale=False,
+            xgap=2,
+            ygap=2,
+            texttemplate="%{z}",
+            textfont={"color": "#10202b"},
+            hovertemplate="%{y}, %{x}: %{z} maps<extra></extra>",
+            hoverongaps=False,
+        )
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(side="top", showgrid=False, tickangle=0)
+    return finish(figure, 120 + ROW * max(1, len(subjects)))

@@ -1,0 +1,73 @@
+"""The one home of colours: fixed for each instruction and model, told apart by colour-blind readers.
+
+Instructions of a family share a hue (Okabe and Ito's, Paul Tol's for the rest) and differ in lightness.
+Greys and the text's own colour come from the page, so that figures work on light and dark grounds.
+"""
+
+from zlib import crc32
+
+from brainalign.tables import instructions
+
+FAMILIES = {
+    "image captioning": "#0072b2",
+    "visual question answering": "#e69f00",
+    "visual relationship": "#cc79a7",
+    "commonsense reasoning": "#009e73",
+    "image understanding": "#d55e00",
+    "scene recognition": "#56b4e9",
+    "descriptive": "#6a5acd",
+    "analytical": "#aa4466",
+    "attribute": "#999933",
+    "relational": "#44aa99",
+    "free": "#8a8f98",
+}
+MODELS = {
+    "llava-1.5-7b": "#4477aa",
+    "llava-demo": "#3c9dc7",
+    "llava-demo-random": "#9aa0a6",
+    "vit-demo": "#c2a32d",
+}
+OTHERS = ("#228833", "#aa3377", "#ee6677", "#7a6fd0", "#b0713c")
+MUTED = "#8a929b"  # marks that carry no category: noise ceilings, axes through zero
+SEQUENTIAL = "Cividis"
+DIVERGING = [[0.0, "#2166ac"], [0.25, "#92c5de"], [0.5, "#f2f2f2"], [0.75, "#f4a582"], [1.0, "#b2182b"]]
+
+
+def _lighter(colour, share):
+    """A colour mixed with white, share 0 .. 1."""
+    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(part + (255 - part) * share):02x}" for part in parts)
+
+
+def instruction_colour(id):
+    """The fixed colour of an instruction: its family's hue, lighter from member to member."""
+    known = instructions()
+    if id not in known:
+        return MUTED
+    family = known[id].family
+    members = [key for key, other in known.items() if other.family == family]
+    return _lighter(FAMILIES.get(family, MUTED), 0.28 * members.index(id))
+
+
+def model_colour(name):
+    """The fixed colour of a model; one that the table does not list always gets the same of a few others."""
+    return MODELS.get(name, OTHERS[crc32(name.encode()) % len(OTHERS)])
+
+
+def translucent(colour, alpha):
+    """`#rrggbb` with an opacity, as Plotly writes it."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"
+
+
+def finish(figure, height, legend_y=1.02, **layout):
+    """Margins, legend and hover shared by all figures."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 28, "b": 8},
+        legend={"orientation": "h", "y": legend_y, "yanchor": "bottom", "x": 0, "title": None},
+        hoverlabel={"namelength": -1},
+        bargap=0,
+        **layout,
+    )
+    return figure

@@ -1,0 +1,86 @@
+"""What is in the store, and what can be seen of it."""
+
+import streamlit as st
+
+from brainalign import figures, tables, ui
+
+LINKS = {
+    "live": "Ask a model about a picture and watch it answer",
+    "flatmaps": "Where in cortex a model's representation predicts the response",
+    "rois": "How well, region by region, for each instruction",
+    "variance": "What two instructions explain together and apart",
+}
+
+store = ui.page_store()
+info = store.info()
+ui.header(
+    store,
+    "BrainAlign",
+    "Which instructions make a multimodal language model represent a picture as the brain does? "
+    "Each model saw the pictures that people saw in the scanner; ridge regression on its hidden states then "
+    "predicted the people's responses to pictures that neither had been fitted on.",
+)
+if store.simulated:
+    st.info(
+        "This store is a simulation. The pictures are drawn scenes and the responses follow from their contents "
+        "by known rules plus noise, so nothing here says anything about real brains.",
+        icon=":material/science:",
+    )
+
+for column, (name, text) in zip(st.columns(len(LINKS)), LINKS.items()):
+    with column.container(border=True, height="stretch"):
+        st.page_link(f"pages/{name}.py", icon=":material/arrow_forward:")
+        st.caption(text)
+
+subjects, coverage, models = store.subjects(), store.coverage(), store.models()
+if coverage.empty:
+    ui.empty("The store has no scores yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
+
+st.subheader("What was computed", anchor=False)
+ui.sentence(
+    "Maps for each subject, model and instruction: one for each layer and way of pooling the hidden states. "
+    "A model without language takes no instruction (–)."
+)
+ui.plot(figures.coverage(coverage), "coverage", "Number of maps by subject, model and instruction")
+
+left, right = st.columns(2, gap="large")
+with left:
+    st.subheader("Subjects", anchor=False)
+    ui.sentence("Test images are those every subject saw; scores come from them alone.")
+    st.dataframe(
+        subjects,
+        hide_index=True,
+        column_config={
+            "test_images": "test images",
+            "units": st.column_config.NumberColumn("units", help="Voxels or vertices in the masks", format="%d"),
+            "repeats_mean": st.column_config.NumberColumn("repeats", help="Mean over images", format="%.2f"),
+        },
+    )
+    st.subheader("Models", anchor=False)
+    st.dataframe(
+        [
+            {"model": name, "layers": len(store.layers(name)), "poolings": ", ".join(store.poolings(name))}
+            for name in models
+        ],
+        hide_index=True,
+    )
+with right:
+    st.subheader("Instructions", anchor=False)
+    ui.sentence("In the fixed order of the paper; levels go from perception (0) to reasoning (3).")
+    known = tables.instructions()
+    st.dataframe(
+        [
+            {"id": id, "text": known[id].text, "family": known[id].family, "level": known[id].level}
+            for id in ui.in_order(set(coverage.instruction))
+            if id in known
+        ],
+        hide_index=True,
+        row_height=32,
+    )
+
+with st.expander("Version and provenance"):
+    named = {"version": info.get("version"), "created": info.get("created"), "file": store.path.name}
+    named |= {key: info.get(key) for key in ("study_name", "space", "solver", "stimuli")}
+    st.table({key: value or "–" for key, value in named.items()}, border="horizontal")
+    st.code(info.get("study_toml", ""), language="toml")
+    st.dataframe(store.runs(), hide_index=True)

@@ -1,0 +1,80 @@
+"""The variance that two instructions explain together and apart."""
+
+import streamlit as st
+
+from brainalign import figures, tables, ui
+from brainalign.figures import frames, theme
+
+MEAN = "mean of subjects"
+
+store = ui.page_store()
+ui.header(
+    store,
+    "Variance",
+    "What two instructions explain of the response to test images together and apart: ridge models on each and a "
+    "banded model on both; shared = R²(a) + R²(b) − R²(both), only a = R²(both) − R²(b).",
+)
+table = store.roi_variance()
+if table.empty:
+    ui.empty("The store has no partition of variance yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
+
+# what to partition
+controls = st.columns([1.2, 1, 2.2, 1.6])
+model = ui.choice("Model", sorted(set(table.model)), "model", container=controls[0])
+table = table[table.model == model]
+subject = ui.choice("Subject", [MEAN, *sorted(set(table.subject))], "subject", container=controls[1])
+pairs = list(dict.fromkeys(zip(table.a, table.b)))
+anchors = ui.in_order({a for a, _ in pairs})
+a = anchors[0] if len(anchors) == 1 else ui.choice("First instruction", anchors, "a", container=controls[2])
+b = ui.choice(
+    f"{a} with", ui.in_order({b for x, b in pairs if x == a}), "b", ui.instruction_label, container=controls[2]
+)
+roi = ui.choice(
+    "Region", frames.in_order(table.roi, tables.rois()), "roi", default=frames.WHOLE, container=controls[3]
+)
+several = [key for key in ("pooling", "layer") if (table.groupby(["subject", "a", "b"])[key].nunique() > 1).any()]
+for key in several:
+    table = table[table[key].astype(str) == ui.choice(key.capitalize(), sorted(map(str, set(table[key]))), key)]
+if subject != MEAN:
+    table = table[table.subject == subject]
+
+# one pair in one region
+names = {"unique_a": f"{a} only", "shared": "shared", "unique_b": f"{b} only"}
+colours = {"a": theme.instruction_colour(a), "b": theme.instruction_colour(b)}
+pair = table[(table.a == a) & (table.b == b) & (table.roi == roi)].dropna(subset=list(names))
+if pair.empty:
+    st.info(f"The partition of {a} and {b} is not defined in {roi} for {subject}.")
+    st.stop()
+parts = pair[list(names)].mean().to_dict()
+left, right = st.columns([1.15, 1], gap="large")
+with left:
+    st.subheader(f"{a} and {b} in {roi}", anchor=False)
+    spoken = ", ".join(f"{names[part]} {value:.3f}" for part, value in parts.items())
+    ui.plot(figures.venn(parts, {"a": a, "b": b}, colours), "venn", f"Two circles: {spoken}")
+    negative = [f"{names[part]} is {value:.4f}" for part, value in parts.items() if value < 0]
+    if negative:
+        st.badge(f"negative: {'; '.join(negative)}, drawn with area 0", icon=":material/warning:", color="orange")
+    ui.sentence("Areas are true to the numbers (R², share of the variance of the response).")
+with right:
+    st.subheader("Signed values", anchor=False)
+    bars = {"unique_a": colours["a"], "shared": theme.MUTED, "unique_b": colours["b"], "r2_ab": theme.MUTED}
+    signed = figures.signed_bars(pair, bars, names | {"r2_ab": "both together"}, "R²")
+    ui.plot(signed, "signed", "The same numbers as bars, each subject a point")
+    below = ", ".join(f"{names[part]} {100 * pair[f'{part}_negative'].mean():.0f} %" for part in names)
+    ui.sentence(f"Points: subjects. Share of units below 0: {below}.")
+layers = ", ".join(f"{row.subject} layer {row.layer}" for row in pair.itertuples())
+units = f"{pair.n.min()}–{pair.n.max()}" if pair.n.min() < pair.n.max() else pair.n.min()
+ui.sentence(
+    f"{ui.instruction_label(a)} and {ui.instruction_label(b)}. {layers}, chosen by cross-validation on the training "
+    f"images; {units} reliable units of {pair.n_all.max()} in the region."
+)
+
+# all instructions
+st.subheader(f"{a} with every other instruction", anchor=False)
+words = {"shared": "shared", "unique_a": f"{a} only", "unique_b": "the other only"}
+part = ui.segments("Part", list(words), "part", words.get)
+grid = table[table.a == a].groupby(["b", "roi"])[part].mean().unstack("roi")
+grid = grid.loc[ui.in_order(grid.index), frames.in_order(grid.columns, tables.rois())]
+ui.plot(figures.matrix(grid, "R²", ui.instruction_label), "matrix", f"{words[part]} by instruction and region")
+with st.expander("Data"):
+    st.dataframe(table[table.a == a], hide_index=True)
