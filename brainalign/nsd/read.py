@@ -1,0 +1,131 @@
+"""Low-level readers: one file in, one array out; a file that cannot be read is a ValueError that names it."""
+
+from contextlib import contextmanager
+from math import prod
+
+import h5py
+import nibabel as nib
+import numpy as np
+from nibabel.openers import ImageOpener
+
+from brainalign.nsd.layout import TRIALS
+
+DEFLATE = 1100  # no gzip file holds more than this many times its own size
+
+
+@contextmanager
+def reading(path, kind):
+    """Turns whatever goes wrong while reading `path` into one plain sentence."""
+    try:
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is missing")
+        if not path.is_file():
+            raise ValueError("it is not a file" if not path.is_dir() else "it is a folder")
+        if not path.stat().st_size:
+            raise ValueError("the file is empty")
+        yield
+    except FileNotFoundError:
+        raise
+    except PermissionError:
+        raise ValueError(f"{path} cannot be read: permission denied") from None
+    except Exception as error:  # the libraries raise nearly anything on a damaged file
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path} cannot be read as {kind}: {reason}") from None
+
+
+def header(path):
+    """(shape, dtype, offset in bytes) of a NIfTI or MGH image, after a check that the file can hold them."""
+    with reading(path, "an image"):
+        proxy = nib.load(path).dataobj
+        size = prod(int(n) for n in proxy.shape) * proxy.dtype.itemsize
+        zipped = path.suffix in (".gz", ".mgz")
+        room = path.stat().st_size * DEFLATE if zipped else path.stat().st_size - proxy.offset
+        if min(proxy.shape, default=0) < 1 or size > room:
+            raise ValueError(f"its header declares {proxy.shape} {proxy.dtype}, more than the file holds")
+        return tuple(int(n) for n in proxy.shape), proxy.dtype, int(proxy.offset)
+
+
+def volume(path):
+    """(X, Y, Z) values of a NIfTI volume in nibabel's orientation."""
+    shape, _, _ = header(path)
+    with reading(path, "a NIfTI volume"):
+        if len(shape) != 3:
+            raise ValueError(f"it has shape {shape}, expected three dimensions")
+        return np.asarray(nib.load(path).dataobj)
+
+
+def surface(path):
+    """(n_vertices, n_values) of an MGH or MGZ file."""
+    shape, _, _ = header(path)
+    with reading(path, "an MGH surface file"):
+        return np.asarray(nib.load(path).dataobj).reshape(shape[0], -1, order="F")
+
+
+def as_labels(values):
+    """Stored labels, whatever their type, as int16; NaN counts as -1 (not cortex)."""
+    return np.rint(np.nan_to_num(values, nan=-1)).astype(np.int16)
+
+
+def table(path):
+    """{integer: name} of a label table: a line "<integer> <name>" for each label, counted from 0."""
+    with reading(path, "a label table"):
+        pairs = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        names = {int(number): name.strip() for number, name in pairs}
+        if sorted(names) != list(range(len(pairs))):
+            raise ValueError(f"its integers are {sorted(names)[:6]}..., expected each of 0..{len(pairs) - 1} once")
+        return names
+
+
+def frames(path):
+    """Each frame of a 4-D image in turn, flat in Fortran order and unscaled: never more than one in memory."""
+    shape, dtype, offset = header(path)
+    size = prod(shape[:3]) * dtype.itemsize
+    with reading(path, "a 4-D image"), ImageOpener(path) as file:
+        file.seek(offset)
+        for frame in range(shape[3] if len(shape) > 3 else 1):
+            data = file.read(size)
+            if len(data) < size:
+                raise ValueError(f"it ends in frame {frame + 1} of {shape[3]}")
+            yield np.frombuffer(data, dtype)
+
+
+def hdf5_betas(path, voxels, shape):
+    """(750, n_voxels) int16 of a session's HDF5 file; `voxels` are C-order indices into `shape` (X, Y, Z).
+
+    The dataset is (750, Z, Y, X). NSD stores one voxel's trials to a chunk, so that each row of voxels is read
+    from the first to the last one wanted; in a file stored otherwise, each trial is read once. Either way the
+    memory used besides the result is at most one row's trials or one trial's voxels, 1.4 MB at the real size.
+    """
+    x, y, z = np.unravel_index(voxels, shape)
+    out = np.empty((TRIALS, len(voxels)), np.int16)
+    with reading(path, "an HDF5 file of betas"), h5py.File(path) as file:
+        betas = file["betas"]
+        if betas.shape != (TRIALS, *shape[::-1]) or betas.dtype != np.int16:
+            raise ValueError(f"it holds {betas.shape} {betas.dtype}, expected {(TRIALS, *shape[::-1])} int16")
+        if betas.chunks != (TRIALS, 1, 1, 1):
+            for trial in range(TRIALS):
+                out[trial] = betas[trial][z, y, x]
+            return out
+        row = z * shape[1] + y
+        order = np.argsort(row, kind="stable")
+        for here in np.split(order, np.flatnonzero(np.diff(row[order])) + 1):
+            left = x[here].min()
+            out[:, here] = betas[:, z[here[0]], y[here[0]], left : x[here].max() + 1][:, x[here] - left]
+    return out
+
+
+def nifti_betas(path, voxels, shape):
+    """The same as `hdf5_betas` from a session's NIfTI file; its scale factors are ignored, as NSD's say nothing."""
+    stored, dtype, _ = header(path)
+    if stored != (*shape, TRIALS) or dtype.newbyteorder("=") != np.int16:
+        raise ValueError(f"{path} holds {stored} {dtype}, expected {(*shape, TRIALS)} int16")
+    fortran = np.ravel_multi_index(np.unravel_index(voxels, shape), shape, order="F")
+    return np.stack([frame[fortran] for frame in frames(path)])
+
+
+def surface_betas(path, vertices, n_vertices):
+    """(750, n) float32 percent signal change of one hemisphere's MGH file at `vertices`."""
+    stored, dtype, _ = header(path)
+    if stored != (n_vertices, 1, 1, TRIALS) or dtype.kind != "f":
+        raise ValueError(f"{path} holds {stored} {dtype}, expected {(n_vertices, 1, 1, TRIALS)} float32")
+    return np.stack([frame[vertices] for frame in frames(path)]).astype(np.float32)

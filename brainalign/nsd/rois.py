@@ -1,0 +1,61 @@
+"""Labels of each unit, and ROIs as masks over them."""
+
+import numpy as np
+
+from brainalign.nsd import read
+from brainalign.nsd.layout import HEMISPHERES, PER_SUBJECT
+
+
+def volume_labels(layout, subject, collection):
+    """(X * Y * Z,) int16 labels of a collection in the functional volume, C order; None where it has no file."""
+    path = layout.roi(subject, collection)
+    return read.as_labels(read.volume(path)).ravel() if path.exists() else None
+
+
+def fsaverage_labels(layout, subject, collection):
+    """(n_lh + n_rh,) int16 labels on fsaverage; None where the collection has no file.
+
+    Atlases lie on fsaverage; the retinotopic and localizer ROIs on the subject's own surface, and are brought
+    over by the nearest vertex.
+    """
+    own = collection.startswith(PER_SUBJECT)
+    paths = [layout.surface_roi(subject if own else "fsaverage", collection, h) for h in HEMISPHERES]
+    if not all(path.exists() for path in paths):
+        return None
+    sides = [read.as_labels(read.surface(path)[:, 0]) for path in paths]
+    if own:
+        sides = [side[to_native(layout, subject, h, len(side))] for side, h in zip(sides, HEMISPHERES)]
+    for path, side in zip(paths, sides):
+        if len(side) != layout.fsaverage_vertices:
+            raise ValueError(f"{path} has {len(side)} vertices, expected {layout.fsaverage_vertices}")
+    return np.concatenate(sides)
+
+
+def to_native(layout, subject, hemisphere, n_native):
+    """(n_fsaverage,) the subject's own vertex, from 0, nearest to each fsaverage vertex."""
+    path = layout.transform(subject, hemisphere, "white-to-fsaverage")
+    values = read.surface(path)[:, 0]
+    if len(values) != layout.fsaverage_vertices or not ((values >= 1) & (values <= n_native)).all():
+        raise ValueError(
+            f"{path} has {len(values)} vertex numbers from {values.min():g} to {values.max():g}; "
+            f"expected {layout.fsaverage_vertices} of them from 1 to {n_native}"
+        )
+    return np.rint(values).astype(np.int64) - 1
+
+
+def wanted(names, labels):
+    """The integers in a label table ({integer: name}) of the `labels` of a ROI; names match in any case."""
+    labels = {label.casefold() for label in labels}
+    return [number for number, name in names.items() if name.casefold() in labels]
+
+
+def masks(layout, subject, space, rois):
+    """{ROI name: bool over all voxels or vertices}; a ROI the subject does not have is left out."""
+    labels_of = fsaverage_labels if space == "fsaverage" else volume_labels
+    found = {c: labels_of(layout, subject, c) for c in {roi.collection for roi in rois}}
+    tables = {c: read.table(layout.table(subject, c)) for c, labels in found.items() if labels is not None}
+    return {
+        roi.name: np.isin(found[roi.collection], wanted(tables[roi.collection], roi.labels))
+        for roi in rois
+        if roi.collection in tables
+    }

@@ -1,0 +1,150 @@
+"""One subject's files -> `Subject`: betas z-scored within session and averaged over repeats."""
+
+from types import MappingProxyType
+
+import numpy as np
+
+from brainalign import tables
+from brainalign.nsd import design, read
+from brainalign.nsd.layout import BETA_VERSIONS, HEMISPHERES, SESSIONS_DONE, SPACES, Layout, known
+from brainalign.nsd.rois import masks as roi_masks
+from brainalign.types import Subject
+
+BLOCK = 256  # images divided by their trials at a time
+
+
+def load_subject(
+    root, subject, space="func1pt8mm", beta_version="betas_fithrf_GLMdenoise_RR", rois=None, progress=None
+):
+    """Everything the analyses need of one subject.
+
+    Its units are the union of nsdgeneral and the ROIs (`rois`: Roi objects; those of `data/rois.csv` by default)
+    within the brain mask. Betas are z-scored per unit within each session, then averaged over the trials of each
+    picture in the sessions that are there; a unit has no value in a session where it is all 0, has a NaN or is
+    marked invalid. `progress(done, total)` is called after each session.
+
+    Memory: the result (n_images x n_units x 4 bytes) and about four arrays of one session (750 x n_units x 4).
+    """
+    layout, named = Layout(root), list(tables.rois().values() if rois is None else rois)
+    files = _session_files(layout, subject, space, beta_version)
+    units, masks, shape = _units(layout, subject, space, named)
+    plan = design.load(root)
+    shown = np.stack([plan.session(subject, number) for number in files])
+    image_ids, rows = np.unique(shown, return_inverse=True)
+    rows = rows.reshape(shown.shape)
+
+    betas = np.zeros((len(image_ids), len(units)), np.float32)
+    valid = np.zeros((len(files), len(units)), bool)
+    for s, (number, paths) in enumerate(files.items()):
+        session = _session(paths, units, shape)
+        valid[s] = standardise(session) & _marked_valid(layout, subject, space, number, units)
+        session[:, ~valid[s]] = 0
+        for row, trial in zip(rows[s], session):
+            betas[row] += trial
+        if progress:
+            progress(s + 1, len(files))
+    trials = np.stack([np.bincount(row, minlength=len(image_ids)) for row in rows], axis=1)
+    _average(betas, trials, valid)
+    return Subject(
+        name=subject,
+        space=space,
+        betas=betas,
+        image_ids=image_ids,
+        repeats=trials.sum(1),
+        is_test=np.isin(image_ids, plan.shared),
+        units=units,
+        rois=MappingProxyType({name: mask[units] for name, mask in masks.items()}),
+        ncsnr=_ncsnr(layout, subject, space, beta_version)[units],
+        valid=valid,
+    )
+
+
+def standardise(session):
+    """z-scores each column of (n_trials, n_units) float32 in place; returns (n_units,) whether it could be.
+
+    A column with a missing or infinite value, or that never varies, becomes NaN. The standard deviation is the
+    unbiased one (n - 1), as in NSD's own noise ceiling.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        session -= session.mean(0, dtype=np.float64).astype(np.float32)
+        sd = np.sqrt(np.square(session).sum(0, dtype=np.float64) / (len(session) - 1)).astype(np.float32)
+        valid = np.isfinite(sd) & (sd > 1e-6)
+        session /= np.where(valid, sd, np.nan)
+    return valid
+
+
+def _average(betas, trials, valid):
+    """Sums over trials -> means over the trials that exist, in place; NaN where a unit has none.
+
+    betas : (n_images, n_units), trials : (n_images, n_sessions), valid : (n_sessions, n_units)
+    """
+    there = valid.astype(np.float32)
+    for start in range(0, len(betas), BLOCK):
+        block = slice(start, start + BLOCK)
+        count = trials[block].astype(np.float32) @ there
+        betas[block] /= np.where(count > 0, count, np.nan)
+
+
+def _session_files(layout, subject, space, version):
+    """{session: paths in reading order}: HDF5 before NIfTI, or both hemispheres."""
+    known("subject", subject, list(SESSIONS_DONE))
+    known("space", space, SPACES)
+    known("beta version", version, BETA_VERSIONS)
+    folder = layout.betas(subject, space, version)
+    files = {}
+    for number, found in layout.beta_files(subject, space, version).items():
+        if space == "fsaverage":
+            missing = [h for h in HEMISPHERES if h not in found]
+            if missing:
+                raise FileNotFoundError(f"{folder}: session {number} has no {missing[0]}.betas file")
+            files[number] = [found[h] for h in HEMISPHERES]
+        else:
+            files[number] = [found.get("hdf5") or found["nii"]]
+    if not files:
+        raise FileNotFoundError(f"no betas in {folder}; expected files such as betas_session01")
+    return files
+
+
+def _units(layout, subject, space, named):
+    """(units, {ROI name: mask over all voxels or vertices}, shape of the volume or of (lh + rh,))."""
+    general = tables.rois()["visual cortex (nsdgeneral)"]
+    masks = roi_masks(layout, subject, space, [general, *named])
+    if space == "fsaverage":
+        shape, inside = (2 * layout.fsaverage_vertices,), True
+    else:
+        brain = read.volume(layout.func(subject) / "brainmask.nii.gz")
+        shape, inside = brain.shape, (brain > 0).ravel()
+    for name, mask in masks.items():
+        if mask.size != np.prod(shape):
+            raise ValueError(f"{subject}: ROI {name} has {mask.size} places, expected {np.prod(shape)} ({shape})")
+    everywhere = np.zeros(np.prod(shape), bool)
+    units = np.flatnonzero(np.any(list(masks.values()) or [everywhere], axis=0) & inside)
+    if not len(units):
+        raise ValueError(f"{subject}: no unit of {space} lies in nsdgeneral or a ROI; `brainalign check` says why")
+    return units, {roi.name: masks.get(roi.name, everywhere) for roi in named}, shape
+
+
+def _session(paths, units, shape):
+    """(750, n_units) float32 percent signal change of one session."""
+    if len(paths) == 1:
+        betas = read.hdf5_betas if paths[0].suffix == ".hdf5" else read.nifti_betas
+        return betas(paths[0], units, shape).astype(np.float32) / np.float32(300)
+    n = shape[0] // 2
+    sides = [units[units < n], units[units >= n] - n]
+    return np.hstack([read.surface_betas(path, side, n) for path, side in zip(paths, sides)])
+
+
+def _marked_valid(layout, subject, space, number, units):
+    """(n_units,) what NSD's own file says of a session; True where there is none."""
+    path = layout.func(subject) / f"valid_session{number:02d}.nii.gz"
+    if space == "fsaverage" or not path.exists():
+        return np.ones(len(units), bool)
+    return read.volume(path).ravel()[units] > 0
+
+
+def _ncsnr(layout, subject, space, version):
+    """ncsnr of all voxels (C order) or vertices, float32; NaN where undefined."""
+    if space == "fsaverage":
+        paths = [layout.ncsnr(subject, space, version, h) for h in HEMISPHERES]
+        return np.concatenate([read.surface(path)[:, 0] for path in paths]).astype(np.float32)
+    return read.volume(layout.ncsnr(subject, space, version)).ravel().astype(np.float32)
