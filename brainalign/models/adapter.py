@@ -1,0 +1,151 @@
+"""What every family of models offers, so that the pipeline and the live page know no model by name."""
+
+from contextlib import contextmanager
+from functools import cached_property
+
+import numpy as np
+import torch
+from transformers.utils import logging
+
+from brainalign.models import checkpoint
+from brainalign.models.checkpoint import ModelError
+from brainalign.models.streaming import Stream
+
+logging.disable_progress_bar()  # whoever loads a model says so in its own way
+
+
+class Adapter:
+    """A loaded model: answers in words, and states of every layer. A family fills in the methods with an underscore.
+
+    layers : names of the layers; index 0 is the embeddings
+    poolings : ways to make one vector of a layer's tokens
+    fixed_poolings : those which cannot depend on the instruction
+    uses_instruction : False if no state can depend on one
+    answers : can put an answer into words
+    """
+
+    layers: tuple[str, ...]
+    poolings: tuple[str, ...]
+    fixed_poolings: tuple[str, ...] = ()
+    uses_instruction = True
+    answers = True
+
+    def __init__(self, model, source, device, dtype):
+        self.model, self.source, self.dtype = model, source, dtype
+        self.device = torch.device(device or _accelerator())
+        self._load()
+
+    @cached_property
+    def checkpoint_info(self):
+        """Checkpoint, revision (hub commit or content hash) and dtype, for provenance."""
+        return checkpoint.describe(self.model, self.source, self.dtype, getattr(self.net.config, "_commit_hash", None))
+
+    @property
+    def n_bytes(self):
+        """Memory that the weights take."""
+        return sum(p.numel() * p.element_size() for p in self.net.parameters())
+
+    def stream(self, image, text, max_new_tokens=64, cancel=None):
+        """Iterator over the pieces of the answer to `text` about one picture, generated on a thread of its own.
+
+        image : uint8 (height, width, 3); cancel : threading.Event that stops it within a token or two
+        """
+        return Stream(lambda stream: self.answer(image, text, stream, max_new_tokens), cancel)
+
+    def answer(self, image, text, stream, max_new_tokens=64):
+        """Generate the answer here and now, handing each token's text to `stream`."""
+        if not self.answers:
+            raise ModelError(f"{self.model.name} cannot answer in words; choose a model that can, such as llava-demo")
+        with self._running():
+            self._answer(_checked([image])[0], text, stream, max_new_tokens)
+
+    def states(self, images, text, poolings=None, max_new_tokens=64, batch_size=32):
+        """Answers and pooled states for pictures under one instruction; see `states_many`."""
+        return self.states_many(images, [text], poolings, max_new_tokens, batch_size)[text]
+
+    def states_many(self, images, texts, poolings=None, max_new_tokens=64, batch_size=32):
+        """Answers (greedy) and pooled states for pictures under several instructions, which share the picture's part.
+
+        images : n pictures, uint8 (height, width, 3); texts : instructions as the model shall read them
+        Returns {text: (n answers, {pooling: float32 (n, n_layers, n_dims)})}; a model without words answers "".
+        """
+        images, poolings = _checked(images), self._chosen(poolings)
+        parts = {text: [] for text in texts}
+        for start in range(0, len(images), batch_size):
+            with self._running(batch_size):
+                for text, *part in self._batch(
+                    images[start : start + batch_size], list(parts), poolings, max_new_tokens
+                ):
+                    parts[text].append(part)
+        return {text: _joined(part, poolings) for text, part in parts.items()}
+
+    def _chosen(self, poolings):
+        poolings = tuple(poolings or self.poolings)
+        for pooling in poolings:
+            if pooling not in self.poolings:
+                raise ValueError(f"{self.model.name} has no pooling {pooling!r}; choose {', '.join(self.poolings)}")
+        return poolings
+
+    @contextmanager
+    def _running(self, batch_size=1):
+        try:
+            with torch.inference_mode():
+                yield
+        except (MemoryError, RuntimeError) as error:
+            if not checkpoint.is_out_of_memory(error):
+                raise
+            less = f"batch_size {batch_size // 2}" if batch_size > 1 else "dtype bfloat16, a smaller model"
+            raise ModelError(f"{self.model.name}: out of memory on {self.device}; try {less} or device cpu") from error
+
+    def _load(self):
+        """Set `net`, `layers` and whatever turns pictures and text into tensors."""
+        raise NotImplementedError
+
+    def _answer(self, image, text, stream, max_new_tokens):
+        """Generate greedily; call `stream.emit` once a token and end when `stream.stopped`."""
+        raise NotImplementedError
+
+    def _batch(self, images, texts, poolings, max_new_tokens):
+        """Yield (text, answers, {pooling: float32 array (n_images, n_layers, n_dims)}) for each text."""
+        raise NotImplementedError
+
+    def _weights(self, model_class):
+        """The network with the checkpoint's weights, or with random ones of its shape."""
+        dtype = getattr(torch, self.dtype)
+        if self.model.random:
+            config = model_class.config_class.from_pretrained(self.source)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                net = model_class(config)
+            return net.to(self.device, dtype).eval()
+        net, info = model_class.from_pretrained(
+            self.source, dtype=dtype, use_safetensors=True, output_loading_info=True, device_map={"": self.device}
+        )
+        if info["missing_keys"]:
+            lost = sorted(info["missing_keys"])
+            raise ModelError(
+                f"{self.model.name}: {len(lost)} weights are not in {self.source}, the first is {lost[0]}; "
+                "it is another architecture or an incomplete copy: download it again"
+            )
+        return net.eval()
+
+
+def _accelerator():
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _checked(images):
+    images = [np.asarray(image) for image in images]
+    if not images:
+        raise ValueError("no pictures were given")
+    for image in images:
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"a picture is {image.dtype} {image.shape}, expected uint8 (height, width, 3)")
+    return images
+
+
+def _joined(parts, poolings):
+    answers = [answer for part, _ in parts for answer in part]
+    return answers, {p: np.concatenate([states[p] for _, states in parts]) for p in poolings}

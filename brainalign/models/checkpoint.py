@@ -1,0 +1,179 @@
+"""Where a model's files are, whether they are complete, and what to do when they are not. Free of torch."""
+
+import hashlib
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+from brainalign.tables import DATA
+
+SHIPPED = DATA / "models"
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+class ModelError(ValueError):
+    """A model that cannot be loaded or run; the message says what to do."""
+
+
+def source(model):
+    """The folder with a model's files, or its hub id if they would have to be downloaded.
+
+    Looked for in this order: $BRAINALIGN_MODELS/<name or last part of the checkpoint>, data/models, the hub's cache.
+    """
+    tail = model.checkpoint.split("/")[-1]
+    own = os.environ.get("BRAINALIGN_MODELS")
+    folders = [Path(own) / model.name, Path(own) / tail] if own else []
+    if not _on_hub(model):
+        folders.append(SHIPPED / tail)
+    for folder in folders:
+        if folder.is_dir():
+            return folder
+    return (_cached(model.checkpoint) or model.checkpoint) if _on_hub(model) else folders[-1]
+
+
+def missing(model):
+    """What keeps a model from loading from this machine, and what to do; "" if nothing."""
+    place = source(model)
+    if isinstance(place, str):
+        return f"{model.name}: no files on this machine. {_todo(model)}"
+    fault = folder_fault(place, weights=not model.random)
+    return f"{model.name}: {fault}. {_todo(model)}" if fault else ""
+
+
+def folder_fault(folder, weights=True):
+    """What is wrong with a checkpoint folder, "" if nothing: its configuration and the ends of its weight files."""
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    try:
+        json.loads((folder / "config.json").read_bytes())
+    except FileNotFoundError:
+        return f"{folder} has no config.json"
+    except ValueError:
+        return f"{folder / 'config.json'} is not JSON"
+    if not weights:
+        return ""
+    try:
+        faults = (_weights_fault(file) for file in weight_files(folder))
+        return next(filter(None, faults), "")
+    except ValueError as error:
+        return str(error)
+
+
+def weight_files(folder):
+    """The safetensors files of a folder: one, or those that its index names."""
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        try:
+            names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+        except (ValueError, KeyError, AttributeError, TypeError):
+            raise ModelError(f"{index} is damaged") from None
+        return [folder / Path(name).name for name in names]
+    pickles = [*folder.glob("*.bin"), *folder.glob("*.pth")]
+    if pickles and not (folder / "model.safetensors").exists():
+        raise ModelError(f"{folder} has only {pickles[0].name}; a pickle can run code, so only safetensors are loaded")
+    return [folder / "model.safetensors"]
+
+
+def _weights_fault(file):
+    """A safetensors file holds 8 bytes of header length, a JSON header, then exactly the bytes the header names."""
+    if not file.exists():
+        return f"{file} is missing"
+    with open(file, "rb") as opened:
+        n = int.from_bytes(opened.read(8), "little")
+        found = file.stat().st_size
+        try:
+            header = json.loads(opened.read(n)) if 0 < n < found else None
+            end = max(entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return f"{file} is not a safetensors file"
+    return "" if found == 8 + n + end else f"{file} has {found:,} bytes, expected {8 + n + end:,}"
+
+
+def describe(model, place, dtype, commit=None):
+    """What was loaded: checkpoint, revision (hub commit, or a hash of the files' content), dtype.
+
+    A hash reads every byte, so it is taken once and only when asked for.
+    """
+    if isinstance(place, str):
+        return {"checkpoint": place, "revision": commit or "unknown", "dtype": dtype}
+    if place.parent.name == "snapshots":
+        name, revision = model.checkpoint, place.name
+    else:
+        name = f"data/models/{place.name}" if place.parent == SHIPPED else str(place)
+        files = [place / "config.json"] + ([] if model.random else weight_files(place))
+        revision = "sha256:" + _digest(files)
+    return {"checkpoint": f"random weights as {name}" if model.random else name, "revision": revision, "dtype": dtype}
+
+
+def _digest(files):
+    digest = hashlib.sha256()
+    for file in files:
+        with open(file, "rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def check_choice(device, dtype):
+    """A device and dtype that exist, before anything large is read."""
+    if dtype is not None and dtype not in DTYPES:
+        raise ValueError(f"no dtype {dtype!r}; choose {', '.join(DTYPES)}")
+    if device is not None and str(device).split(":")[0] not in ("cpu", "cuda", "mps"):
+        raise ValueError(f"no device {device!r}; choose cpu, cuda, cuda:1 ... or mps")
+
+
+@contextmanager
+def explained(model):
+    """Whatever goes wrong while a model loads ends as one message with what to do."""
+    fault = "" if isinstance(source(model), str) else missing(model)
+    if fault:
+        raise ModelError(fault)
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            message = "not enough memory to load it; close other programs, or load it with dtype bfloat16"
+        elif _caused_by(error, "GatedRepoError"):
+            page = f"https://huggingface.co/{model.checkpoint}"
+            message = f"its files are gated: accept the terms at {page}, then run `hf auth login`"
+        else:
+            first = str(error).strip().partition("\n")[0] or type(error).__name__
+            message = f"cannot be loaded from {source(model)} ({first}). {_todo(model)}"
+        raise ModelError(f"{model.name}: {message}") from error
+
+
+def is_out_of_memory(error):
+    """Out of memory in Python, on the CPU or on an accelerator."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+
+
+def _caused_by(error, name):
+    while error is not None:
+        if type(error).__name__ == name:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _todo(model):
+    if not _on_hub(model):
+        return f"It comes with the repository: restore it with `git checkout -- data/models/{model.checkpoint}`"
+    own = os.environ.get("BRAINALIGN_MODELS")
+    export = "" if own else "export BRAINALIGN_MODELS=~/models && "
+    folder = f"{own or '~/models'}/{model.checkpoint.split('/')[-1]}"
+    return f"Download it once ({model.size}): {export}hf download {model.checkpoint} --local-dir {folder}"
+
+
+def _on_hub(model):
+    return "/" in model.checkpoint
+
+
+def _cached(hub_id):
+    """The folder of a hub checkpoint that was downloaded before, or None."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(hub_id, "config.json")
+    return Path(config).parent if isinstance(config, str) else None
