@@ -1,0 +1,149 @@
+"""The command line: one verb a command, no logic of its own."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+
+class Commands(click.Group):
+    """Lists commands in their order of use, and turns the errors a user can mend into one line."""
+
+    def list_commands(self, ctx):
+        return list(self.commands)
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            raise click.ClickException("stopped; run the same command again to go on") from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="brainalign")
+def main():
+    """Which instructions make a multimodal language model see a picture as the brain does?"""
+
+
+def _example(*lines):
+    """The examples at the end of a command's help."""
+    return "\b\nExample" + ("s" if len(lines) > 1 else "") + ":\n" + "\n".join("  " + line for line in lines)
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+
+def _progress(label):
+    """A callback (done, total, what) that draws a bar on the error stream; silent where nobody watches."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    bar = Progress(*columns, console=Console(stderr=True))
+    task = bar.add_task(label, total=None)
+
+    def update(done, total, what=None):
+        bar.update(task, completed=done, total=total, description=what or label)
+
+    return bar, update
+
+
+@main.command(epilog=_example("brainalign check /data/nsd", "brainalign check demo-root --json"))
+@click.argument("root", type=click.Path(path_type=Path))
+@as_json
+def check(root, as_json):
+    """Verify an NSD root before anything long starts; faults exit with 1.
+
+    For each fault: the file, what was found, what was expected, what to do.
+    """
+    from brainalign import nsd
+
+    report = nsd.check(root)
+    click.echo(json.dumps(report.to_dict(), indent=2) if as_json else str(report))
+    sys.exit(1 if report.faults else 0)
+
+
+@main.command(epilog=_example("brainalign demo demo-root", "brainalign demo demo-root --subjects 1,2 --sessions 2"))
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--subjects", default="1,2,5,7", show_default=True, help="Numbers of NSD's subjects, with commas.")
+@click.option("--sessions", default=3, show_default=True, help="Sessions of the subject that came most often.")
+@click.option("--seed", default=0, show_default=True, help="The same seed gives the same bytes.")
+@click.option("--space", type=click.Choice(["func1pt8mm", "fsaverage"]), default="func1pt8mm", show_default=True)
+def demo(directory, subjects, sessions, seed, space):
+    """Write a simulated NSD root in NSD's own layout, with the planted truth beside it."""
+    from brainalign.demo.root import write_root
+
+    try:
+        numbers = tuple(int(part) for part in subjects.split(","))
+    except ValueError:
+        raise ValueError(f"--subjects is {subjects!r}; expected numbers with commas such as 1,2,5,7") from None
+    bar, update = _progress("writing")
+    with bar:
+        write_root(directory, numbers, sessions, seed, space, progress=update)
+    click.echo(f"{directory}: a simulated NSD root; see it with: brainalign check {directory}")
+
+
+@main.command(epilog=_example("brainalign ask 12 IU3", 'brainalign ask photo.jpg "What do you see?" --json'))
+@click.argument("image")
+@click.argument("instruction")
+@click.option("--model", default="llava-demo", show_default=True, help="A name of the table of models.")
+@as_json
+def ask(image, instruction, model, as_json):
+    """Put an instruction to a model with a picture.
+
+    IMAGE is a picture file or the id of a demo picture (0 to 72999), INSTRUCTION an id (IC, VQ1 ...) or any text.
+    """
+    from brainalign import live
+
+    answer = live.ask(image, instruction, model)
+    click.echo(json.dumps(answer, indent=2) if as_json else answer["answer"])
+
+
+@main.command("demo-score", epilog=_example("brainalign demo-score --n 500 --seed 4242 --json"))
+@click.option("--n", default=500, show_default=True, help="How many scenes.")
+@click.option("--seed", default=4242, show_default=True, help="Seed of the scenes.")
+@click.option("--model", default="llava-demo", show_default=True)
+@as_json
+def demo_score(n, seed, model, as_json):
+    """Exact-match rate of the demo's model on unseen scenes, for each of the ten instructions."""
+    from brainalign.demo.score import score
+
+    bar, update = _progress("answering")
+    with bar:
+        rates = score(model, n, seed, progress=update)
+    if as_json:
+        click.echo(json.dumps(rates, indent=2))
+        return
+    for key, rate in rates.items():
+        click.echo(f"{key:4} {rate:.3f}")
+    click.echo(f"mean {sum(rates.values()) / len(rates):.3f}   ({n} scenes)")
+
+
+@main.command(epilog=_example("brainalign run data/study-demo.toml"))
+@click.argument("study", type=click.Path(path_type=Path))
+def run(study):
+    """Compute what a study asks for; stop it anywhere and run it again to go on."""
+    from brainalign import jobs
+    from brainalign.study import load
+
+    bar, update = _progress("planning")
+    with bar:
+        jobs.run(load(study), progress=update)
+    click.echo(f"finished; show it with: brainalign publish {study}")
+
+
+@main.command(epilog=_example("brainalign publish data/study-demo.toml"))
+@click.argument("study", type=click.Path(path_type=Path))
+def publish(study):
+    """Build the versioned results database that the app opens from a study's result files."""
+    from brainalign import store
+    from brainalign.study import load
+
+    click.echo(f"published {store.publish(load(study))}")
+
+
+if __name__ == "__main__":
+    main()
