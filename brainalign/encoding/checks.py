@@ -1,0 +1,118 @@
+"""What is wrong with the input of a fit, as an error; what is odd about it or about the choices, as a sentence."""
+
+from difflib import get_close_matches
+
+import numpy as np
+
+from brainalign.stats import standardise
+
+FEW_TRAIN, FEW_TEST = 50, 30  # images below which a fit is told to be unreliable
+PREDICTED = 0.01  # cross-validated R2 above which a unit counts as predicted at all
+
+
+def inputs(spaces, Y, is_test):
+    """Shapes fit together, features are finite, and there are training and test images."""
+    if Y.ndim != 2 or is_test.shape != (len(Y),) or is_test.dtype != bool:
+        raise ValueError(
+            f"responses {Y.shape} need a bool is_test of shape ({len(Y)},), got {is_test.dtype} {is_test.shape}"
+        )
+    if is_test.all() or not is_test.any():
+        raise ValueError(f"{is_test.sum()} of {len(Y)} images are test images; a fit needs both kinds")
+    for name, X in spaces.items():
+        label = f"feature space {name!r}" if name else "the feature space"
+        if X.ndim != 2 or len(X) != len(Y):
+            raise ValueError(f"{label} has shape {X.shape}, expected ({len(Y)} images, n_dims)")
+        if not np.isfinite(X).all():
+            raise ValueError(f"{label} has {int((~np.isfinite(X)).any(1).sum())} images with NaN or infinite values")
+
+
+def alphas(values):
+    """The grid of penalties in ascending order, float64."""
+    values = np.unique(np.asarray(values, np.float64))
+    if values.size == 0 or not (np.isfinite(values).all() and values[0] > 0):
+        raise ValueError(f"alphas must be positive numbers, got {values}")
+    return values
+
+
+def solver(name, solvers):
+    """The solver of that name."""
+    if name in solvers:
+        return solvers[name]
+    near = get_close_matches(name, solvers, n=1) or sorted(solvers)
+    raise ValueError(f"no solver {name!r}; try {', '.join(near)}")
+
+
+def folds(folds, is_test, seed):
+    """The fold of each image, (n_images,): drawn evenly by the seed, or as given; of no meaning for test images."""
+    train = np.flatnonzero(~is_test)
+    if np.ndim(folds) == 0:
+        labels = np.zeros(len(is_test), int)
+        labels[np.random.default_rng(seed).permutation(train)] = np.arange(len(train)) % folds
+    else:
+        labels = np.asarray(folds)
+    if labels.shape != is_test.shape:
+        raise ValueError(
+            f"folds has shape {labels.shape}; give a number or one label for each of {len(is_test)} images"
+        )
+    sizes = np.unique_counts(labels[train]).counts
+    if len(sizes) < 2 or sizes.min() < 2:
+        raise ValueError(
+            f"{len(train)} training images in folds of {sizes.tolist()}; "
+            "cross-validation needs two or more folds of at least two images"
+        )
+    return labels
+
+
+def groups(Y, is_test, folds):
+    """Units with the same images missing, as [(measured (n_images,) bool, positions of units)], and warnings.
+
+    Units with less than half of the training or of the test images, or with one fold only, belong to no group.
+    """
+    missing = np.isnan(Y)
+    patterns = np.ascontiguousarray(np.packbits(missing, axis=0).T)
+    _, first, group = np.unique(patterns, axis=0, return_index=True, return_inverse=True)
+    found, partial, dropped = [], 0, 0
+    for g, unit in enumerate(first):
+        measured, units = ~missing[:, unit], np.flatnonzero(group == g)
+        enough = min(measured[is_test].mean(), measured[~is_test].mean()) >= 0.5
+        if enough and len(np.unique(folds[measured & ~is_test])) > 1:
+            found.append((measured, units))
+            partial += 0 if measured.all() else len(units)
+        else:
+            dropped += len(units)
+    return found, (*_few(is_test), *_missing(partial, dropped, Y.shape[1]))
+
+
+def constant_columns(spaces, train):
+    """Warnings for feature columns that do not vary over the training images."""
+    for name, X in spaces.items():
+        n = int((~standardise(X.astype(np.float64), train).any(0)).sum())
+        if n:
+            yield f"{n} of {X.shape[1]} feature columns{name and ' of ' + name} are constant and take no part"
+
+
+def edges(alpha, cv, alphas):
+    """A warning where more than 5 % of the units that are predicted at all chose an end of the grid of alphas."""
+    predicted = cv > PREDICTED
+    found = []
+    for end, what, todo in ((alphas[-1], "largest", "larger"), (alphas[0], "smallest", "smaller")):
+        share = (alpha[predicted] == end).mean() if predicted.any() else 0
+        if share > 0.05:
+            found.append(
+                f"{share:.0%} of the units with a cross-validated R2 above {PREDICTED} chose the {what} alpha, "
+                f"{end:g}: add {todo} ones"
+            )
+    return tuple(found)
+
+
+def _few(is_test):
+    for n, few, kind in (((~is_test).sum(), FEW_TRAIN, "training"), (is_test.sum(), FEW_TEST, "test")):
+        if n < few:
+            yield f"only {n} {kind} images: the scores are unreliable"
+
+
+def _missing(partial, dropped, n_units):
+    if partial:
+        yield f"{partial} of {n_units} units lack some images and were fitted on the images they have"
+    if dropped:
+        yield f"{dropped} of {n_units} units have under half of the training or test images, or one fold: no score"

@@ -1,0 +1,43 @@
+"""What a solver hands back, and what a fit does."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from brainalign.types import Scores
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Ridge of all units for one weighting of the feature spaces.
+
+    yhat : (n_test, n_units) predictions for the test images, on the scale of the Y given
+    alpha : (n_units,) the penalty chosen by cross-validation, one of the grid
+    cv : (n_units,) R2 of that penalty on left-out training images, mean over folds
+    """
+
+    yhat: np.ndarray
+    alpha: np.ndarray
+    cv: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit(Scores):
+    """Scores on the test images, with the evidence from the training images alone.
+
+    cv : (n_units,) R2 on left-out training images of the chosen alpha, mean over folds: what may choose a layer
+    """
+
+    cv: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joint(Fit):
+    """Scores of a banded model of several feature spaces, and of each space alone.
+
+    gamma : (n_units, n_spaces) the weights chosen by cross-validation, summing to 1; NaN where not fitted
+    alone : name -> Fit of that space alone, as `encoding.fit` gives it
+    """
+
+    gamma: np.ndarray
+    alone: dict
