@@ -191,7 +191,7 @@ def train(kind, out, minutes, batch=16, rate=5e-4, workers=1, init=None, vocab=N
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         seen, recent = seen + batch, [*recent[-49:], loss.item()]
-        if step % 50 == 0:
+        if step % 25 == 0:
             print(f"{spent:6.1f} min  {seen:8d} scenes  loss {np.mean(recent):.4f}", flush=True)
         if spent - saved > 10:
             saved = spent
