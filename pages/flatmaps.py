@@ -1,0 +1,238 @@
+"""Where in cortex a model's representation predicts the response: every layer on the flattened surface."""
+
+import pandas as pd
+import streamlit as st
+
+from brainalign import stats, tables, ui
+from brainalign.figures import flatmap, frames
+from brainalign.figures.flatmap import pictures
+
+QUANTITIES = {
+    "r": "r (correlation)",
+    "r_norm": "r / noise ceiling",
+    "r2": "R²",
+    "nc": "Noise ceiling",
+    "shared": "Shared variance",
+    "unique_a": "Variance of the first only",
+    "unique_b": "Variance of the second only",
+}
+SCORES = ("r", "r_norm", "r2", "nc")
+OUTLINES = {"areas": "Areas", "streams": "Streams", "none": "None"}
+WIDE = ("streams", "whole")  # families of ROIs that lie over the areas
+OUTLINED = {
+    "areas": lambda roi: roi is None or roi.family not in WIDE,
+    "streams": lambda roi: roi is not None and roi.family == "streams",
+    "none": lambda roi: False,
+}
+VIEW = ("layer", "threshold", "unit")  # what the flatmap itself holds
+
+
+# What the store holds, kept in memory by name ----------------------------------------------------------------
+
+
+@st.cache_resource(max_entries=4, show_spinner="Unfolding the cortex ...")
+def surface_of(path, _store):
+    """The flat geometry and its message."""
+    geometry = _store.geometry()
+    return geometry, flatmap.surface_part(geometry)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def subject_of(path, _store, subject):
+    """Units, ROIs, and the name and the message of what a subject's maps have in common."""
+    units, rois = _store.units(subject), _store.rois(subject)
+    geometry, _ = surface_of(path, _store)
+    nc = units.nc.to_numpy()
+    return units, rois, *flatmap.subject_part(geometry, _store.flat_units(subject), rois, nc)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def maps_of(path, _store, subject, model, instruction, pooling):
+    """Layers, and r and R2 (n_layers, n_units)."""
+    return _store.layer_maps(subject, model, instruction, pooling)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def stock_of(path, _store):
+    """What the controls offer: subjects, coverage, poolings, pairs; least: noise ceiling of a reliable unit."""
+    return {
+        "subjects": _store.subjects().set_index("subject"),
+        "coverage": _store.coverage(),
+        "poolings": {model: _store.poolings(model) for model in _store.models()},
+        "pairs": _store.pairs(),
+        "least": float(_store.info().get("min_nc", 0)),
+    }
+
+
+# What is asked for -------------------------------------------------------------------------------------------
+
+
+def choose_map(stock, subject, places, prefix="", pooling=None):
+    """Selectboxes for a model, an instruction and a pooling; returns their values."""
+    maps, poolings = stock["coverage"][stock["coverage"].subject == subject], stock["poolings"]
+    label = "Subtract model" if prefix else "Model"
+    model = ui.choice(label, maps.model.unique(), f"{prefix}model", container=places[0])
+    asked = ui.in_order(maps[maps.model == model].instruction.unique())
+    instruction = ui.choice("Instruction", asked, f"{prefix}instruction", ui.instruction_label, container=places[1])
+    if pooling is None:
+        pooling = ui.choice("States of", poolings[model], "pooling", pooling_name, container=places[2])
+    return model, instruction, pooling if pooling in poolings[model] else poolings[model][0]
+
+
+def pooling_name(pooling):
+    return frames.POOLINGS.get(pooling, pooling)
+
+
+def score_picture(store, stock, subject, quantity, places, prefix="", pooling=None):
+    """The picture of one quantity of a map that the reader chooses, and that map."""
+    chosen = choose_map(stock, subject, places, prefix, pooling)
+    layers, r, r2 = maps_of(store.path, store, subject, *chosen)
+    nc, least = subject_of(store.path, store, subject)[0].nc.to_numpy(), stock["least"]
+    name = f"{subject}, {chosen[0]}, {chosen[1] or 'no instruction'}"
+    return pictures.score(quantity, layers, r, r2, nc, least, name), chosen
+
+
+def part_picture(store, stock, subject, quantity, places):
+    """The picture of one part of variance of two instructions that the reader chooses."""
+    pairs = stock["pairs"][stock["pairs"].subject == subject]
+    model = ui.choice("Model", pairs.model.unique(), "model", container=places[0])
+    pairs = pairs[pairs.model == model]
+    a = ui.choice("First instruction", ui.in_order(pairs.a.unique()), "a", ui.instruction_label, container=places[1])
+    pairs = pairs[pairs.a == a]
+    b = ui.choice("Second instruction", ui.in_order(pairs.b.unique()), "b", ui.instruction_label, container=places[2])
+    pairs = pairs[(pairs.b == b) & (pairs.pooling == pairs[pairs.b == b].pooling.iloc[0])].sort_values("layer")
+    parts = [store.variance_map(subject, model, a, b, row.layer, row.pooling) for row in pairs.itertuples()]
+    return pictures.part(quantity, parts, pairs.layer.tolist(), a, b), (model, b, pairs.pooling.iloc[0])
+
+
+def chosen_picture(store, stock, subject, quantity, places):
+    """The picture that the controls ask for, and the map (model, instruction, pooling) a click tells about."""
+    if quantity == "nc":
+        return pictures.ceiling(subject_of(store.path, store, subject)[0].nc.to_numpy()), None
+    if quantity in ("shared", "unique_a", "unique_b"):
+        return part_picture(store, stock, subject, quantity, places)
+    picture, chosen = score_picture(store, stock, subject, quantity, places)
+    if ui.switch("Subtract another map", "difference"):
+        others = st.columns([1.4, 2.6, 3])
+        other, _ = score_picture(store, stock, subject, quantity, others, "minus_", chosen[2])
+        picture = pictures.difference(picture, other)
+    return picture, chosen
+
+
+# Layer, threshold and unit: held by the flatmap, kept in the link ---------------------------------------------
+
+
+def settle(subject, picture, least):
+    """(start, view): where the flatmap starts and what it shows now.
+
+    The link wins when it was changed from outside; then what the reader last did; then the best layer.
+    """
+    memory = st.session_state.setdefault("flatmap memory", {"written": None, "view": {}, "serial": 0})
+    texts = {key: st.query_params.get(key, "") for key in VIEW}
+    asked = {key: int(text) for key, text in texts.items() if text.isdecimal()}
+    if asked != memory["written"]:
+        memory |= {"view": asked or memory["view"], "subject": subject, "start": None}
+    view = memory["view"]
+    if memory["subject"] != subject:
+        view.pop("unit", None)
+        memory["subject"] = subject
+    view.setdefault("threshold", round(least))
+    if "layer" not in view and picture.layered:
+        view["layer"] = int(picture.layers[pictures.best_row(picture)])
+        memory["start"] = None
+    if memory["start"] is None:
+        memory["serial"] += 1
+        memory["start"] = {"layer": 0, "unit": None} | view | {"serial": memory["serial"]}
+    return memory["start"], view
+
+
+def remember(view):
+    """Write what is shown into the link."""
+    st.session_state["flatmap memory"]["written"] = dict(view)
+    for key in VIEW:
+        if str(view.get(key, "")) != st.query_params.get(key, ""):
+            st.query_params[key] = str(view.get(key, ""))
+
+
+def moved():
+    """A slider of the flatmap was moved."""
+    st.session_state["flatmap memory"]["view"].update(st.session_state["flatmap"]["view"])
+
+
+def clicked():
+    """A unit of the flatmap was clicked."""
+    st.session_state["flatmap memory"]["view"]["unit"] = st.session_state["flatmap"]["unit"]["unit"]
+
+
+# What is said about it ---------------------------------------------------------------------------------------
+
+
+def sentence(stock, subject, picture, view, nc):
+    """What is seen and how it was computed."""
+    about = stock["subjects"].loc[subject]
+    shown = pictures.shown(picture, view.get("layer", 0), nc, view["threshold"])
+    layer = picture.name(picture.layers[picture.row(view.get("layer", 0))])
+    where = f", {layer}" if layer else ""
+    return (
+        f"{picture.about.removesuffix('.')}{where}: {picture.label}, over {about.test_images} test images shown "
+        f"{about.repeats_mean:.1f} times on average. In colour: {shown.sum():,} of {shown.size:,} units "
+        f"({100 * shown.mean():.0f} %), those with a noise ceiling of at least {view['threshold']} %."
+    )
+
+
+def unit_details(store, stock, subject, chosen, quantity, unit):
+    """The exact values of a unit, and its profile over the layers."""
+    units, rois, *_ = subject_of(store.path, store, subject)
+    if unit is None or not unit < len(units):
+        st.caption("Click the map for the exact values of a unit and its profile over the layers.")
+        return
+    row = units.loc[unit]
+    named = ", ".join(name for name, members in rois.items() if unit in members) or "no ROI"
+    st.markdown(f"**Unit {unit}** of {subject}")
+    st.text(f"{named}; noise ceiling {row.nc:.1f} %, ncsnr {row.ncsnr:.3f}, place {row.place}")
+    if chosen is None:
+        return
+    layers, r, r2 = maps_of(store.path, store, subject, *chosen)
+    best = stats.normalise(r[:, unit], row.nc, stock["least"])
+    profile = pd.DataFrame({"layer": layers, "r": r[:, unit], "r / ceiling": best, "R²": r2[:, unit]})
+    number = st.column_config.NumberColumn(format="%.4f")
+    bar = st.column_config.ProgressColumn("profile of r", min_value=0.0, max_value=1.0, format=" ")
+    profile["profile"] = profile.r.clip(0, 1)
+    columns = {"r": number, "r / ceiling": number, "R²": number, "profile": bar}
+    st.dataframe(profile, hide_index=True, column_config=columns, width="content", key="unit profile")
+
+
+# The view ----------------------------------------------------------------------------------------------------
+
+
+@st.fragment(key="flatmap view")
+def view(store, stock):
+    """The controls, the flatmap and what is said about it: one piece, so that a new map redraws nothing else."""
+    with_pairs = set(stock["pairs"].subject)
+    first = st.columns([1, 1.4, 1.4, 2.6, 2])
+    subject = ui.choice("Subject", stock["subjects"].index, "subject", container=first[0])
+    offered = [name for name in QUANTITIES if name in SCORES or subject in with_pairs]
+    quantity = ui.choice("Quantity", offered, "quantity", QUANTITIES.get, container=first[1])
+    picture, chosen = chosen_picture(store, stock, subject, quantity, first[2:])
+    units, rois, name, message = subject_of(store.path, store, subject)
+    start, now = settle(subject, picture, stock["least"])
+    outlines = ui.segments("Outlines", list(OUTLINES), "outlines", OUTLINES.get)
+    drawn = [roi for roi in rois if OUTLINED[outlines](tables.rois().get(roi))]
+    geometry, _ = surface_of(store.path, store)
+    part = flatmap.map_part(picture, surface=geometry.hash, subject=name, start=start, rois=drawn)
+    flatmap.show(part, "flatmap", moved, clicked)
+    remember(now)
+    ui.sentence(sentence(stock, subject, picture, now, units.nc.to_numpy()))
+    unit_details(store, stock, subject, chosen, quantity, now.get("unit"))
+    flatmap.keep(message, "flatmap subject")
+
+
+store = ui.page_store()
+stock = stock_of(store.path, store)
+ui.header(
+    store, "Flatmaps", "How well a model's states predict each place of visual cortex, on the flattened surface."
+)
+if not len(stock["coverage"]):
+    ui.empty("The store has no maps yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
+view(store, stock)
+flatmap.keep(surface_of(store.path, store)[1], "flatmap surface")
