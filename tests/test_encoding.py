@@ -123,7 +123,6 @@ def test_joint_model_contains_each_space_alone():
         for field in ("r", "r2", "alpha", "cv"):
             np.testing.assert_array_equal(getattr(joint.alone[name], field), getattr(alone, field))
         assert (joint.cv >= alone.cv).all()
-    np.testing.assert_array_equal(encoding.fit_banded({"a": A, "b": B}, Y, is_test, ALPHAS, [0.5]), joint.r2)
 
 
 def test_three_spaces_find_the_one_with_the_signal():

@@ -16,7 +16,7 @@ from brainalign import stats
 from brainalign.encoding import checks, himalaya_ridge
 from brainalign.encoding.results import Fit, Joint, Solution
 
-__all__ = ["SOLVERS", "Fit", "Joint", "Solution", "best_layer", "fit", "fit_banded", "fit_joint", "gamma_grid"]
+__all__ = ["SOLVERS", "Fit", "Joint", "Solution", "best_layer", "fit", "fit_joint", "gamma_grid"]
 
 SOLVERS = {"himalaya": himalaya_ridge.solve}
 
@@ -34,11 +34,6 @@ def fit(X, Y, is_test, alphas, folds=5, solver="himalaya", seed=0):
     seed : of the assignment of images to folds; the same for every feature space of a subject
     """
     return fit_joint({"": X}, Y, is_test, alphas, [[1.0]], folds, solver, seed).alone[""]
-
-
-def fit_banded(spaces, Y, is_test, alphas, gammas=None, folds=5, solver="himalaya", seed=0):
-    """R2 (n_units,) of the joint model on the test images; `fit_joint` tells more for the same work."""
-    return fit_joint(spaces, Y, is_test, alphas, gammas, folds, solver, seed).r2
 
 
 def fit_joint(spaces, Y, is_test, alphas, gammas=None, folds=5, solver="himalaya", seed=0):
