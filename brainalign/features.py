@@ -1,0 +1,210 @@
+"""States of a model for many pictures under one instruction: resumable extraction to shards, and loading.
+
+A feature set is a directory: shards `<first>-<last>.safetensors` by image id, and `manifest.json`, written last,
+so that its existence means complete. A shard holds float16 tensors `<pooling>/<layer>` (n_images, n_dims), the
+tensor `image_ids`, and the answers. Features are by image id and never by subject.
+"""
+
+import json
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from brainalign.files import claimed, fingerprint, write_once
+from brainalign.types import Features
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to extract.
+
+    instruction, prompt : id and text; both "" for a model that takes no instruction
+    image_ids : ascending NSD ids counted from 0
+    shard : pictures in one file, which bounds the memory and what a kill can lose
+    """
+
+    model: str
+    instruction: str
+    prompt: str
+    image_ids: tuple[int, ...]
+    poolings: tuple[str, ...]
+    max_new_tokens: int = 64
+    batch_size: int = 16
+    shard: int = 128
+
+    def shards(self):
+        """(file name, image ids) of every shard."""
+        parts = [self.image_ids[k : k + self.shard] for k in range(0, len(self.image_ids), self.shard)]
+        return [(f"{ids[0]:05d}-{ids[-1]:05d}.safetensors", ids) for ids in parts]
+
+
+def extract(requests, load_model, stimulus, progress=None):
+    """Extract what is not there yet. Any number of workers may do this at once; none makes a shard twice.
+
+    requests : {directory: Request}, which differ only in their instruction: a model sees each picture once and
+        shares that work over the instructions
+    load_model() : the adapter (models.load), asked for only if something is to be made
+    stimulus(image_id) : the picture, uint8 (height, width, 3)
+    progress(done, total, text) : called after each shard; done and total count pictures
+    """
+    requests = {Path(d): request for d, request in requests.items() if not (Path(d) / MANIFEST).exists()}
+    if not requests:
+        return
+    started, done = time.perf_counter(), 0
+    first = next(iter(requests.values()))
+    held = []
+    for name, ids in first.shards():
+        if not _make_shards(requests, name, ids, load_model, stimulus):
+            held.append((name, ids))
+        done += len(ids)
+        if progress:
+            progress(done, len(first.image_ids), f"{first.model}, {len(requests)} instructions")
+    for name, ids in held:  # another worker made these, or left them
+        _make_shards(requests, name, ids, load_model, stimulus, wait=True)
+    for directory, request in requests.items():
+        _finish(directory, request, load_model(), time.perf_counter() - started)
+
+
+def _make_shards(requests, name, ids, load_model, stimulus, wait=False):
+    """Make the shards of some pictures for all instructions; False if another worker holds one of them."""
+    with ExitStack() as claims:
+        todo, free = {}, True
+        for directory, request in requests.items():
+            if (directory / name).exists():
+                continue
+            mine = claims.enter_context(claimed(directory / name, wait))
+            free = free and mine
+            if mine and not (directory / name).exists():
+                todo[request.prompt] = directory / name, request
+        if todo:
+            _write_shards(todo, ids, load_model(), stimulus)
+    return free
+
+
+def _write_shards(todo, ids, adapter, stimulus):
+    """todo : {prompt: (path, Request)}. States become float16 batch by batch, so memory stays that of the shards."""
+    request = next(iter(todo.values()))[1]
+    answers, states = {prompt: [] for prompt in todo}, {prompt: [] for prompt in todo}
+    for k in range(0, len(ids), request.batch_size):
+        batch = ids[k : k + request.batch_size]
+        pictures = [stimulus(image_id) for image_id in batch]
+        options = request.poolings, request.max_new_tokens, request.batch_size
+        for prompt, (texts, found) in adapter.states_many(pictures, list(todo), *options).items():
+            answers[prompt] += texts
+            states[prompt].append({p: _half(found[p], batch, todo[prompt][1], p) for p in request.poolings})
+    for prompt, (path, _) in todo.items():
+        _write_shard(path, ids, answers[prompt], states[prompt])
+
+
+def _write_shard(path, ids, answers, states):
+    """states : one {pooling: (n_images, n_layers, n_dims)} a batch."""
+    from safetensors.numpy import save_file
+
+    tensors = {"image_ids": np.array(ids, np.int64)}
+    for pooling in states[0]:
+        values = np.concatenate([batch[pooling] for batch in states])
+        for layer in range(values.shape[1]):
+            tensors[f"{pooling}/{layer}"] = np.ascontiguousarray(values[:, layer])
+    texts = {"answers": json.dumps(answers, ensure_ascii=False)}  # one key: the order of several is not fixed
+    write_once(path, lambda aside: save_file(tensors, aside, texts))
+
+
+def _half(values, ids, request, pooling):
+    """States (n_images, n_layers, n_dims) as float16; a state that it cannot hold stops the extraction."""
+    values = np.asarray(values)
+    with np.errstate(over="ignore"):
+        half = values.astype(np.float16)
+    bad = np.argwhere(~np.isfinite(half))
+    if len(bad):
+        image, layer, dim = bad[0]
+        found = values[image, layer, dim]
+        why = "is not a number" if np.isnan(found) else "is too large for float16"
+        raise ValueError(
+            f"{request.model} {request.instruction or 'without instruction'}: the state of image {ids[image]}, "
+            f"layer {layer}, {pooling}, {why} ({found}; {len(bad)} such values); "
+            "load the model in another dtype (bfloat16 or float32) and run again"
+        )
+    return half
+
+
+def _finish(directory, request, adapter, seconds):
+    """Hash every shard and write the manifest, which declares the set complete."""
+    shards = []
+    for name, ids in request.shards():
+        digest = sha256((directory / name).read_bytes()).hexdigest()
+        shards.append({"file": name, "images": len(ids), "sha256": digest})
+    with _open(directory / shards[0]["file"]) as file:
+        found = {pooling: _dims(file, pooling) for pooling in request.poolings}
+    content = {
+        "model": request.model,
+        "instruction": request.instruction,
+        "prompt": request.prompt,
+        "poolings": {name: {"layers": layers, "dims": dims} for name, (layers, dims) in found.items()},
+        "layers": list(adapter.layers),
+        "images": len(request.image_ids),
+        "max_new_tokens": request.max_new_tokens,
+        "dtype": "float16",
+        "checkpoint": adapter.checkpoint_info,
+        "shards": shards,
+        "content": fingerprint([shard["sha256"] for shard in shards]),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 2),
+    }
+    text = json.dumps(content, indent=1, ensure_ascii=False, default=str)
+    write_once(directory / MANIFEST, lambda aside: aside.write_text(text, encoding="utf-8"))
+
+
+def _dims(file, pooling):
+    """Number of layers, and dimensions of each, that a shard holds for a pooling."""
+    names = [name for name in file.keys() if name.startswith(f"{pooling}/")]  # noqa: SIM118
+    return len(names), [file.get_slice(f"{pooling}/{k}").get_shape()[1] for k in range(len(names))]
+
+
+def _open(path):
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        return safe_open(path, framework="np")
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} cannot be read ({error}); delete it and run the study again") from None
+
+
+def manifest(directory):
+    """The manifest of a complete feature set."""
+    path = Path(directory) / MANIFEST
+    if not path.exists():
+        raise FileNotFoundError(f"{directory} holds no complete feature set; run the study again")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def load(directory, layer, pooling):
+    """One layer and pooling of a feature set as `types.Features`; reads only these."""
+    about = manifest(directory)
+    if pooling not in about["poolings"]:
+        has = ", ".join(about["poolings"])
+        raise ValueError(f"{about['model']} {about['instruction']} has no pooling {pooling!r}; it has {has}")
+    n_layers = about["poolings"][pooling]["layers"]
+    if not 0 <= layer < n_layers:
+        raise ValueError(f"{about['model']} has layers 0 to {n_layers - 1}, there is no layer {layer}")
+    values, image_ids = [], []
+    for shard in about["shards"]:
+        with _open(Path(directory) / shard["file"]) as file:
+            values.append(file.get_tensor(f"{pooling}/{layer}"))
+            image_ids.append(file.get_tensor("image_ids"))
+    values = np.concatenate(values).astype(np.float32)
+    return Features(values, np.concatenate(image_ids), about["model"], about["instruction"], layer, pooling)
+
+
+def answers(directory):
+    """(image_id, answer) of every picture of a feature set; empty for a model that does not answer."""
+    for shard in manifest(directory)["shards"]:
+        with _open(Path(directory) / shard["file"]) as file:
+            texts = json.loads(file.metadata()["answers"])
+            yield from zip(file.get_tensor("image_ids").tolist(), texts)

@@ -1,0 +1,222 @@
+"""The jobs of a study. A job's id is the hash of its own inputs and its result's path follows from it.
+
+Kinds, and what each makes once for the whole study:
+features  the states and answers of a model under an instruction, for every picture of every subject
+subject   where a subject's units lie, their ROIs, noise ceiling and place on the flat surface
+encode    scores of all layers and poolings of one model and instruction
+pair      the partition of variance between the anchor instruction and another one
+
+Some inputs are known only when other jobs are done (the content of features, the best layer); until then a job
+waits, and has neither id nor path.
+"""
+
+import re
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from brainalign import features, models, nsd, tables
+from brainalign.files import file_identity, fingerprint
+from brainalign.jobs import results
+from brainalign.nsd.layout import Layout
+
+
+@dataclass(frozen=True)
+class Job:
+    """One result file to make.
+
+    inputs : everything that the result depends on; None while `waits` says what for
+    path : of the result; a file that exists is complete
+    """
+
+    kind: str
+    subject: str
+    model: str
+    instruction: str
+    inputs: dict | None
+    path: Path | None
+    waits: str = ""
+
+    @property
+    def id(self):
+        return fingerprint(self.kind, self.inputs) if self.inputs is not None else ""
+
+    @property
+    def done(self):
+        return self.path is not None and self.path.exists()
+
+    def __str__(self):
+        return " ".join(part for part in (self.kind, self.subject, self.model, self.instruction) if part)
+
+
+def plan(study):
+    """All jobs of a study in the order they are done: features, then everything of one subject after the other."""
+    for known in (_weights, _pictures, _identity, picture_ids):
+        known.cache_clear()  # look at the files again
+    return replan(study)
+
+
+def replan(study):
+    """The plan again, after some jobs were done: NSD's files and the models' are not looked at again."""
+    spaces = feature_sets(study)
+    jobs = list(spaces.values())
+    for name in subjects(study):
+        encodes = [_encode(study, name, model, spaces[model.name, i]) for model, i in _spaces(study)]
+        jobs += [_subject(study, name), *encodes]
+        if study.variance:
+            jobs += _pairs(study, name, spaces, encodes)
+    return jobs
+
+
+def feature_sets(study):
+    """The jobs that make features: {(model, instruction): Job}."""
+    pictures = picture_ids(study)
+    return {(model.name, i): _features(study, request(study, model, i, pictures)) for model, i in _spaces(study)}
+
+
+def subjects(study):
+    """Names of the study's subjects; all of the root where the study names none."""
+    there = nsd.subjects(study.root)
+    if not there:
+        raise FileNotFoundError(f"no subject's betas in {study.root}; see `brainalign check {study.root}`")
+    missing = [name for name in study.subjects if name not in there]
+    if missing:
+        raise ValueError(f"{study.root} has no betas of {', '.join(missing)}; it has {', '.join(there)}")
+    return study.subjects or tuple(there)
+
+
+@cache
+def picture_ids(study):
+    """Ids of all pictures that any of the study's subjects saw, ascending."""
+    seen = [nsd.image_ids(study.root, name) for name in subjects(study)]
+    return tuple(np.unique(np.concatenate(seen)).tolist())
+
+
+def request(study, model, instruction, pictures):
+    """What `features.extract` is asked for one model and instruction."""
+    prompt = tables.instructions()[instruction].text if instruction else ""
+    choice = study.features
+    return features.Request(
+        model.name,
+        instruction,
+        prompt,
+        pictures,
+        model.poolings,
+        choice.max_new_tokens,
+        choice.batch_size,
+        choice.shard,
+    )
+
+
+def _spaces(study):
+    return [(model, instruction) for model in study.models for instruction in model.instructions]
+
+
+def _path(study, folder, inputs, kind, *names, suffix=""):
+    name = "-".join(re.sub(r"[^\w.-]", "_", part) for part in (*names, fingerprint(kind, inputs)) if part)
+    return study.output / folder / (name + suffix)
+
+
+def _features(study, asked):
+    inputs = {
+        "weights": _weights(asked.model),
+        "prompt": asked.prompt,
+        "images": fingerprint(asked.image_ids),
+        "pictures": _pictures(study.root),
+        "poolings": asked.poolings,
+        "max_new_tokens": asked.max_new_tokens,
+        "shard": asked.shard,
+    }
+    folder = _path(study, "features", inputs, "features", asked.model, asked.instruction)
+    return Job("features", "", asked.model, asked.instruction, inputs, folder / features.MANIFEST)
+
+
+def _subject(study, name):
+    inputs = {"data": _identity(study.root, name, study.space, study.beta_version)}
+    path = _path(study, "subjects", inputs, "subject", name, suffix=".npz")
+    return Job("subject", name, "", "", inputs, path)
+
+
+def _encode(study, name, model, space):
+    job = ("encode", name, model.name, space.instruction)
+    if not space.done:
+        return Job(*job, None, None, f"the {space}")
+    inputs = {
+        "data": _identity(study.root, name, study.space, study.beta_version),
+        "features": _content(space.path),
+        "poolings": model.poolings,
+        "layers": model.layers,
+        "encoding": asdict(study.encoding),
+        "seed": study.seed,
+    }
+    return Job(*job, inputs, _path(study, "encode", inputs, *job, suffix=".parquet"))
+
+
+def _pairs(study, name, spaces, encodes):
+    """One job for each instruction beside the anchor, all at the same layer."""
+    choice = study.variance
+    model = next(model for model in study.models if model.name == choice.model)
+    anchor = spaces[choice.model, choice.anchor]
+    fitted = next(job for job in encodes if (job.model, job.instruction) == (choice.model, choice.anchor))
+    others = [spaces[choice.model, i] for i in model.instructions if i != choice.anchor]
+    for other in others:
+        job = ("pair", name, choice.model, other.instruction)
+        waiting = [j for j in (anchor, other, *([fitted] if choice.layer == "best" else [])) if not j.done]
+        if waiting:
+            yield Job(*job, None, None, f"the {waiting[0]}")
+            continue
+        layer = results.best_layer(fitted.path, choice.pooling) if choice.layer == "best" else choice.layer
+        inputs = {
+            "data": _identity(study.root, name, study.space, study.beta_version),
+            "a": choice.anchor,
+            "features": [_content(anchor.path), _content(other.path)],
+            "layer": layer,
+            "pooling": choice.pooling,
+            "gammas": choice.gammas,
+            "encoding": asdict(study.encoding),
+            "seed": study.seed,
+        }
+        yield Job(*job, inputs, _path(study, "pair", inputs, *job, suffix=".parquet"))
+
+
+# Identities of what lies outside the study file --------------------------------------------------------------
+
+
+def _content(path):
+    return features.manifest(path.parent)["content"]
+
+
+@cache
+def _weights(model):
+    """Checkpoint, revision or content hash, and dtype of what would be loaded."""
+    try:
+        return models.identity(model)
+    except FileNotFoundError as error:
+        raise ValueError(models.missing(model) or str(error)) from None
+
+
+@cache
+def _pictures(root):
+    layout = Layout(root)
+    if not layout.stimuli.exists():
+        raise FileNotFoundError(f"{layout.stimuli} is missing; models need the pictures to see")
+    return file_identity(layout.stimuli)
+
+
+@cache
+def _identity(root, name, space, beta_version):
+    """A hash over names, sizes and samples of the files that a subject's data comes from, and the ROIs' table."""
+    layout = Layout(root)
+    folders = [layout.betas(name, space, beta_version), layout.func(name), layout.subject(name) / "transforms"]
+    folders += [layout.labels(name), layout.labels("fsaverage")]
+    rois = [asdict(roi) for roi in tables.rois().values()]
+    design = file_identity(layout.design) if layout.design.exists() else None
+    return fingerprint(space, beta_version, rois, design, [_files(folder) for folder in folders])
+
+
+def _files(folder):
+    """[name, size, sampled hash] of every file below a folder."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return [[path.relative_to(folder).as_posix(), *file_identity(path)] for path in paths]

@@ -1,0 +1,214 @@
+"""Result files -> a version of the store."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from brainalign import features, nsd, store, surface, variance
+from brainalign.jobs import results
+from brainalign.jobs.planning import plan
+from brainalign.stats import normalise
+
+DECIMALS = 5  # of r and R2 in the store, which DuckDB then packs tightly; result files keep all
+MIN_NC = 10.0  # percent: units below it are left out of r_norm_mean
+PARTS = ("r2_a", "r2_b", "r2_ab", "shared", "unique_a", "unique_b")
+
+
+def publish(study, partial=False):
+    """Write a version of the study's store and switch LATEST to it; returns its path.
+
+    partial : publish what is done although jobs are missing
+    """
+    jobs = plan(study)
+    missing = [job for job in jobs if not job.done]
+    if missing and not partial:
+        names = ", ".join(str(job) for job in missing[:5]) + (", ..." if len(missing) > 5 else "")
+        command = f"brainalign run {study.path}"
+        raise ValueError(f"{len(missing)} of {len(jobs)} jobs are not done: {names}; `{command}` does them")
+    done = sorted((job for job in jobs if job.done), key=lambda j: (j.subject, j.model, j.instruction))
+    if not any(job.kind == "encode" for job in done):
+        raise ValueError(f"nothing to publish: no scores yet; `brainalign run {study.path}` makes them")
+    return store.write(study.store, _tables(study, done), _info(study))
+
+
+def _info(study):
+    """The table `store`, but for what `store.write` adds."""
+    manifest = nsd.simulated(study.root)
+    stimuli = f"root:{study.root.resolve()}" if manifest is None else f"demo:{manifest['seed']}"
+    return {
+        "simulated": "false" if manifest is None else "true",
+        "study_name": study.name,
+        "study_toml": study.text,
+        "stimuli": stimuli,
+        "space": study.space,
+        "solver": study.encoding.solver,
+        "decimals": str(DECIMALS),
+        "min_nc": f"{MIN_NC:g}",
+    }
+
+
+def _tables(study, jobs):
+    """{table: iterable of frames}; the long tables one job at a time, in key order."""
+    people = {job.subject: results.read_arrays(job.path) for job in jobs if job.kind == "subject"}
+    encodes = [job for job in jobs if job.kind == "encode" and job.subject in people]
+    pairs = [job for job in jobs if job.kind == "pair" and job.subject in people]
+    spaces = [job for job in jobs if job.kind == "features"]
+    return {
+        "scores": (_scores(job) for job in encodes),
+        "units": [_units(name, person) for name, person in people.items()],
+        "unit_rois": [_unit_rois(name, person) for name, person in people.items()],
+        "roi_scores": (_roi_scores(job, people[job.subject]) for job in encodes),
+        "variance": (_variance(job) for job in sorted(pairs, key=_pair_key)),
+        "roi_variance": (_roi_variance(job, people[job.subject]) for job in pairs),
+        "images": [_images(people)],
+        "answers": (_answers(job) for job in spaces),
+        "geometry": [_geometry()],
+        "flat_units": [_flat_units(people)],
+        "runs": [_runs(jobs)],
+        "subjects": [pd.DataFrame([_about(name, person) for name, person in people.items()])],
+    }
+
+
+# Long tables -------------------------------------------------------------------------------------------------
+
+
+def _pair_key(job):
+    return (job.subject, job.model, job.inputs["layer"], job.inputs["pooling"], job.inputs["a"], job.instruction)
+
+
+def _rounded(values):
+    return np.round(values.astype(np.float64), DECIMALS).astype(np.float32)
+
+
+def _labels(n, **values):
+    """Columns that hold one text in all n rows."""
+    return {name: pa.repeat(pa.scalar(value), n) for name, value in values.items()}
+
+
+def _scores(job):
+    columns = results.read_table(job.path, ["layer", "pooling", "unit", "r", "r2"])
+    labels = _labels(len(columns["unit"]), subject=job.subject, model=job.model, instruction=job.instruction)
+    return pa.table(labels | columns | {name: _rounded(columns[name]) for name in ("r", "r2")})
+
+
+def _variance(job):
+    columns = results.read_table(job.path, ["layer", "pooling", "unit", *PARTS])
+    labels = _labels(len(columns["unit"]), subject=job.subject, model=job.model, a=job.inputs["a"], b=job.instruction)
+    return pa.table(labels | columns | {name: _rounded(columns[name]) for name in PARTS})
+
+
+def _answers(job):
+    rows = pd.DataFrame(features.answers(job.path.parent), columns=["image_id", "answer"])
+    rows = rows[rows.answer != ""].astype({"image_id": "int32"})
+    return rows.assign(model=job.model, instruction=job.instruction)
+
+
+# ROI tables --------------------------------------------------------------------------------------------------
+
+
+def _regions(person):
+    """(name, units before masking, reliable units) of every ROI that the subject has."""
+    for name, inside in zip(person["rois"].tolist(), person["inside"]):
+        if inside.any():
+            yield name, int(inside.sum()), np.flatnonzero(inside & person["reliable"])
+
+
+def _roi_scores(job, person):
+    maps, rows = results.by_map(results.read_table(job.path, ["layer", "pooling", "r", "r2"]), ["r", "r2"]), []
+    key = {"subject": job.subject, "model": job.model, "instruction": job.instruction}
+    for (layer, pooling), scores in maps.items():
+        r, r2, nc = scores["r"], scores["r2"], person["nc"]
+        norm = normalise(r, nc, MIN_NC)
+        for name, n_all, units in _regions(person):
+            rows.append(key | {"layer": layer, "pooling": pooling, "roi": name, "n": len(units), "n_all": n_all})
+            rows[-1] |= {"r_mean": _mean(r[units]), "r_median": _mean(r[units], np.median)}
+            rows[-1] |= {"r2_mean": _mean(r2[units]), "r_norm_mean": _mean(norm[units])}
+            rows[-1] |= {"nc_mean": _mean(nc[units])}
+    return pd.DataFrame(rows).sort_values(["layer", "pooling", "roi"])
+
+
+def _mean(values, how=np.mean):
+    """Over the units that have a value; NaN where none has."""
+    values = values[np.isfinite(values)]
+    return float(how(values)) if len(values) else np.nan
+
+
+def _roi_variance(job, person):
+    columns = results.read_table(job.path, list(PARTS))
+    key = {"subject": job.subject, "model": job.model, "layer": job.inputs["layer"]}
+    key |= {"pooling": job.inputs["pooling"], "a": job.inputs["a"], "b": job.instruction}
+    rows = []
+    for name, n_all, units in _regions(person):
+        rows.append(key | {"roi": name, "n_all": n_all} | variance.summarise(columns, units))
+    return pd.DataFrame(rows).sort_values("roi")
+
+
+# Small tables ------------------------------------------------------------------------------------------------
+
+
+def _units(name, person):
+    columns = {column: person[column] for column in ("place", "ncsnr", "nc", "reliable")}
+    return pd.DataFrame({"subject": name, "unit": np.arange(len(person["place"]))} | columns)
+
+
+def _unit_rois(name, person):
+    roi, unit = np.nonzero(person["inside"])
+    return pd.DataFrame({"subject": name, "roi": person["rois"][roi], "unit": unit}).sort_values(["roi", "unit"])
+
+
+def _images(people):
+    """One row a picture; shared as the design has it, and who saw it in the sessions that are there."""
+    seen = {}
+    for name, person in people.items():
+        for image_id, shared in zip(person["image_ids"].tolist(), person["is_test"].tolist()):
+            seen.setdefault(image_id, (shared, []))[1].append(name)
+    rows = [(image_id, shared, " ".join(names)) for image_id, (shared, names) in sorted(seen.items())]
+    return pd.DataFrame(rows, columns=["image_id", "shared", "subjects"])
+
+
+def _geometry():
+    flat = surface.flat_geometry()
+    about = {"hash": flat.hash, "width": flat.width, "height": flat.height}
+    return pd.DataFrame([about | {"data": surface.to_bytes(flat)}])
+
+
+def _flat_units(people):
+    rows = [{"subject": name, "data": p["flat_units"].astype("<i4").tobytes()} for name, p in people.items()]
+    return pd.DataFrame(rows)
+
+
+def _about(name, person):
+    test = person["is_test"]
+    return {
+        "subject": name,
+        "sessions": int(person["sessions"]),
+        "images": len(person["image_ids"]),
+        "test_images": int(test.sum()),
+        "units": len(person["place"]),
+        "repeats_mean": float(person["repeats"][test].mean()),
+    }
+
+
+def _runs(jobs):
+    """Provenance: one row a job."""
+    rows = []
+    for job in jobs:
+        about = results.read_about(Path(job.path))
+        versions = {key: about[key] for key in ("versions", "inputs", "prompt", "checkpoint") if key in about}
+        rows.append(
+            {
+                "job": job.id,
+                "kind": job.kind,
+                "subject": job.subject,
+                "model": job.model,
+                "instruction": job.instruction,
+                "created": about["created"],
+                "seconds": about["seconds"],
+                "versions": json.dumps(versions | {"inputs": job.inputs}),
+                "warnings": "\n".join(about.get("warnings", [])),
+            }
+        )
+    return pd.DataFrame(rows)

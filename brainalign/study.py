@@ -1,0 +1,282 @@
+"""A study: the TOML file that says which subjects, models and instructions are compared, and how.
+
+`load("study.toml")` checks every name and gives a frozen `Study`. Paths are relative to the study file.
+`data/study-demo.toml` is an example with every setting explained.
+"""
+
+import tomllib
+from dataclasses import MISSING, dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from brainalign import models, tables
+from brainalign.nsd.layout import BETA_VERSIONS, SPACES
+
+SUBJECTS = tuple(f"subj{k:02d}" for k in range(1, 9))
+POOLINGS = {  # by kind of model, the usual ones first
+    "multimodal": ("mean_generated", "last_prompt", "mean_instruction", "mean_image"),
+    "vision": ("mean_patches", "cls"),
+    "language": ("mean_instruction", "last_prompt"),
+}
+USUAL = {"multimodal": 2, "vision": 1, "language": 1}  # how many poolings a study takes if it names none
+GROUPS = ("ten", "families")
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """One [[models]] entry: which of a model's states are compared.
+
+    instructions : ids of data/instructions.csv; [""] for a model that takes none
+    poolings : how states of many tokens become one vector
+    layers : layer numbers, 0 being the embeddings; () for all
+    """
+
+    name: str
+    instructions: tuple[str, ...] = ()
+    poolings: tuple[str, ...] = ()
+    layers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class EncodingChoice:
+    """[encoding]: ridge regression of every unit on the features of one layer."""
+
+    solver: str = "himalaya"
+    alphas: tuple[float, ...] = tuple(float(a) for a in np.logspace(0, 6, 13))
+    folds: int = 5
+
+
+@dataclass(frozen=True)
+class VarianceChoice:
+    """[variance]: the anchor instruction is paired with each other one of the model.
+
+    layer : a number, or "best": the one whose anchor features predict left-out training images best
+    pooling : one of the model's; its first where none is named
+    gammas : shares of the anchor in the banded joint model; 0 and 1 (one of the two alone) are among them
+    """
+
+    model: str
+    anchor: str = "IC"
+    layer: int | str = "best"
+    pooling: str = ""
+    gammas: tuple[float, ...] = (0.0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 1.0)
+
+
+@dataclass(frozen=True)
+class FeatureChoice:
+    """[features]: how answers are generated and states kept."""
+
+    max_new_tokens: int = 64
+    batch_size: int = 16
+    shard: int = 128  # pictures in one file; a killed run loses at most this many
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything a result depends on, but for the data itself.
+
+    root : the NSD root, output : where jobs keep results, store : where versions are published
+    subjects : names, () for all that the root has
+    text : the TOML as it was read; path : where
+    """
+
+    name: str
+    root: Path
+    output: Path
+    store: Path
+    subjects: tuple[str, ...]
+    space: str
+    beta_version: str
+    seed: int
+    models: tuple[ModelChoice, ...]
+    encoding: EncodingChoice
+    variance: VarianceChoice | None
+    features: FeatureChoice
+    path: Path
+    text: str
+
+
+def load(path):
+    """Read and check a study file."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(text)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no study file {path}; copy data/study-demo.toml and change it") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a TOML file: {error}") from None
+    try:
+        return _study(raw, path, text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _study(raw, path, text):
+    _known(raw, ("study", "models", "encoding", "variance", "features"), "section")
+    head = dict(_table(raw, "study"))
+    known = ("name", "root", "output", "store", "seed", "subjects", "space", "beta_version")
+    _known(head, known, "key in [study]")
+    for key in ("name", "root", "output"):
+        if not isinstance(head.get(key), str) or not head[key]:
+            raise ValueError(f'[study] needs {key} = "..."')
+    entries = raw.get("models", [])
+    if not isinstance(entries, list) or not entries:
+        raise ValueError('no model named; add a section [[models]] with name = "..."')
+    chosen = tuple(_model(entry) for entry in entries)
+    _unique([model.name for model in chosen], "[[models]]")
+    output = path.parent / head["output"]
+    return Study(
+        name=head["name"],
+        root=path.parent / head["root"],
+        output=output,
+        store=path.parent / head["store"] if "store" in head else output / "store",
+        subjects=_names(head.get("subjects", "all"), SUBJECTS, "[study] subjects"),
+        space=_one(head.get("space", SPACES[0]), SPACES, "[study] space"),
+        beta_version=_one(head.get("beta_version", BETA_VERSIONS[2]), BETA_VERSIONS, "[study] beta_version"),
+        seed=_whole(head.get("seed", 0), 0, "[study] seed"),
+        models=chosen,
+        encoding=_encoding(_table(raw, "encoding")),
+        variance=_variance(raw["variance"], chosen) if "variance" in raw else None,
+        features=_features(_table(raw, "features")),
+        path=path,
+        text=text,
+    )
+
+
+def _model(entry):
+    where = "[[models]]"
+    values = _fill(entry, ModelChoice, where)
+    model = models.find(values["name"])
+    where = f"[[models]] {model.name}"
+    if not model.uses_instruction:
+        if values["instructions"]:
+            raise ValueError(f"{where} takes no instruction; leave `instructions` out")
+        values["instructions"] = ("",)
+    else:
+        values["instructions"] = _instructions(values["instructions"] or "ten", where)
+    known = POOLINGS[model.kind]
+    values["poolings"] = _names(values["poolings"], known, f"{where} poolings") or known[: USUAL[model.kind]]
+    layers = values["layers"]
+    layers = () if layers in ("all", ()) else layers if isinstance(layers, list) else [layers]
+    values["layers"] = tuple(sorted({_whole(layer, 0, f"{where} layers") for layer in layers}))
+    return ModelChoice(**values)
+
+
+def _instructions(names, where):
+    """Ids, in order, from ids and names of sets ("ten", "families")."""
+    table = tables.instructions()
+    found = []
+    for name in [names] if isinstance(names, str) else names:
+        group = [key for key, value in table.items() if value.paper == name]
+        found += group or [_one(name, (*table, *GROUPS), f"{where} instructions")]
+    _unique(found, f"{where} instructions")
+    _unique([table[name].text for name in found], f"{where} instructions")
+    return tuple(found)
+
+
+def _encoding(raw):
+    values = _fill(raw, EncodingChoice, "[encoding]")
+    from brainalign.encoding import SOLVERS
+
+    _one(values["solver"], SOLVERS, "[encoding] solver")
+    values["alphas"] = _alphas(values["alphas"])
+    values["folds"] = _whole(values["folds"], 2, "[encoding] folds")
+    return EncodingChoice(**values)
+
+
+def _alphas(given):
+    """A list of penalties, or a table {low, high, n} of n of them spaced evenly in log."""
+    where = "[encoding] alphas"
+    if isinstance(given, dict):
+        _known(given, ("low", "high", "n"), f"key in {where}")
+        try:
+            low, high, n = (given[key] for key in ("low", "high", "n"))
+            given = np.logspace(np.log10(low), np.log10(high), _whole(n, 2, f"{where} n")).tolist()
+        except (KeyError, TypeError):
+            raise ValueError(f"{where}: a table needs low, high and n") from None
+    numbers = isinstance(given, list | tuple) and all(isinstance(a, int | float) and a > 0 for a in given)
+    if not numbers or not given:
+        raise ValueError(f"{where} is {given!r}, expected positive numbers or {{low = 1, high = 1e6, n = 13}}")
+    return tuple(sorted(float(a) for a in given))
+
+
+def _variance(raw, chosen):
+    values = _fill(raw, VarianceChoice, "[variance]")
+    by_name = {model.name: model for model in chosen}
+    model = by_name[_one(values["model"], by_name, "[variance] model")]
+    _one(values["anchor"], model.instructions, f"[variance] anchor ({model.name})")
+    if len(model.instructions) < 2:
+        raise ValueError(f"[variance]: {model.name} has no instruction beside {values['anchor']} to pair it with")
+    pooling = values["pooling"] or model.poolings[0]
+    values["pooling"] = _one(pooling, model.poolings, f"[variance] pooling ({model.name})")
+    if values["layer"] != "best":
+        _whole(values["layer"], 0, '[variance] layer (or "best")')
+    gammas = values["gammas"]
+    if not all(isinstance(g, int | float) and 0 <= g <= 1 for g in gammas) or not {0, 1} <= set(gammas):
+        raise ValueError(f"[variance] gammas is {list(gammas)}, expected shares from 0 to 1, both of them included")
+    values["gammas"] = tuple(sorted({float(g) for g in gammas}))
+    return VarianceChoice(**values)
+
+
+def _features(raw):
+    values = _fill(raw, FeatureChoice, "[features]")
+    return FeatureChoice(**{key: _whole(value, 1, f"[features] {key}") for key, value in values.items()})
+
+
+# Checks that say what was found, what was expected, and the nearest name -------------------------------------
+
+
+def _table(raw, name):
+    value = raw.get(name, {})
+    if not isinstance(value, dict):
+        raise ValueError(f"[{name}] is {value!r}, expected a section with keys")
+    return value
+
+
+def _fill(raw, kind, where):
+    """The values of a section, by the fields of its dataclass; its defaults where a key is left out."""
+    if not isinstance(raw, dict):
+        raise ValueError(f"{where} is {raw!r}, expected a section with keys")
+    _known(raw, [field.name for field in fields(kind)], f"key in {where}")
+    values = {f.name: f.default for f in fields(kind) if f.default is not MISSING} | raw
+    missing = [field.name for field in fields(kind) if field.name not in values]
+    if missing:
+        raise ValueError(f"{where} needs {missing[0]} = ...")
+    return values
+
+
+def _known(given, known, what):
+    for name in given:
+        _one(name, known, what)
+
+
+def _one(name, known, what):
+    if name not in known:
+        near = isinstance(name, str) and get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(map(str, known))}"
+        raise ValueError(f"unknown {what}: {name!r}; {hint}")
+    return name
+
+
+def _names(given, known, where):
+    """A tuple of known names; "all" gives ()."""
+    if given == "all":
+        return ()
+    given = [given] if isinstance(given, str) else given
+    _unique(given, where)
+    return tuple(_one(name, known, where) for name in given)
+
+
+def _unique(names, where):
+    twice = {name for name in names if list(names).count(name) > 1}
+    if twice:
+        raise ValueError(f"{where} names {', '.join(sorted(map(str, twice)))} twice")
+
+
+def _whole(value, least, where):
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{where} is {value!r}, expected a whole number of at least {least}")
+    return value
