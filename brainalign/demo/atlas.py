@@ -19,7 +19,7 @@ from brainalign.demo.geometry import N_VERTICES, SIDES, geodesic, hemisphere, ne
 from brainalign.tables import DATA
 
 FILE = DATA / "fsaverage5_rois.npz"
-HCP_NAMES = (
+HCP = (
     "V1 MST V6 V2 V3 V4 V8 4 3b FEF PEF 55b V3A RSC POS2 V7 IPS1 FFC V3B LO1 LO2 PIT MT A1 PSL SFL PCV STV 7Pm 7m "
     "POS1 23d v23ab d23ab 31pv 5m 5mv 23c 5L 24dd 24dv 7AL SCEF 6ma 7Am 7PL 7PC LIPv VIP MIP 1 2 3a 6d 6mp 6v "
     "p24pr 33pr a24pr p32pr a24 d32 8BM p32 10r 47m 8Av 8Ad 9m 8BL 9p 10d 8C 44 45 47l a47r 6r IFJa IFJp IFSp IFSa "
@@ -28,7 +28,7 @@ HCP_NAMES = (
     "TGd TE1a TE1p TE2a TF TE2p PHT PH TPOJ1 TPOJ2 TPOJ3 DVT PGp IP2 IP1 IP0 PFop PF PFm PGi PGs V6A VMV1 VMV3 "
     "PHA2 V4t FST V3CD LO3 VMV2 31pd 31a VVC 25 s32 pOFC PoI1 Ig FOP5 p10p p47r TGv MBelt LBelt A4 STSva TE1m PI "
     "a32pr p24"
-).split()
+)
 TABLES = {  # NSD's label tables; value 0 is "Unknown", the first name is value 1
     "prf-visualrois": ("V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4"),
     "prf-eccrois": ("ecc0pt5", "ecc1", "ecc2", "ecc4", "ecc4+"),
@@ -36,7 +36,7 @@ TABLES = {  # NSD's label tables; value 0 is "Unknown", the first name is value 
     "floc-bodies": ("EBA", "FBA-1", "FBA-2", "mTL-bodies"),
     "floc-places": ("OPA", "PPA", "RSC"),
     "floc-words": ("OWFA", "VWFA-1", "VWFA-2", "mfs-words", "mTL-words"),
-    "HCP_MMP1": tuple(HCP_NAMES),
+    "HCP_MMP1": tuple(HCP.split()),
     "streams": ("early", "midventral", "midlateral", "midparietal", "ventral", "lateral", "parietal"),
     "nsdgeneral": ("nsdgeneral",),
 }
@@ -117,14 +117,14 @@ def _build_side(labels, side):
     maps["food"] = maps["food"] > 0
     hcp = maps["HCP_MMP1"]
     for name, label in {"MT": "MT_exvivo.thresh", "44": "BA44_exvivo.thresh", "45": "BA45_exvivo.thresh"}.items():
-        hcp[_label(labels, side, label)] = HCP_NAMES.index(name) + 1
+        hcp[_label(labels, side, label)] = TABLES["HCP_MMP1"].index(name) + 1
     for name, values in {"V1": (1, 2), "V2": (3, 4), "V3": (5, 6), "V4": (7,)}.items():
-        hcp[np.isin(maps["prf-visualrois"], values)] = HCP_NAMES.index(name) + 1
+        hcp[np.isin(maps["prf-visualrois"], values)] = TABLES["HCP_MMP1"].index(name) + 1
     maps["streams"] = _streams(side, maps["prf-visualrois"]) * cortex
-    core = maps["streams"] > 0
-    for collection in ("floc-places", "floc-bodies", "floc-words"):
-        core |= maps[collection] > 0
-    maps["nsdgeneral"] = ((geodesic(side, core) < 3) & cortex).astype("i2")
+    core = (maps["streams"] > 0) | maps["food"]
+    for collection in ("floc-places", "floc-bodies", "floc-words", "floc-faces"):
+        core |= (maps[collection] > 0) & (maps[collection] < 5)  # not aTL-faces
+    maps["nsdgeneral"] = ((geodesic(side, core) < 2.5) & cortex).astype("i2")
     return {name: values.astype("i2") if values.dtype == int else values for name, values in maps.items()}
 
 
