@@ -201,6 +201,23 @@ def number(label, low, high, key, default=None, step=None, help=None, container=
     return _remember(key, slider(label, min_value=low, max_value=high, step=step, key=slot, help=help))
 
 
+def held(key, default, decode):
+    """A value that lives in the link and has no widget of its own; decode : text -> value or None."""
+    return _remember(key, st.session_state[_settle(key, default, decode)])
+
+
+def hold(key, value):
+    """Set a value that `held` or a widget of this key gives from the next run on."""
+    st.session_state[f"widget {key}"] = value
+
+
+def text(label, key, placeholder="", max_chars=300, container=None):
+    """A line of text that lives in the link."""
+    slot = _settle(key, "", str)
+    field = (container or st).text_input
+    return _remember(key, field(label, key=slot, placeholder=placeholder, max_chars=max_chars))
+
+
 def instruction_label(id):
     """`VQ1 · What is in this image?`; a model that takes no instruction has the id ""."""
     if not id:

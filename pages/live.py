@@ -1,0 +1,287 @@
+"""Pick a picture and an instruction and watch a model answer, beside what it answered before and what is true."""
+
+import logging
+from threading import Event, Thread
+
+import streamlit as st
+
+from brainalign import live, models, tables, ui
+
+OWN = "own"  # the id that stands for a typed instruction
+PER_PAGE, ACROSS = 24, 12
+STATES = {
+    "cold": "waiting to load",
+    "loading": "loading the model; the first time takes seconds",
+    "busy": "thinking",
+    "ready": "waiting",
+}
+
+
+class Asked:
+    """A question put to a model: its answer grows on a thread of its own, whoever looks.
+
+    text : the answer so far; done : nothing more will come; fault : what went wrong, "" if nothing
+    """
+
+    def __init__(self, model, image, instruction):
+        self.text, self.fault, self.done, self.stopped = "", "", False, Event()
+        self.stream = live.stream(model, image, instruction, self.stopped)
+        Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        try:
+            for piece in self.stream:
+                self.text += piece
+        except ValueError as error:
+            self.fault = str(error)
+        except Exception:
+            logging.getLogger(__name__).exception("a model failed")
+            self.fault = "the model failed; the reason is in the app's log"
+        self.done = True
+
+    @property
+    def times(self):
+        """`first word after 0.1 s, 14 tokens in 0.5 s (26 a second)`, as far as it is known."""
+        s = self.stream
+        if s.first_token_seconds is None:
+            return ""
+        rate = f" ({s.tokens_per_second:.0f} a second)" if s.tokens_per_second else ""
+        waited = f"waited {s.waited:.1f} s, " if s.waited > 0.5 else ""
+        return f"{waited}first word after {s.first_token_seconds:.2f} s, {s.tokens} tokens in {s.seconds:.1f} s{rate}"
+
+
+@st.cache_data(max_entries=2000, show_spinner=False)
+def thumbnail(stimuli, image_id):
+    """A picture as 144-pixel WebP, for the gallery."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    buffer = BytesIO()
+    Image.fromarray(live.picture(stimuli, image_id)).resize((144, 144)).save(buffer, "WEBP", quality=82)
+    return buffer.getvalue()
+
+
+def gallery(store, stimuli, chosen):
+    """Pages of pictures; a click picks one."""
+    left, right = st.columns([1, 2], vertical_alignment="bottom")
+    kinds = {"test": "Test images, seen by all", "training": "Training images"}
+    kind = ui.segments("Pictures", list(kinds), "kind", kinds.get, container=left)
+    ids = store.image_ids(shared=kind == "test").tolist()
+    if not ids:
+        st.info("The store lists no such pictures.")
+        return
+    pages = -(-len(ids) // PER_PAGE)
+    start = ids.index(chosen) // PER_PAGE + 1 if chosen in ids else 1
+    with right.container(horizontal=True, horizontal_alignment="right"):
+        page = st.pagination(pages, default=start, key=f"page of {kind}")
+    with st.container(key="gallery", gap="small"):
+        shown = ids[(page - 1) * PER_PAGE : page * PER_PAGE]
+        for row in range(0, len(shown), ACROSS):
+            for column, image_id in zip(st.columns(ACROSS, gap="small"), shown[row : row + ACROSS]):
+                with column.container(key=f"pick-{image_id}", gap=None):
+                    st.image(thumbnail(stimuli, image_id), width="stretch", alt=f"Picture {image_id}")
+                    style = "primary" if image_id == chosen else "tertiary"
+                    label, key = str(image_id), f"picture {image_id}"
+                    st.button(label, key=key, on_click=pick, args=[image_id], type=style, width="stretch")
+
+
+def pick(image_id):
+    ui.hold("picture", image_id)
+    st.session_state.uploads = st.session_state.get("uploads", 0) + 1  # a fresh, empty uploader
+
+
+def uploaded():
+    """The visitor's own picture, or None; it stays in this session's memory."""
+    with st.popover("Use your own picture", icon=":material/upload:", width="stretch"):
+        file = st.file_uploader(
+            "PNG, JPEG or WebP, up to 8 MB. It stays on this machine and is forgotten with the page.",
+            type=["png", "jpg", "jpeg", "webp"],
+            key=f"upload {st.session_state.get('uploads', 0)}",
+        )
+        if file is None:
+            return None
+        try:
+            return live.read_picture(file.getvalue())
+        except ValueError as fault:
+            st.error(str(fault), icon=":material/error:")
+            return None
+
+
+def choose_instruction(number, container):
+    """The n-th instruction: (id, text); an own text has the id "own"."""
+    suffix = "" if number == 1 else str(number)
+    known = tables.instructions()
+    options = [*known, OWN]
+    id = ui.choice(
+        "Instruction" if number == 1 else "Second instruction",
+        options,
+        f"instruction{suffix}",
+        lambda id: "Type your own ..." if id == OWN else ui.instruction_label(id),
+        default="VQ1" if number == 2 else "IC",
+        container=container,
+    )
+    if id != OWN:
+        return id, known[id].text
+    asked = ui.text("Your instruction", f"text{suffix}", "What is the dog doing?", container=container).strip()
+    return OWN, asked
+
+
+def choose_model(number, container):
+    """The n-th model of those that answer in words; those whose files are missing come last."""
+    names = [name for name, model in models.MODELS.items() if model.answers]
+    names.sort(key=lambda name: bool(models.missing(name)))
+    return ui.choice(
+        "Model" if number == 1 else "Second model",
+        names,
+        "model" if number == 1 else "model2",
+        lambda name: f"{name} (not on this machine)" if models.missing(name) else name,
+        default=names[min(number, len(names)) - 1],
+        container=container,
+    )
+
+
+def choose_questions():
+    """What is asked: a list of (model, instruction id, text)."""
+    ways = {"one": "One answer", "instructions": "Two instructions", "models": "Two models"}
+    way = ui.segments("Show", list(ways), "show", ways.get)
+    left, right = st.columns([2, 1] if way != "models" else [1, 1])
+    if way == "models":
+        (id, text), names = choose_instruction(1, st), [choose_model(1, left), choose_model(2, right)]
+        return [(name, id, text) for name in names]
+    name = choose_model(1, right)
+    return [(name, *choose_instruction(number, left)) for number in ((1, 2) if way == "instructions" else (1,))]
+
+
+def start(questions, image):
+    """Put the questions; whatever was still running stops."""
+    stop()
+    st.session_state.asked = [Asked(model, image, text) for model, _, text in questions]
+
+
+def stop():
+    for asked in st.session_state.get("asked", []):
+        asked.stopped.set()
+
+
+def running():
+    return [asked for asked in st.session_state.get("asked", []) if not asked.done]
+
+
+def answers(store, questions, image_id, true):
+    """Side by side: the answer as it comes, the one in the store, and the true one."""
+    asked = st.session_state.get("asked") or [None] * len(questions)
+    if running():
+        st.button("Stop", icon=":material/stop_circle:", on_click=stop, key="stop")
+    elif asked[0] and not st.session_state.get("drawn"):
+        st.session_state.drawn = True
+        st.rerun()  # the last word is there: the page goes back to rest
+    for place, (column, question, answer) in enumerate(zip(st.columns(len(questions)), questions, asked)):
+        with column.container(border=True, key=f"answer-{place}", gap="xsmall", height="stretch"):
+            draw_answer(store, question, answer, image_id, true)
+
+
+def literal(text):
+    """Typed text within a caption, with nothing in it taken for Markdown."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~$:^" else c for c in text)
+
+
+def draw_answer(store, question, answer, image_id, true):
+    model, id, text = question
+    st.caption(f"{model} · {'your own' if id == OWN else id} · {literal(text)}")
+    meant = live.meant(tables.find_instruction(text))
+    expected = (true or {}).get(meant)
+    if answer is not None:
+        draw_live(model, answer, expected)
+    stored = None if image_id is None or id == OWN else store.answer(model, id, image_id)
+    if stored is not None:
+        st.badge("stored", icon=":material/database:", color="gray", help="Given when the study was computed")
+        st.text(stored)
+    if expected is not None:
+        st.badge("true answer", icon=":material/check:", color="green", help="The scene's contents are known")
+        st.text(expected)
+    if answer is None and stored is None:
+        st.caption("No stored answer to this question; press Ask.")
+
+
+def draw_live(model, answer, expected):
+    kept = answer.done and not answer.stopped.is_set() and not answer.fault
+    with st.container(horizontal=True):
+        st.badge("live", icon=":material/bolt:", color="blue", help="Answered just now on this machine")
+        if kept and expected is not None and answer.text.strip() == expected.strip():
+            st.badge("equals the true answer", icon=":material/check:", color="green")
+        if answer.stopped.is_set():
+            st.badge("stopped", icon=":material/stop_circle:", color="orange")
+    if answer.fault:
+        st.error("The model could not answer.", icon=":material/error:")
+        st.text(answer.fault)
+    elif answer.text or answer.done:
+        st.text(answer.text + ("" if answer.done else " ▌"))
+    else:
+        st.caption(f"{model}: {STATES[live.resident(model).state]} ...")
+    st.caption(answer.times)
+
+
+STYLE = """<style>
+.st-key-gallery [class*="st-key-pick-"] { position: relative; }
+.st-key-gallery img { border-radius: 0.4rem; }
+.st-key-gallery [data-testid="stElementToolbar"] { display: none; }
+.st-key-gallery [class*="st-key-picture-"] { position: absolute; inset: 0; width: auto; z-index: 1; }
+.st-key-gallery .stButton, .st-key-gallery .stButton button { height: 100%; width: 100%; }
+.st-key-gallery .stButton button { justify-content: start; align-items: end; padding: 0.15rem; min-height: 0;
+  background: transparent; border: 3px solid transparent; }
+.st-key-gallery .stButton button:hover, .st-key-gallery .stButton button:focus-visible { border-color: #e69f0099; }
+.st-key-gallery .stButton button[kind="primary"] { border-color: #e69f00; }
+.st-key-gallery .stButton p { background: #ffffffd0; color: #1f2933; border-radius: 0.25rem; padding: 0 0.3rem;
+  font-size: 0.72rem; line-height: 1.3; white-space: nowrap; }
+[class*="st-key-answer-"] .stText { font-size: 1.05rem; }
+</style>"""
+
+
+store = ui.page_store()
+ui.header(
+    store,
+    "Live",
+    "Pick a picture and an instruction and watch the model answer. Stored answers were given when the study was "
+    "computed; for the demo's drawn scenes the true answer is known.",
+)
+st.html(STYLE)
+stimuli = store.info().get("stimuli", "")
+first = store.image_ids(shared=True).tolist() or store.image_ids().tolist() or [0]
+image_id = ui.held("picture", first[0], lambda text: int(text) if text.isdecimal() else None)
+
+left, right = st.columns([1, 2.2], gap="large")
+with left:
+    place = st.container()
+    image = uploaded()
+    if image is not None:
+        image_id = None
+    else:
+        try:
+            image = live.picture(stimuli, image_id)
+        except (ValueError, FileNotFoundError) as fault:
+            st.error("This picture cannot be shown.", icon=":material/error:")
+            st.text(str(fault))
+    if image is not None:
+        name = "Your own picture" if image_id is None else f"Picture {image_id}"
+        place.image(image, caption=name, width="stretch", alt=name)
+true = None if image_id is None or image is None else live.truth(stimuli, image_id)
+
+with right:
+    questions = choose_questions()
+    view = (image_id, None if image_id is not None or image is None else hash(image.tobytes()), *questions)
+    if st.session_state.get("view") != view:  # another question: its answer is not the old one
+        stop()
+        st.session_state.asked, st.session_state.view = [], view
+    absent = [models.missing(name) for name, *_ in questions if models.missing(name)]
+    untyped = not all(text for *_, text in questions)
+    if st.button("Ask", type="primary", icon=":material/send:", disabled=image is None or untyped or bool(absent)):
+        start(questions, image)
+        st.session_state.drawn = False
+    for fault in absent:
+        st.text(fault)
+    if not untyped:
+        watch = st.fragment(answers, run_every=0.15 if running() else None)
+        watch(store, questions, image_id, true)
+
+gallery(store, stimuli, image_id)
