@@ -7,11 +7,12 @@ Nothing here imports torch before `load`.
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 
 from brainalign.models import checkpoint
-from brainalign.models.checkpoint import ModelError
+from brainalign.models.checkpoint import SHIPPED, ModelError
 
-__all__ = ["MODELS", "Model", "ModelError", "available", "find", "load", "missing"]
+__all__ = ["MODELS", "Model", "ModelError", "available", "find", "identity", "load", "missing"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Model:
     """One row of the table.
 
     adapter : "module:Class" within `brainalign.models`
-    checkpoint : a hub id ("owner/name"), or the name of a folder under `data/models`
+    checkpoint : a hub id ("owner/name"), or the path of a folder that comes with the repository
     kind : "multimodal", "vision" or "language"
     tuned : trained to follow instructions
     answers : can put an answer into words
@@ -30,7 +31,7 @@ class Model:
 
     name: str
     adapter: str
-    checkpoint: str
+    checkpoint: str | Path
     kind: str
     tuned: bool
     answers: bool
@@ -38,6 +39,11 @@ class Model:
     dtype: str = "float32"
     size: str = ""
     note: str = ""
+
+    @property
+    def uses_instruction(self):
+        """Whether its states can depend on an instruction."""
+        return self.kind != "vision"
 
 
 _ROWS = (
@@ -55,7 +61,7 @@ _ROWS = (
     Model(
         "llava-demo",
         "llava:Llava",
-        "llava-demo",
+        SHIPPED / "llava-demo",
         "multimodal",
         tuned=True,
         answers=True,
@@ -64,7 +70,7 @@ _ROWS = (
     Model(
         "llava-demo-random",
         "llava:Llava",
-        "llava-demo",
+        SHIPPED / "llava-demo",
         "multimodal",
         tuned=False,
         answers=True,
@@ -74,7 +80,7 @@ _ROWS = (
     Model(
         "vit-demo",
         "vit:Vit",
-        "vit-demo",
+        SHIPPED / "vit-demo",
         "vision",
         tuned=False,
         answers=False,
@@ -100,6 +106,12 @@ def missing(name):
 def available(name):
     """Whether a model's files are on this machine and complete."""
     return not missing(name)
+
+
+def identity(name):
+    """What `load` would load, without loading it: checkpoint, revision (hub commit or content hash), dtype."""
+    model = find(name)
+    return checkpoint.describe(model, checkpoint.source(model), model.dtype)
 
 
 def load(name, device=None, dtype=None):

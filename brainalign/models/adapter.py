@@ -1,5 +1,6 @@
 """What every family of models offers, so that the pipeline and the live page know no model by name."""
 
+import gc
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -44,6 +45,13 @@ class Adapter:
     def n_bytes(self):
         """Memory that the weights take."""
         return sum(p.numel() * p.element_size() for p in self.net.parameters())
+
+    def release(self):
+        """Give the memory of the weights back; the adapter cannot be used after."""
+        self.net = None
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def stream(self, image, text, max_new_tokens=64, cancel=None):
         """Iterator over the pieces of the answer to `text` about one picture, generated on a thread of its own.

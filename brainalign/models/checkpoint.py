@@ -19,17 +19,13 @@ class ModelError(ValueError):
 def source(model):
     """The folder with a model's files, or its hub id if they would have to be downloaded.
 
-    Looked for in this order: $BRAINALIGN_MODELS/<name or last part of the checkpoint>, data/models, the hub's cache.
+    First $BRAINALIGN_MODELS/<name, or last part of the checkpoint>, then the repository, then the hub's cache.
     """
-    tail = model.checkpoint.split("/")[-1]
     own = os.environ.get("BRAINALIGN_MODELS")
-    folders = [Path(own) / model.name, Path(own) / tail] if own else []
-    if not _on_hub(model):
-        folders.append(SHIPPED / tail)
-    for folder in folders:
-        if folder.is_dir():
-            return folder
-    return (_cached(model.checkpoint) or model.checkpoint) if _on_hub(model) else folders[-1]
+    for name in (model.name, Path(model.checkpoint).name) if own else ():
+        if (Path(own) / name).is_dir():
+            return Path(own) / name
+    return (_cached(model.checkpoint) if isinstance(model.checkpoint, str) else None) or model.checkpoint
 
 
 def missing(model):
@@ -100,7 +96,7 @@ def describe(model, place, dtype, commit=None):
     if place.parent.name == "snapshots":
         name, revision = model.checkpoint, place.name
     else:
-        name = f"data/models/{place.name}" if place.parent == SHIPPED else str(place)
+        name = f"data/models/{place.name}" if place.parent == SHIPPED else place.name
         files = [place / "config.json"] + ([] if model.random else weight_files(place))
         revision = "sha256:" + _digest(files)
     return {"checkpoint": f"random weights as {name}" if model.random else name, "revision": revision, "dtype": dtype}
@@ -159,16 +155,13 @@ def _caused_by(error, name):
 
 
 def _todo(model):
-    if not _on_hub(model):
-        return f"It comes with the repository: restore it with `git checkout -- data/models/{model.checkpoint}`"
+    if isinstance(model.checkpoint, Path):
+        folder = f"data/models/{model.checkpoint.name}"
+        return f"It comes with the repository: restore it with `git checkout -- {folder}`"
     own = os.environ.get("BRAINALIGN_MODELS")
     export = "" if own else "export BRAINALIGN_MODELS=~/models && "
-    folder = f"{own or '~/models'}/{model.checkpoint.split('/')[-1]}"
+    folder = Path(own or "~/models") / Path(model.checkpoint).name
     return f"Download it once ({model.size}): {export}hf download {model.checkpoint} --local-dir {folder}"
-
-
-def _on_hub(model):
-    return "/" in model.checkpoint
 
 
 def _cached(hub_id):

@@ -64,9 +64,7 @@ class PicturePrefix(Adapter):
         inside = torch.tensor([a < start + len(text) and b > start and b > a for a, b in spans])
         prefix = int(pictured[-1]) + 1
         if inside[:prefix].any() or not inside.any():
-            raise ValueError(
-                f"{self.model.name} cannot read the instruction {text!r} after the picture; try other words"
-            )
+            raise ValueError(f"{self.model.name} reads nothing of the instruction {text!r}; try other words")
         longest = self.net.config.get_text_config().max_position_embeddings
         if ids.shape[1] + max_new_tokens > longest:
             raise ValueError(
@@ -79,9 +77,7 @@ class PicturePrefix(Adapter):
         text = text.strip()
         for mark in {*self.tokenizer.all_special_tokens, self.processor.image_token}:
             if mark in text:
-                raise ValueError(
-                    f"the instruction contains {mark!r}, which {self.model.name} uses as a mark; leave it out"
-                )
+                raise ValueError(f"the instruction contains {mark!r}, a mark of {self.model.name}; leave it out")
         return text
 
     def _written(self, text):

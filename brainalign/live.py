@@ -1,0 +1,215 @@
+"""The live page's models: one stays loaded and answers one question at a time; pictures and true answers by id.
+
+A single worker thread loads and generates, in the order of the questions, so that no two readers share a model.
+Nothing here waits for it except the reader of a stream.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from brainalign import models
+from brainalign.models.streaming import Stream
+from brainalign.tables import find_instruction, instructions
+
+MAX_BYTES = 20_000_000
+MAX_PIXELS = 40_000_000
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+LARGE = 1_000_000_000  # bytes; only one model above this stays in memory
+LONGEST = 64  # tokens of an answer
+
+_loaded = {}  # name -> adapter; touched by the worker alone
+_states = {}  # name -> "loading", "ready" or "busy"
+
+
+@cache
+def _worker():
+    return ThreadPoolExecutor(1, thread_name_prefix="brainalign-live")
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A model that stays loaded between questions."""
+
+    name: str
+
+    @property
+    def state(self):
+        """ "cold" (not loaded), "loading", "ready" or "busy"; never waits."""
+        return _states.get(self.name, "cold")
+
+    def warm(self):
+        """Load it in the background; the returned future tells when, or what went wrong."""
+        return _worker().submit(_adapter, self.name)
+
+    def stream(self, image, text, cancel=None, max_new_tokens=LONGEST):
+        """Iterator over the pieces of its answer; see `brainalign.models.streaming.Stream` for the times it keeps."""
+
+        def work(stream):
+            adapter = _adapter(self.name)
+            with _busy(self.name):
+                stream.begin()
+                adapter.answer(image, text, stream, max_new_tokens)
+
+        return Stream(work, cancel, _worker().submit)
+
+
+def resident(name):
+    """The resident model of this name; it loads when it is first asked or warmed."""
+    model = models.find(name)
+    if not model.answers:
+        able = ", ".join(m.name for m in models.MODELS.values() if m.answers)
+        raise ValueError(f"{name} cannot answer in words; choose {able}")
+    return Resident(model.name)
+
+
+def stream(model, image, text, cancel=None, max_new_tokens=LONGEST):
+    """Iterator over the pieces of a model's answer about a picture.
+
+    image : uint8 (height, width, 3); cancel : threading.Event that stops it within a token or two
+    Leaving the loop early stops the model too. A model that cannot load or fails raises ValueError to the reader.
+    """
+    return resident(model).stream(image, text, cancel, max_new_tokens)
+
+
+def _adapter(name):
+    if name in _loaded:
+        return _loaded[name]
+    _states[name] = "loading"
+    try:
+        _forget_large()
+        _loaded[name] = models.load(name)
+        _states[name] = "ready"
+    finally:
+        if name not in _loaded:
+            del _states[name]
+    return _loaded[name]
+
+
+def _forget_large():
+    for name in [name for name, adapter in _loaded.items() if adapter.n_bytes > LARGE]:
+        adapter = _loaded.pop(name)
+        del _states[name]
+        adapter.release()
+
+
+@contextmanager
+def _busy(name):
+    _states[name] = "busy"
+    try:
+        yield
+    finally:
+        _states[name] = "ready"
+
+
+def picture(stimuli, image_id):
+    """A picture by its id: uint8 (425, 425, 3).
+
+    stimuli : "demo:<seed>", or "root:<path>" of an NSD root (a real one only once NSD's terms are confirmed)
+    """
+    kind, where = _stimuli(stimuli)
+    if kind == "demo":
+        from brainalign.demo import scenes
+
+        return scenes.render(_scene(where, image_id))
+    from brainalign import nsd
+
+    if nsd.simulated(where) is None and os.environ.get("BRAINALIGN_NSD_TERMS") != "accepted":
+        raise ValueError(
+            "the pictures of NSD are shown only to those who have agreed to its terms of use "
+            "(naturalscenesdataset.org); if you have, set BRAINALIGN_NSD_TERMS=accepted in the environment"
+        )
+    return nsd.stimulus(where, int(image_id))
+
+
+def truth(stimuli, image_id):
+    """The true answers to the ten instructions by id, for a picture of the demo; None where nobody knows them."""
+    kind, where = _stimuli(stimuli)
+    if kind != "demo":
+        return None
+    from brainalign.demo import scenes
+
+    return scenes.answers(_scene(where, image_id))
+
+
+def _stimuli(stimuli):
+    kind, _, where = str(stimuli).partition(":")
+    if kind == "root" and where:
+        return kind, where
+    if kind == "demo" and where.isdecimal():
+        return kind, int(where)
+    raise ValueError(f"pictures of {stimuli!r} are unknown; expected demo:<seed> or root:<path>")
+
+
+def _scene(seed, image_id):
+    from brainalign.demo import scenes
+
+    if not 0 <= int(image_id) < 73000:
+        raise ValueError(f"the demo has no picture {image_id}; ids go from 0 to 72999")
+    return scenes.scene(int(image_id), seed)
+
+
+def read_picture(source):
+    """A picture from a file's path or its bytes: uint8 (height, width, 3), turned upright."""
+    from PIL import Image, ImageOps
+
+    name = "the picture" if isinstance(source, bytes) else str(source)
+    size = len(source) if isinstance(source, bytes) else _size(Path(source))
+    if size > MAX_BYTES:
+        raise ValueError(f"{name} has {size / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB are read")
+    try:
+        with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+            width, height = image.size
+            if width * height <= MAX_PIXELS:
+                return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except Image.DecompressionBombError:
+        width = height = int(MAX_PIXELS**0.5) + 1
+    except (OSError, ValueError, SyntaxError, EOFError):
+        raise ValueError(f"{name} is not a picture that can be read; expected one of {', '.join(FORMATS)}") from None
+    raise ValueError(f"{name} has more than {MAX_PIXELS / 1e6:.0f} million pixels; make it smaller")
+
+
+def _size(path):
+    if not path.is_file():
+        raise ValueError(f"there is no picture {path}; give an image file, or the id of a demo picture such as 12")
+    return path.stat().st_size
+
+
+def ask(image, instruction, model="llava-demo", stimuli="demo:0"):
+    """One question to one model, for the command line.
+
+    image : the id of a picture, or an image file; instruction : an id (IC, VQ1 ...) or free text
+    Returns image, instruction, text, model, answer, truth (None where unknown), seconds and tokens.
+    """
+    by_id = str(image).isdecimal()
+    pixels = picture(stimuli, int(image)) if by_id else read_picture(image)
+    asked = find_instruction(instruction)
+    answers = truth(stimuli, int(image)) if by_id else None
+    said = stream(model, pixels, asked.text)
+    answer = "".join(said)
+    return {
+        "image": int(image) if by_id else str(image),
+        "instruction": asked.id,
+        "text": asked.text,
+        "model": model,
+        "answer": answer,
+        "truth": (answers or {}).get(meant(asked)),
+        "seconds": round(said.seconds, 3),
+        "tokens": said.tokens,
+    }
+
+
+def meant(instruction):
+    """Id of the table's instruction that is meant: its own, or that of a text known to ask the same; None if new."""
+    if instruction.id in instructions():
+        return instruction.id
+    from brainalign.demo.language import asked_words, questions
+
+    words = asked_words(instruction.text)
+    return next((key for key, ways in questions().items() if words in map(asked_words, ways)), None)

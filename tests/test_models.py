@@ -1,0 +1,388 @@
+"""The table of models and its adapters, held against transformers' own generate with tiny random weights."""
+
+import json
+import shutil
+from threading import Event
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import write_models
+
+from brainalign import models
+from brainalign.demo import language, scenes
+
+ASKED = ("What is in this image?", "How many animals are there in the image?")
+LENGTH = 10
+END = language.vocabulary()["▁Orange"]  # some of the answers end on it, others run to their full length
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_models(tmp_path_factory.mktemp("models"), ends_on=END)
+
+
+@pytest.fixture(autouse=True)
+def own_models(folder, monkeypatch):
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(folder))
+
+
+@pytest.fixture(scope="module")
+def llava(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRAINALIGN_MODELS", str(folder))
+        return models.load("llava-demo", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return [scenes.render(scenes.scene(i)) for i in range(5)]
+
+
+@pytest.fixture(scope="module")
+def pooled(llava, pictures):
+    """Everything at once: two instructions that share the pictures' part, in batches of 3 and 2."""
+    return llava.states_many(pictures, ASKED, max_new_tokens=LENGTH, batch_size=3)
+
+
+def reference(llava, picture, text):
+    """Answer and pooled states by the book: one picture, one prompt written by hand, generate's own hidden states."""
+    ids = torch.tensor([[language.BOS] + [language.IMAGE] * 144 + language.encode_question(text)])
+    pixels = llava.processor.image_processor([picture], return_tensors="pt")["pixel_values"]
+    with torch.inference_mode():
+        out = llava.net.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            pixel_values=pixels,
+            max_new_tokens=LENGTH + 1,  # the last token made has no state
+            min_new_tokens=LENGTH + 1,
+            eos_token_id=9999,
+            do_sample=False,
+            output_hidden_states=True,
+            return_dict_in_generate=True,
+        )
+    new = out.sequences[0, ids.shape[1] :][:LENGTH].tolist()
+    n = next((i for i, token in enumerate(new) if token in (language.EOS, END)), LENGTH)
+    prompt = torch.stack(out.hidden_states[0])[:, 0].numpy()
+    said = [torch.stack(step)[:, 0, 0].numpy() for step in out.hidden_states[1 : n + 1]]
+    words = llava.tokenizer.decode(new[:n], skip_special_tokens=True) + (" Orange" if n < LENGTH else "")
+    return words.strip(), {
+        "mean_generated": np.mean(said, 0) if said else prompt[:, -1],
+        "last_prompt": prompt[:, -1],
+        "mean_instruction": prompt[:, 145:-1].mean(1),
+        "mean_image": prompt[:, 1:145].mean(1),
+    }
+
+
+def close(found, expected):
+    """Agreement to 1e-5 of the largest value of each layer."""
+    scale = np.abs(expected).max(-1, keepdims=True)
+    np.testing.assert_allclose(found / scale, expected / scale, rtol=0, atol=1e-5)
+
+
+def test_names_and_suggestions():
+    assert set(models.MODELS) == {"llava-1.5-7b", "llava-demo", "llava-demo-random", "vit-demo"}
+    assert models.find("llava-demo").tuned
+    assert not models.find("llava-demo-random").tuned
+    with pytest.raises(ValueError, match=r"try llava-1\.5-7b"):
+        models.find("llava-1.5-7B")
+    with pytest.raises(ValueError, match="no dtype 'int3'"):
+        models.load("llava-demo", dtype="int3")
+    with pytest.raises(ValueError, match="no device 'gpu'"):
+        models.load("llava-demo", device="gpu")
+
+
+@pytest.mark.parametrize("name", ["llava-demo", "llava-demo-random", "vit-demo"])
+def test_the_table_says_what_the_adapter_does(name):
+    row, adapter = models.find(name), models.load(name, device="cpu")
+    assert (row.uses_instruction, row.answers) == (adapter.uses_instruction, adapter.answers)
+    assert adapter.layers == ("embeddings", *(f"layer {i}" for i in range(1, 7)))
+    assert adapter.checkpoint_info == models.identity(name)
+
+
+def test_states_are_those_of_generate(llava, pictures, pooled):
+    ended = set()
+    for text in ASKED:
+        answers, states = pooled[text]
+        for i, picture in enumerate(pictures):
+            words, expected = reference(llava, picture, text)
+            assert answers[i] == words
+            ended.add(words.endswith(" Orange"))
+            for pooling in llava.poolings:
+                assert states[pooling].shape == (5, 7, 256)
+                assert states[pooling].dtype == np.float32
+                close(states[pooling][i], expected[pooling])
+    assert ended == {True, False}, "answers of both kinds were meant to be tested"
+
+
+def test_an_empty_answer_has_the_state_it_came_from(folder, pictures):
+    llava = models.load("llava-demo", device="cpu")
+    llava.ends = torch.arange(len(language.vocabulary()))
+    llava.net.generation_config.eos_token_id = llava.ends.tolist()
+    _, states = llava.states(pictures[:2], ASKED[0], max_new_tokens=LENGTH)
+    np.testing.assert_array_equal(states["mean_generated"], states["last_prompt"])
+
+
+def test_batches_and_sharing_change_nothing(llava, pictures, pooled):
+    for text in ASKED:
+        for i in (0, 4):
+            answers, states = llava.states([pictures[i]], text, max_new_tokens=LENGTH)
+            assert answers == [pooled[text][0][i]]
+            for pooling in llava.poolings:
+                close(states[pooling][0], pooled[text][1][pooling][i])
+
+
+def test_only_declared_poolings_ignore_the_instruction(llava, pictures, pooled):
+    vit = models.load("vit-demo", device="cpu")
+    for adapter, found in ((llava, pooled), (vit, vit.states_many(pictures, ASKED))):
+        one, other = (found[text][1] for text in ASKED)
+        same = {p for p in adapter.poolings if np.allclose(one[p][:, 1:], other[p][:, 1:], atol=1e-4)}
+        assert same == set(adapter.fixed_poolings)
+        assert adapter.uses_instruction == (same != set(adapter.poolings))
+
+
+def test_vit_states_by_its_own_forward(pictures):
+    vit = models.load("vit-demo", device="cpu")
+    answers, states = vit.states(pictures, "", batch_size=2)
+    small = np.stack([np.asarray(_squash(picture), np.float32) for picture in pictures])
+    pixels = torch.tensor((small / 255 - 0.5) / 0.5).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        hidden = vit.net.vit(pixels, output_hidden_states=True).hidden_states
+    assert answers == [""] * 5
+    for layer, tokens in enumerate(hidden):
+        np.testing.assert_allclose(states["cls"][:, layer], tokens[:, 0], atol=1e-5)
+        np.testing.assert_allclose(states["mean_patches"][:, layer], tokens[:, 1:].mean(1), atol=1e-5)
+    with pytest.raises(ValueError, match="cannot answer in words"):
+        list(vit.stream(pictures[0], "What is it?"))
+
+
+def _squash(picture):
+    from PIL import Image
+
+    return Image.fromarray(picture).resize((144, 144), Image.Resampling.BICUBIC)
+
+
+def test_poolings_and_pictures_are_checked(llava, pictures):
+    only = llava.states(pictures[:1], ASKED[0], ("last_prompt",), max_new_tokens=2)[1]
+    assert list(only) == ["last_prompt"]
+    with pytest.raises(ValueError, match="no pooling 'mean'; choose mean_generated"):
+        llava.states(pictures, ASKED[0], ("mean",))
+    with pytest.raises(ValueError, match="expected uint8"):
+        llava.states([pictures[0] / 255], ASKED[0])
+    with pytest.raises(ValueError, match="no pictures"):
+        llava.states([], ASKED[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("<image> and more", "a mark of llava-demo"), ("?!", "reads nothing"), ("dog " * 500, "shorten the instruction")],
+)
+def test_instructions_that_cannot_be_read(llava, pictures, text, message):
+    with pytest.raises(ValueError, match=message):
+        llava.states(pictures[:1], text)
+    with pytest.raises(ValueError, match=message):
+        list(llava.stream(pictures[0], text))
+
+
+def test_streamed_pieces_are_the_answer(llava, pictures, pooled):
+    for i, picture in enumerate(pictures):
+        stream = llava.stream(picture, ASKED[0], max_new_tokens=LENGTH)
+        pieces = list(stream)
+        assert "".join(pieces) == pooled[ASKED[0]][0][i]
+        assert len(pieces) > 1
+        assert len(pieces) <= stream.tokens <= LENGTH
+        assert 0 < stream.first_token_seconds < stream.seconds
+        assert stream.tokens_per_second == pytest.approx(
+            (stream.tokens - 1) / (stream.seconds - stream.first_token_seconds)
+        )
+        assert list(stream) == [], "a stream that has ended stays ended"
+
+
+def test_cancel_stops_within_two_tokens(llava, pictures):
+    cancel = Event()
+    stream = llava.stream(pictures[1], ASKED[0], max_new_tokens=300, cancel=cancel)
+    for _ in range(3):
+        next(stream)
+    cancel.set()
+    seen = stream.tokens
+    list(stream)
+    assert stream.tokens <= seen + 2
+    cancelled = llava.stream(pictures[1], ASKED[0], cancel=cancel)
+    assert list(cancelled) == []
+    assert cancelled.tokens == 0
+
+
+def test_random_control_is_reproducible_and_differs(llava, pictures, pooled):
+    torch.manual_seed(7)
+    one = models.load("llava-demo-random", device="cpu")
+    before = torch.rand(1)
+    two = models.load("llava-demo-random", device="cpu")
+    torch.manual_seed(7)
+    assert torch.rand(1) == before, "loading leaves the random state of others alone"
+    for a, b in zip(one.net.parameters(), two.net.parameters()):
+        assert torch.equal(a, b)
+    control = one.states(pictures, ASKED[0], max_new_tokens=2)[1]["last_prompt"]
+    trained = pooled[ASKED[0]][1]["last_prompt"]
+    assert control.shape == trained.shape
+    assert np.abs(np.corrcoef(control[0, -1], trained[0, -1])[0, 1]) < 0.3
+    assert models.identity("llava-demo-random")["checkpoint"] == "random weights as llava-demo"
+
+
+def test_saved_again_it_loads_the_same(llava, pictures, pooled, tmp_path, monkeypatch):
+    llava.net.save_pretrained(tmp_path / "llava-demo")
+    llava.processor.save_pretrained(tmp_path / "llava-demo")
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    answers, states = models.load("llava-demo", device="cpu").states(pictures, ASKED[1], max_new_tokens=LENGTH)
+    assert answers == pooled[ASKED[1]][0]
+    close(states["mean_generated"], pooled[ASKED[1]][1]["mean_generated"])
+
+
+def test_the_same_adapter_reads_llava_1_5(llava, folder, pictures, monkeypatch, tmp_path):
+    """The large model's row with a folder that has no chat template of its own: LLaVA 1.5's prompt is used."""
+    shutil.copytree(folder / "llava-demo", tmp_path / "llava-1.5-7b-hf")
+    (tmp_path / "llava-1.5-7b-hf/chat_template.jinja").unlink()
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    large = models.load("llava-1.5-7b", device="cpu", dtype="float32")
+    assert large._written("What is it?") == "USER: <image>\nWhat is it? ASSISTANT:"
+    prompt = large._prompt(pictures[0], "What is it?", 5)
+    words = large.tokenizer.convert_ids_to_tokens(prompt.ids[0, prompt.prefix :])
+    assert [w for w, inside in zip(words, prompt.instruction) if inside] == ["▁what", "▁is", "▁it"]
+    assert large.states(pictures[:1], "What is it?", max_new_tokens=3)[1]["mean_instruction"].shape == (1, 7, 256)
+
+
+def test_half_precision_stays_near(folder, pictures, pooled):
+    half = models.load("llava-demo", device="cpu", dtype="bfloat16")
+    _, states = half.states(pictures, ASKED[0], ("mean_image",), max_new_tokens=1)
+    expected = pooled[ASKED[0]][1]["mean_image"]
+    assert states["mean_image"].dtype == np.float32
+    assert half.checkpoint_info["dtype"] == "bfloat16"
+    assert np.corrcoef(states["mean_image"][0, 1], expected[0, 1])[0, 1] > 0.99
+
+
+# What goes wrong --------------------------------------------------------------------------------------------
+
+
+def without(name):
+    return lambda folder: (folder / name).unlink()
+
+
+def cut(folder):
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1000])
+
+
+def overwrite(name, content):
+    return lambda folder: (folder / name).write_bytes(content)
+
+
+def drop_weights(folder):
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    save_file(
+        {k: v for k, v in weights.items() if "layers.3." not in k}, folder / "model.safetensors", {"format": "pt"}
+    )
+
+
+def pickled(folder):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def reshape(folder):
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"]["intermediate_size"] = 100
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (shutil.rmtree, "there is no folder"),
+        (without("config.json"), "has no config.json"),
+        (overwrite("config.json", b"{"), "is not JSON"),
+        (without("model.safetensors"), "model.safetensors is missing"),
+        (overwrite("model.safetensors", b""), "not a safetensors file"),
+        (overwrite("model.safetensors", b"version https://git-lfs.github.com/spec/v1\n"), "not a safetensors file"),
+        (
+            overwrite("model.safetensors.index.json", b'{"weight_map": {"a": "other.safetensors"}}'),
+            "other.* is missing",
+        ),
+        (overwrite("model.safetensors.index.json", b"[]"), "index.json is damaged"),
+        (pickled, "only safetensors are loaded"),
+        (cut, "expected [0-9,]+"),
+        (drop_weights, "weights are not in"),
+        (reshape, "cannot be loaded from"),
+        (without("tokenizer.json"), "cannot be loaded from"),
+        (overwrite("tokenizer.json", b"[]"), "cannot be loaded from"),
+        (without("processor_config.json"), "cannot be loaded from"),
+    ],
+)
+def test_missing_and_damaged_files(folder, tmp_path, monkeypatch, harm, message):
+    shutil.copytree(folder / "llava-demo", tmp_path / "llava-demo")
+    harm(tmp_path / "llava-demo")
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    monkeypatch.setattr(models.checkpoint, "source", lambda model: tmp_path / "llava-demo")
+    with pytest.raises(models.ModelError, match=message) as raised:
+        models.load("llava-demo", device="cpu")
+    assert str(raised.value).startswith("llava-demo: ")
+    assert "git checkout -- data/models/llava-demo" in str(raised.value) or "download it again" in str(raised.value)
+
+
+def test_what_is_missing_is_known_before_loading(folder, tmp_path, monkeypatch):
+    assert models.available("llava-demo")
+    assert models.missing("vit-demo") == ""
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    shutil.copytree(folder / "llava-demo", tmp_path / "llava-demo")
+    cut(tmp_path / "llava-demo")
+    size = (folder / "llava-demo/model.safetensors").stat().st_size
+    assert f"has {size - 1000:,} bytes, expected {size:,}" in models.missing("llava-demo")
+    assert not models.available("llava-demo")
+    assert models.available("llava-demo-random"), "random weights need no weight file"
+
+
+def test_a_hub_model_says_what_to_download(monkeypatch, tmp_path):
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    monkeypatch.setattr(models.checkpoint, "_cached", lambda hub_id: None)
+    download = f"hf download llava-hf/llava-1.5-7b-hf --local-dir {tmp_path}/llava-1.5-7b-hf"
+    assert download in models.missing("llava-1.5-7b")
+    assert not models.available("llava-1.5-7b")
+    refuse(monkeypatch, OSError("We couldn't connect to the hub"))
+    with pytest.raises(models.ModelError, match="couldn't connect") as raised:
+        models.load("llava-1.5-7b", device="cpu")
+    assert download in str(raised.value)
+
+
+def test_gated_and_out_of_memory(monkeypatch, tmp_path):
+    from huggingface_hub.errors import GatedRepoError
+
+    monkeypatch.setattr(models.checkpoint, "_cached", lambda hub_id: None)
+    gated = OSError("You are trying to access a gated repo.")
+    gated.__cause__ = GatedRepoError.__new__(GatedRepoError)
+    refuse(monkeypatch, gated)
+    with pytest.raises(models.ModelError, match=r"accept the terms at https://huggingface.co/llava-hf.*hf auth login"):
+        models.load("llava-1.5-7b", device="cpu")
+    refuse(monkeypatch, RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"))
+    with pytest.raises(models.ModelError, match="not enough memory to load it"):
+        models.load("llava-1.5-7b", device="cpu")
+
+
+def refuse(monkeypatch, error):
+    from transformers import LlavaForConditionalGeneration
+
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(LlavaForConditionalGeneration, "from_pretrained", fail)
+
+
+def test_out_of_memory_while_running_names_a_smaller_batch(pictures, monkeypatch):
+    llava = models.load("llava-demo", device="cpu")
+
+    def fail(*args, **kwargs):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(llava.net, "generate", fail)
+    with pytest.raises(models.ModelError, match="out of memory on cpu; try batch_size 16"):
+        llava.states(pictures, ASKED[0], batch_size=32)
+    with pytest.raises(models.ModelError, match="a smaller model"):
+        list(llava.stream(pictures[0], ASKED[0]))
