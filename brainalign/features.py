@@ -105,7 +105,7 @@ def _write_shards(todo, ids, adapter, stimulus):
 
 def _write_shard(path, ids, answers, states):
     """states : one {pooling: (n_images, n_layers, n_dims)} a batch."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     tensors = {"image_ids": np.array(ids, np.int64)}
     for pooling in states[0]:
@@ -113,7 +113,7 @@ def _write_shard(path, ids, answers, states):
         for layer in range(values.shape[1]):
             tensors[f"{pooling}/{layer}"] = np.ascontiguousarray(values[:, layer])
     texts = {"answers": json.dumps(answers, ensure_ascii=False)}  # one key: the order of several is not fixed
-    write_once(path, lambda aside: save_file(tensors, aside, texts))
+    write_once(path, lambda aside: aside.write_bytes(save(tensors, texts)))
 
 
 def _half(values, ids, request, pooling):

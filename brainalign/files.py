@@ -20,7 +20,9 @@ def write_once(path, write):
         write(aside)
         os.replace(aside, path)
     except OSError as error:
-        raise OSError(error.errno, f"cannot write {path}: {error.strerror}; what is finished is kept") from None
+        raise OSError(
+            error.errno, f"cannot write {path}: {error.strerror or error}; what is finished is kept"
+        ) from None
     finally:
         aside.unlink(missing_ok=True)
 

@@ -169,7 +169,7 @@ def _instructions(names, where):
     """Ids, in order, from ids and names of sets ("ten", "families")."""
     table = tables.instructions()
     found = []
-    for name in [names] if isinstance(names, str) else names:
+    for name in _listed(names, where):
         group = [key for key, value in table.items() if value.paper == name]
         found += group or [_one(name, (*table, *GROUPS), f"{where} instructions")]
     _unique(found, f"{where} instructions")
@@ -192,13 +192,10 @@ def _alphas(given):
     where = "[encoding] alphas"
     if isinstance(given, dict):
         _known(given, ("low", "high", "n"), f"key in {where}")
-        try:
-            low, high, n = (given[key] for key in ("low", "high", "n"))
-            given = np.logspace(np.log10(low), np.log10(high), _whole(n, 2, f"{where} n")).tolist()
-        except (KeyError, TypeError):
-            raise ValueError(f"{where}: a table needs low, high and n") from None
-    numbers = isinstance(given, list | tuple) and all(isinstance(a, int | float) and a > 0 for a in given)
-    if not numbers or not given:
+        low, high, n = (given.get(key) for key in ("low", "high", "n"))
+        spaced = _numbers([low, high]) and 0 < low < high
+        given = np.geomspace(low, high, _whole(n, 2, f"{where} n")).tolist() if spaced else given
+    if not _numbers(given) or not given or min(given) <= 0:
         raise ValueError(f"{where} is {given!r}, expected positive numbers or {{low = 1, high = 1e6, n = 13}}")
     return tuple(sorted(float(a) for a in given))
 
@@ -215,8 +212,8 @@ def _variance(raw, chosen):
     if values["layer"] != "best":
         _whole(values["layer"], 0, '[variance] layer (or "best")')
     gammas = values["gammas"]
-    if not all(isinstance(g, int | float) and 0 <= g <= 1 for g in gammas) or not {0, 1} <= set(gammas):
-        raise ValueError(f"[variance] gammas is {list(gammas)}, expected shares from 0 to 1, both of them included")
+    if not _numbers(gammas) or not {0, 1} <= set(gammas) or min(gammas) < 0 or max(gammas) > 1:
+        raise ValueError(f"[variance] gammas is {gammas!r}, expected shares from 0 to 1, both of them included")
     values["gammas"] = tuple(sorted({float(g) for g in gammas}))
     return VarianceChoice(**values)
 
@@ -265,9 +262,22 @@ def _names(given, known, where):
     """A tuple of known names; "all" gives ()."""
     if given == "all":
         return ()
-    given = [given] if isinstance(given, str) else given
+    given = _listed(given, where)
     _unique(given, where)
     return tuple(_one(name, known, where) for name in given)
+
+
+def _listed(given, where):
+    given = [given] if isinstance(given, str) else given
+    if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
+        raise ValueError(f"{where} is {given!r}, expected a list of names")
+    return given
+
+
+def _numbers(given):
+    """Whether it is a list of plain numbers."""
+    plain = isinstance(given, list | tuple)
+    return plain and all(isinstance(g, int | float) and not isinstance(g, bool) for g in given)
 
 
 def _unique(names, where):

@@ -134,9 +134,15 @@ def _features(study, asked):
 
 
 def _subject(study, name):
-    inputs = {"data": _identity(study.root, name, study.space, study.beta_version)}
+    inputs = {"data": _data(study, name)}
     path = _path(study, "subjects", inputs, "subject", name, suffix=".npz")
     return Job("subject", name, "", "", inputs, path)
+
+
+def _data(study, name):
+    """What a subject's responses depend on."""
+    files = _identity(study.root, name, study.space, study.beta_version)
+    return {"space": study.space, "beta_version": study.beta_version, "files": files}
 
 
 def _encode(study, name, model, space):
@@ -144,7 +150,7 @@ def _encode(study, name, model, space):
     if not space.done:
         return Job(*job, None, None, f"the {space}")
     inputs = {
-        "data": _identity(study.root, name, study.space, study.beta_version),
+        "data": _data(study, name),
         "features": _content(space.path),
         "poolings": model.poolings,
         "layers": model.layers,
@@ -169,7 +175,7 @@ def _pairs(study, name, spaces, encodes):
             continue
         layer = results.best_layer(fitted.path, choice.pooling) if choice.layer == "best" else choice.layer
         inputs = {
-            "data": _identity(study.root, name, study.space, study.beta_version),
+            "data": _data(study, name),
             "a": choice.anchor,
             "features": [_content(anchor.path), _content(other.path)],
             "layer": layer,
@@ -213,7 +219,7 @@ def _identity(root, name, space, beta_version):
     folders += [layout.labels(name), layout.labels("fsaverage")]
     rois = [asdict(roi) for roi in tables.rois().values()]
     design = file_identity(layout.design) if layout.design.exists() else None
-    return fingerprint(space, beta_version, rois, design, [_files(folder) for folder in folders])
+    return fingerprint(rois, design, [_files(folder) for folder in folders])
 
 
 def _files(folder):

@@ -20,14 +20,10 @@ def latest(place):
         return place
     pointer = place / "LATEST"
     if not pointer.is_file():
-        raise FileNotFoundError(
-            f"no store in {place}: expected a file LATEST there; run `brainalign publish`"
-        )
+        raise FileNotFoundError(f"no store in {place}: expected a file LATEST there; run `brainalign publish`")
     path = place / pointer.read_text(encoding="utf-8").strip()
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{pointer} names {path.name}, which is not there; run `brainalign publish` again"
-        )
+        raise FileNotFoundError(f"{pointer} names {path.name}, which is not there; run `brainalign publish` again")
     return path
 
 
@@ -104,9 +100,7 @@ class Store:
 
     def layers(self, model):
         """Layer numbers with scores of a model; 0 is the embeddings."""
-        return self._list(
-            "SELECT DISTINCT layer FROM roi_scores WHERE model = $model ORDER BY layer", model=model
-        )
+        return self._list("SELECT DISTINCT layer FROM roi_scores WHERE model = $model ORDER BY layer", model=model)
 
     def poolings(self, model):
         """Poolings with scores of a model."""
@@ -122,9 +116,7 @@ class Store:
 
     def pairs(self):
         """One row a partition of variance: subject, model, layer, pooling, a, b."""
-        return self._frame(
-            "SELECT DISTINCT subject, model, layer, pooling, a, b FROM roi_variance ORDER BY ALL"
-        )
+        return self._frame("SELECT DISTINCT subject, model, layer, pooling, a, b FROM roi_variance ORDER BY ALL")
 
     def runs(self):
         """What was computed, when, for how long, with which versions and warnings."""
@@ -136,9 +128,7 @@ class Store:
         """Number of units of a subject."""
         found = self._list("SELECT units FROM subjects WHERE subject = $subject", subject=subject)
         if not found:
-            raise ValueError(
-                f"no subject {subject!r} in {self.path.name}; it has {_names(self.subjects().subject)}"
-            )
+            raise ValueError(f"no subject {subject!r} in {self.path.name}; it has {_names(self.subjects().subject)}")
         return found[0]
 
     def unit_map(self, subject, model, instruction, layer, pooling):

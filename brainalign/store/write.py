@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from brainalign.store.schema import KEYS, TABLES, columns
 
+BLOCK = "65536"  # bytes; with DuckDB's 256 KB a small store is mostly padding, and a large one no smaller
+
 
 def write(directory, tables, info):
     """Write `results-<version>.duckdb` in `directory`, switch LATEST to it, and return its path.
@@ -49,7 +51,7 @@ def _fill(path, tables, info):
     if unknown:
         raise ValueError(f"the store has no table {', '.join(sorted(unknown))}; it has {', '.join(TABLES)}")
     digest, counts = sha256(repr(sorted(info.items())).encode()), {}
-    with duckdb.connect(str(path)) as db:
+    with duckdb.connect(str(path), config={"default_block_size": BLOCK}) as db:
         for name, definition in TABLES.items():
             db.execute(f"CREATE TABLE {name} ({definition})")
             counts[name] = 0
