@@ -1,8 +1,21 @@
 """NSD files -> `Subject`, pictures by id, and a check of a root before anything long starts."""
 
+from brainalign.nsd.check import check
 from brainalign.nsd.design import image_ids, shared_ids, stimulus
 from brainalign.nsd.layout import simulated, subjects
+from brainalign.nsd.report import Fault, Report
 from brainalign.nsd.subject import load_subject
 from brainalign.nsd.transforms import flat_units
 
-__all__ = ["flat_units", "image_ids", "load_subject", "shared_ids", "simulated", "stimulus", "subjects"]
+__all__ = [
+    "Fault",
+    "Report",
+    "check",
+    "flat_units",
+    "image_ids",
+    "load_subject",
+    "shared_ids",
+    "simulated",
+    "stimulus",
+    "subjects",
+]

@@ -129,6 +129,8 @@ def simulated(root):
     if not path.exists():
         return None
     try:
+        if not path.is_file():
+            raise ValueError("it is no file")
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as JSON ({error}); write the simulated root again") from None

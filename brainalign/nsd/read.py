@@ -48,17 +48,21 @@ def header(path):
 def volume(path):
     """(X, Y, Z) values of a NIfTI volume in nibabel's orientation."""
     shape, _, _ = header(path)
-    with reading(path, "a NIfTI volume"):
-        if len(shape) != 3:
-            raise ValueError(f"it has shape {shape}, expected three dimensions")
-        return np.asarray(nib.load(path).dataobj)
+    if len(shape) != 3:
+        raise ValueError(f"{path} has shape {shape}, expected three dimensions")
+    return _whole(path, "a NIfTI volume")
 
 
 def surface(path):
     """(n_vertices, n_values) of an MGH or MGZ file."""
     shape, _, _ = header(path)
-    with reading(path, "an MGH surface file"):
-        return np.asarray(nib.load(path).dataobj).reshape(shape[0], -1, order="F")
+    return _whole(path, "an MGH surface file").reshape(shape[0], -1, order="F")
+
+
+def _whole(path, kind):
+    """All values of an image, after reading the file to its end, where gzip keeps its checksum."""
+    with reading(path, kind), ImageOpener(path) as file:
+        return np.asarray(type(nib.load(path)).from_bytes(file.read()).dataobj)
 
 
 def as_labels(values):
@@ -87,6 +91,8 @@ def frames(path):
             if len(data) < size:
                 raise ValueError(f"it ends in frame {frame + 1} of {shape[3]}")
             yield np.frombuffer(data, dtype)
+        while file.read(1 << 16):  # to the end, where gzip keeps its checksum
+            pass
 
 
 def hdf5_betas(path, voxels, shape):

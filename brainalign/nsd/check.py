@@ -1,0 +1,106 @@
+"""The check of a root before anything long starts."""
+
+import numpy as np
+
+from brainalign.nsd import check_anatomy, check_betas, check_design, check_files
+from brainalign.nsd.layout import FSAVERAGE_VERTICES, MAX_SESSIONS, SESSIONS_DONE, simulated
+from brainalign.nsd.report import Inspector
+
+
+def check(root):
+    """Examines an NSD root, real or simulated, and returns a `Report`; never raises for what is in the files.
+
+    Read whole: the design, the table of pictures, the responses, brain masks, ROIs and their tables, transforms,
+    validity and ncsnr volumes. Betas are read whole up to 256 MB a file, and of a larger one:
+    - HDF5: all trials of 512 voxels of nsdgeneral and of 64 voxels outside the brain;
+    - NIfTI and MGH: the first three frames, and the size that the file declares against the size it has.
+    Both formats of a session must agree where both were read, and ncsnr must follow from the sampled HDF5 betas
+    (for surfaces: from files read whole). Of the pictures, 32 of each subject are read. Any other image in the
+    subjects' folders must be as long as its header says, and have the volume's shape.
+    """
+    inspector = Inspector(root)
+    subjects = inspector.run(inspector.layout.root, _root)
+    return inspector.report(subjects or [])
+
+
+def _root(inspector):
+    """Everything below a root, step by step; returns the subjects' summaries."""
+    layout, run = inspector.layout, inspector.run
+    if not layout.root.is_dir():
+        found = "a file" if layout.root.exists() else "nothing there"
+        inspector.fault(layout.root, found, "the folder that holds nsddata and nsddata_betas", "give the root's path")
+        return []
+    run(layout.manifest, _manifest)
+    if inspector.faults:
+        inspector.warn("nothing else was checked, as the manifest says which sizes to expect")
+        return []
+    plan = run(layout.design, check_design.design)
+    present = {name: layout.sessions(name) for name in SESSIONS_DONE if layout.sessions(name)}
+    run(layout.stimulus_table, check_design.stimulus_table, plan, present)
+    run(layout.stimuli, check_design.stimuli, plan, present)
+    run(layout.root, _subjects, present)
+    summaries = [run(layout.subject(name), _subject, name, present[name], plan) for name in present]
+    run(layout.labels("fsaverage"), check_anatomy.fsaverage, present)
+    return [summary for summary in summaries if summary]
+
+
+def _manifest(inspector):
+    """Loads SIMULATED.json where there is one."""
+    layout = inspector.layout
+    inspector.simulated = layout.manifest.exists()
+    inspector.manifest = inspector.read(lambda path: simulated(path.parent), layout.manifest) or {}
+    vertices = inspector.manifest.get("fsaverage_vertices", FSAVERAGE_VERTICES)
+    if not isinstance(vertices, int) or vertices < 1:
+        inspector.fault(layout.manifest, f"fsaverage_vertices is {vertices!r}", "a number of vertices")
+    inspector.vertices = vertices
+
+
+def _subjects(inspector, present):
+    """Subjects without betas, and a root without subjects."""
+    layout = inspector.layout
+    for name in SESSIONS_DONE:
+        folder = layout.root / "nsddata_betas/ppdata" / name
+        if name in present:
+            continue
+        if folder.exists() or name in inspector.manifest.get("subjects", ()):
+            expected = "files such as func1pt8mm/betas_fithrf_GLMdenoise_RR/betas_session01.hdf5"
+            inspector.fault(folder, "no betas of any session", expected)
+        elif layout.subject(name).exists():
+            inspector.warn(f"{name}: no betas, so it cannot be loaded")
+    if not present:
+        folder = layout.root / "nsddata_betas/ppdata"
+        inspector.fault(
+            folder, "no betas of any subject", "subj01/func1pt8mm/... as on NSD's server", "give NSD's root"
+        )
+
+
+def _subject(inspector, subject, sessions, plan):
+    """All files of one subject; returns its summary."""
+    layout = inspector.layout
+    inspector.run(layout.responses(subject), check_design.responses, subject, sessions, plan)
+    pairs = layout.present(subject)
+    spaces = list(dict.fromkeys(space for space, _ in pairs))
+    cortex = (
+        inspector.run(layout.func(subject), check_anatomy.volume, subject, sessions)
+        if "func1pt8mm" in spaces
+        else None
+    )
+    n_native = inspector.run(layout.subject(subject) / "transforms", check_anatomy.transforms, subject, cortex)
+    labels = inspector.run(layout.labels(subject), check_anatomy.native, subject, n_native, "fsaverage" in spaces)
+    for space, version in pairs:
+        step = check_betas.volume if space == "func1pt8mm" else check_betas.surface
+        inspector.run(layout.betas(subject, space, version), step, subject, version, cortex, plan)
+    inspector.run(layout.subject(subject), check_files.other_images, subject, cortex)
+    inspector.run(layout.root, check_files.planted_truth, subject)
+    images = (
+        np.unique([plan.session(subject, n) for n in sessions if n <= MAX_SESSIONS]) if plan else np.array([], int)
+    )
+    return {
+        "name": subject,
+        "sessions": sessions,
+        "spaces": spaces,
+        "betas": {space: [v for s, v in pairs if s == space] for space in spaces},
+        "rois": cortex.rois if cortex else labels or {},
+        "images": len(images),
+        "shared": int(np.isin(images, plan.shared).sum()) if plan else 0,
+    }

@@ -1,0 +1,227 @@
+"""Checks of betas and ncsnr."""
+
+import warnings
+from math import prod
+
+import h5py
+import numpy as np
+
+from brainalign.nsd import read
+from brainalign.nsd.check_anatomy import SAMPLE, spread
+from brainalign.nsd.check_design import finished
+from brainalign.nsd.check_files import SMALL, intact
+from brainalign.nsd.layout import HEMISPHERES, MAX_SESSIONS, SESSIONS_DONE, TRIALS
+from brainalign.nsd.subject import standardise
+
+BRIEF = 3  # frames read of a larger one
+LIMIT = 110  # percent signal change: int16 / 300 cannot hold more, and no response reaches it
+ENOUGH = 50  # pictures with three trials from which ncsnr is worked out again
+
+
+def volume(inspector, subject, version, cortex, plan):
+    """One beta version in the functional volume: each session in each format, their agreement, ncsnr."""
+    layout = inspector.layout
+    files = layout.beta_files(subject, "func1pt8mm", version)
+    _sessions(inspector, layout.betas(subject, "func1pt8mm", version), subject, files, {"hdf5", "nii"})
+    if cortex is None:
+        return
+    scores = {}
+    for number, found in files.items():
+        hdf5 = _hdf5(inspector, found["hdf5"], cortex) if "hdf5" in found else None
+        if hdf5 is not None:
+            scores[number] = hdf5.astype(np.float32)
+            standardise(scores[number])
+        if "nii" in found:
+            _nifti(inspector, found["nii"], found.get("hdf5") if hdf5 is not None else None, hdf5, cortex)
+    path = layout.ncsnr(subject, "func1pt8mm", version)
+    stored = inspector.read(read.volume, path)
+    if stored is None:
+        return
+    if stored.shape != cortex.shape:
+        todo = "look whether it was exchanged with another subject's"
+        inspector.fault(path, f"shape {stored.shape}", f"{cortex.shape}, the shape of the brain mask", todo)
+    elif _ncsnr(inspector, path, stored) and len(scores) == len(files):
+        _follows(inspector, path, stored.ravel()[cortex.sample], scores, subject, plan)
+
+
+def _sessions(inspector, folder, subject, files, kinds):
+    """Session numbers without a gap, in the same formats; fewer than the subject did are legal."""
+    last = max([*files, inspector.declared(subject).get("sessions", 0)])
+    missing = sorted(set(range(1, last + 1)) - set(files))
+    if missing:
+        numbers = ", ".join(f"{n:02d}" for n in missing)
+        todo = "download it; without it the sessions that are there are read, each with its own trials"
+        found = f"session {numbers} is missing, session {max(files):02d} is there"
+        inspector.fault(folder / f"betas_session{missing[0]:02d}", found, "sessions from 01 without a gap", todo)
+    if len(files) < SESSIONS_DONE[subject]:
+        space = folder.parent.name
+        inspector.warn(f"{subject} {space} {folder.name}: {len(files)} of {SESSIONS_DONE[subject]} sessions")
+    both = set().union(*files.values()) & kinds
+    for number, found in files.items():
+        if set(found) != both:
+            inspector.warn(f"{folder.name}: session {number:02d} is there only as {', '.join(sorted(found))}")
+
+
+def _hdf5(inspector, path, cortex):
+    """(750, n_sample) integers of a session, once its type and values have been checked; None at fault."""
+    betas = inspector.read(read.hdf5_betas, path, np.r_[cortex.sample, cortex.outside], cortex.shape)
+    if betas is None:
+        return None
+    inside, outside = np.split(betas, [len(cortex.sample)], axis=1)
+    stray = outside.any(0).mean() if outside.size else 0
+    if stray > 0.05:
+        found = f"{100 * stray:.0f} % of the voxels looked at outside the brain mask have values"
+        inspector.fault(path, found, "0 outside the brain mask", "look whether it is another subject's file")
+        return None
+    return inside if _integers(inspector, path, inside) else None
+
+
+def _integers(inspector, path, betas):
+    """Whether (n_trials, n_voxels) integers look like 300 times the percent signal change; a fault where not."""
+    largest, lost = np.abs(betas.astype(np.int32)).max(initial=0), 1 - betas.any(0).mean()
+    if lost > 0.5:
+        inspector.fault(
+            path, f"{100 * lost:.0f} % of the voxels looked at in nsdgeneral are 0", "data in most of them"
+        )
+    elif largest <= LIMIT:
+        found = f"values up to {largest}, as if they had been divided by 300 already"
+        inspector.fault(path, found, f"integers above {LIMIT}: 300 times the percent signal change")
+    return lost <= 0.5 and largest > LIMIT
+
+
+def _nifti(inspector, path, twin, sampled, cortex):
+    """A session's NIfTI file: type, values, and agreement with `twin`, its HDF5 file (`sampled` of it read)."""
+    header = inspector.read(read.header, path)
+    if header is None:
+        return
+    shape, dtype, _ = header
+    if shape != (*cortex.shape, TRIALS) or dtype.newbyteorder("=") != np.int16:
+        inspector.fault(path, f"{shape} {dtype}", f"{(*cortex.shape, TRIALS)} int16")
+        return
+    small = prod(shape) * dtype.itemsize <= SMALL
+    betas = inspector.read(_frames if small else _first_frames, path)
+    if betas is None:
+        return
+    fortran = np.ravel_multi_index(np.unravel_index(cortex.sample, cortex.shape), cortex.shape, order="F")
+    if not _integers(inspector, path, betas[:, fortran]) or twin is None:
+        return
+    other = inspector.read(_everything, twin) if small else sampled[: len(betas)]
+    mine = betas if small else betas[:, fortran]
+    if other is not None and (mine != other).any():
+        trial, _ = np.argwhere(mine != other)[0]
+        found = (
+            f"{(mine != other).mean():.2%} of the values compared differ from {twin.name}, first in trial {trial + 1}"
+        )
+        inspector.fault(path, found, "the same integers in both files", "download both files of this session again")
+
+
+def _frames(path):
+    return np.stack(list(read.frames(path)))
+
+
+def _first_frames(path):
+    """The first frames of a large file, after a look at the size that its last bytes declare."""
+    intact(path)
+    return np.stack([frame for frame, _ in zip(read.frames(path), range(BRIEF))])
+
+
+def _everything(path):
+    """(750, n_voxels) of an HDF5 file: C order of (Z, Y, X), which is Fortran order of (X, Y, Z)."""
+    with read.reading(path, "an HDF5 file of betas"), h5py.File(path) as file:
+        return file["betas"][:].reshape(TRIALS, -1)
+
+
+def surface(inspector, subject, version, cortex, plan):
+    """One beta version on fsaverage: each session of each hemisphere, ncsnr."""
+    layout, n = inspector.layout, inspector.vertices
+    files = layout.beta_files(subject, "fsaverage", version)
+    folder = layout.betas(subject, "fsaverage", version)
+    _sessions(inspector, folder, subject, files, set(HEMISPHERES))
+    for h in HEMISPHERES:
+        path = layout.ncsnr(subject, "fsaverage", version, h)
+        stored = inspector.read(read.surface, path)
+        scores, sample = {}, spread(np.arange(n), SAMPLE)
+        for number, found in files.items():
+            if h not in found:
+                missing = folder / f"{h}.betas_session{number:02d}.mgh"
+                inspector.fault(missing, "missing, while the other hemisphere is there", "both hemispheres")
+                continue
+            betas = _mgh(inspector, found[h], n)
+            if betas is not None and len(betas) == TRIALS:
+                scores[number] = betas[:, sample].astype(np.float32)
+                standardise(scores[number])
+        if stored is None:
+            continue
+        if len(stored) != n:
+            inspector.fault(path, f"{len(stored)} vertices", f"{n} vertices")
+        elif _ncsnr(inspector, path, stored) and len(scores) == len(files):
+            _follows(inspector, path, stored[sample, 0], scores, subject, plan)
+
+
+def _mgh(inspector, path, n):
+    """(n_frames, n) of a session of one hemisphere, all frames of a small file, once checked; None at fault."""
+    header = inspector.read(read.header, path)
+    if header is None:
+        return None
+    shape, dtype, _ = header
+    if shape != (n, 1, 1, TRIALS) or dtype.kind != "f":
+        inspector.fault(path, f"{shape} {dtype}", f"{(n, 1, 1, TRIALS)} float32")
+        return None
+    small = prod(shape) * dtype.itemsize <= SMALL
+    betas = inspector.read(_frames if small else _first_frames, path)
+    if betas is None:
+        return None
+    finite = betas[np.isfinite(betas)]
+    largest = np.abs(finite).max(initial=0)
+    if largest > LIMIT:
+        found = f"values up to {largest:.0f}, as if they were 300 times the percent signal change"
+        inspector.fault(path, found, f"percent signal change below {LIMIT}")
+    elif len(finite) < betas.size / 2 or not largest:
+        inspector.fault(path, f"{len(finite) / betas.size:.0%} of the values finite, up to {largest:g}", "data")
+    else:
+        return betas
+    return None
+
+
+def _ncsnr(inspector, path, stored):
+    """Whether ncsnr is a float, NaN or 0 and more; a fault where not."""
+    finite = stored[np.isfinite(stored)]
+    if stored.dtype.kind != "f":
+        inspector.fault(path, f"values of type {stored.dtype}", "floating-point numbers")
+    elif np.isinf(stored).any() or (finite < 0).any() or not finite.any():
+        low, high = (finite.min(), finite.max()) if finite.size else (np.nan, np.nan)
+        inspector.fault(
+            path, f"values from {low:g} to {high:g}, {np.isinf(stored).sum()} infinite", "0 or more, or NaN"
+        )
+    else:
+        return True
+    return False
+
+
+def _follows(inspector, path, stored, scores, subject, plan):
+    """ncsnr worked out again from z-scored betas, {session: (750, n)}, as NSD did, against the file's (n,).
+
+    They are compared as the noise variance that they stand for, 1 / (1 + ncsnr**2) of a total of 1: every unit
+    where all sessions are there and the root is simulated, else roughly, and only where most sessions are there.
+    """
+    done = finished(inspector, subject)
+    if plan is None or len(scores) < 0.75 * done or max(scores) > MAX_SESSIONS:
+        return
+    shown = np.concatenate([plan.session(subject, number) for number in scores])
+    counts = np.unique(shown, return_counts=True)[1]
+    three = np.argsort(shown, kind="stable")[np.repeat(counts == 3, counts)].reshape(-1, 3)
+    if len(three) < ENOUGH:
+        return
+    values = np.concatenate(list(scores.values()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a unit without data has no mean
+        noise = np.nanmean(np.stack([values[trials].var(0, ddof=1) for trials in three]), axis=0)
+    off = np.abs(np.minimum(noise, 1) - 1 / (1 + stored.astype(float) ** 2))
+    off = off[np.isfinite(off)]
+    exact = inspector.simulated and len(scores) == done
+    if not off.size or (off.max() > 2e-3 if exact else np.median(off) > 0.05):
+        again = np.sqrt(np.maximum(0, 1 - noise) / noise)
+        found = f"ncsnr around {np.nanmedian(stored):.3f}; from the betas follows {np.nanmedian(again):.3f}"
+        found += f", the noise variances differ by up to {off.max():.3f}" if off.size else ""
+        todo = "look whether ncsnr or the betas are of another subject, hemisphere, session order or beta version"
+        inspector.fault(path, found, "the ncsnr of these betas", todo)
