@@ -75,12 +75,16 @@ def gallery(store, stimuli, chosen):
     start = ids.index(chosen) // PER_PAGE + 1 if chosen in ids else 1
     with right.container(horizontal=True, horizontal_alignment="right"):
         page = st.pagination(pages, default=start, key=f"page of {kind}")
+    shown = ids[(page - 1) * PER_PAGE : page * PER_PAGE]
+    try:
+        small = {image_id: thumbnail(stimuli, image_id) for image_id in shown}
+    except (ValueError, FileNotFoundError):
+        return  # the page says above why pictures cannot be shown
     with st.container(key="gallery", gap="small"):
-        shown = ids[(page - 1) * PER_PAGE : page * PER_PAGE]
         for row in range(0, len(shown), ACROSS):
             for column, image_id in zip(st.columns(ACROSS, gap="small"), shown[row : row + ACROSS]):
                 with column.container(key=f"pick-{image_id}", gap=None):
-                    st.image(thumbnail(stimuli, image_id), width="stretch", alt=f"Picture {image_id}")
+                    st.image(small[image_id], width="stretch", alt=f"Picture {image_id}")
                     style = "primary" if image_id == chosen else "tertiary"
                     label, key = str(image_id), f"picture {image_id}"
                     st.button(label, key=key, on_click=pick, args=[image_id], type=style, width="stretch")
@@ -127,10 +131,10 @@ def choose_instruction(number, container):
     return OWN, asked
 
 
-def choose_model(number, container):
-    """The n-th model of those that answer in words; those whose files are missing come last."""
+def choose_model(number, container, known):
+    """The n-th model of those that answer in words; known ones first, those whose files are missing last."""
     names = [name for name, model in models.MODELS.items() if model.answers]
-    names.sort(key=lambda name: bool(models.missing(name)))
+    names.sort(key=lambda name: (bool(models.missing(name)), name not in known))
     return ui.choice(
         "Model" if number == 1 else "Second model",
         names,
@@ -141,15 +145,15 @@ def choose_model(number, container):
     )
 
 
-def choose_questions():
-    """What is asked: a list of (model, instruction id, text)."""
+def choose_questions(known):
+    """What is asked: a list of (model, instruction id, text); known : models that the store has answers of."""
     ways = {"one": "One answer", "instructions": "Two instructions", "models": "Two models"}
     way = ui.segments("Show", list(ways), "show", ways.get)
     left, right = st.columns([2, 1] if way != "models" else [1, 1])
     if way == "models":
-        (id, text), names = choose_instruction(1, st), [choose_model(1, left), choose_model(2, right)]
+        (id, text), names = choose_instruction(1, st), [choose_model(1, left, known), choose_model(2, right, known)]
         return [(name, id, text) for name in names]
-    name = choose_model(1, right)
+    name = choose_model(1, right, known)
     return [(name, *choose_instruction(number, left)) for number in ((1, 2) if way == "instructions" else (1,))]
 
 
@@ -168,17 +172,18 @@ def running():
     return [asked for asked in st.session_state.get("asked", []) if not asked.done]
 
 
-def answers(store, questions, image_id, true):
-    """Side by side: the answer as it comes, the one in the store, and the true one."""
+def answers(store, questions, image_id, true, ran):
+    """Side by side: the answer as it comes, the one in the store, and the true one.
+
+    ran : whether a model was at work when the page was drawn; when it no longer is, the page is drawn again
+    """
+    if ran and not running():
+        st.rerun()
     asked = st.session_state.get("asked") or [None] * len(questions)
-    if running():
-        st.button("Stop", icon=":material/stop_circle:", on_click=stop, key="stop")
-    elif asked[0] and not st.session_state.get("drawn"):
-        st.session_state.drawn = True
-        st.rerun()  # the last word is there: the page goes back to rest
     for place, (column, question, answer) in enumerate(zip(st.columns(len(questions)), questions, asked)):
+        queued = place > 0 and asked[place - 1] is not None and not asked[place - 1].done
         with column.container(border=True, key=f"answer-{place}", gap="xsmall", height="stretch"):
-            draw_answer(store, question, answer, image_id, true)
+            draw_answer(store, question, answer, image_id, true, queued)
 
 
 def literal(text):
@@ -186,13 +191,13 @@ def literal(text):
     return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~$:^" else c for c in text)
 
 
-def draw_answer(store, question, answer, image_id, true):
+def draw_answer(store, question, answer, image_id, true, queued):
     model, id, text = question
     st.caption(f"{model} · {'your own' if id == OWN else id} · {literal(text)}")
     meant = live.meant(tables.find_instruction(text))
     expected = (true or {}).get(meant)
     if answer is not None:
-        draw_live(model, answer, expected)
+        draw_live(model, answer, expected, queued)
     stored = None if image_id is None or id == OWN else store.answer(model, id, image_id)
     if stored is not None:
         st.badge("stored", icon=":material/database:", color="gray", help="Given when the study was computed")
@@ -204,7 +209,7 @@ def draw_answer(store, question, answer, image_id, true):
         st.caption("No stored answer to this question; press Ask.")
 
 
-def draw_live(model, answer, expected):
+def draw_live(model, answer, expected, queued):
     kept = answer.done and not answer.stopped.is_set() and not answer.fault
     with st.container(horizontal=True):
         st.badge("live", icon=":material/bolt:", color="blue", help="Answered just now on this machine")
@@ -218,7 +223,8 @@ def draw_live(model, answer, expected):
     elif answer.text or answer.done:
         st.text(answer.text + ("" if answer.done else " ▌"))
     else:
-        st.caption(f"{model}: {STATES[live.resident(model).state]} ...")
+        state = "next, after the other answer" if queued else STATES[live.resident(model).state]
+        st.caption(f"{model}: {state} ...")
     st.caption(answer.times)
 
 
@@ -268,20 +274,27 @@ with left:
 true = None if image_id is None or image is None else live.truth(stimuli, image_id)
 
 with right:
-    questions = choose_questions()
+    questions = choose_questions(store.models())
     view = (image_id, None if image_id is not None or image is None else hash(image.tobytes()), *questions)
     if st.session_state.get("view") != view:  # another question: its answer is not the old one
         stop()
         st.session_state.asked, st.session_state.view = [], view
     absent = [models.missing(name) for name, *_ in questions if models.missing(name)]
     untyped = not all(text for *_, text in questions)
-    if st.button("Ask", type="primary", icon=":material/send:", disabled=image is None or untyped or bool(absent)):
-        start(questions, image)
-        st.session_state.drawn = False
+    if ran := bool(running()):
+        st.button("Stop", icon=":material/stop_circle:", on_click=stop)
+    else:
+        able = image is not None and not untyped and not absent
+        st.button(
+            "Ask", type="primary", icon=":material/send:", disabled=not able, on_click=start, args=[questions, image]
+        )
     for fault in absent:
         st.text(fault)
     if not untyped:
-        watch = st.fragment(answers, run_every=0.15 if running() else None)
-        watch(store, questions, image_id, true)
+        watch = st.fragment(answers, run_every=0.2 if ran else None)
+        watch(store, questions, image_id, true, ran)
 
 gallery(store, stimuli, image_id)
+for name in {name for name, *_ in questions}:
+    if not models.missing(name) and live.resident(name).state == "cold":
+        live.resident(name).warm()  # the page is drawn; the model loads while the visitor chooses

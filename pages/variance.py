@@ -68,6 +68,13 @@ ui.sentence(
     f"{ui.instruction_label(a)} and {ui.instruction_label(b)}. {layers}, chosen by cross-validation on the training "
     f"images; {units} reliable units of {pair.n_all.max()} in the region."
 )
+seen = subject if subject != MEAN else pair.subject.iloc[0]
+st.page_link(
+    "pages/flatmaps.py",
+    label=f"See where {a} and {b} share variance in the cortex of {seen}",
+    icon=":material/map:",
+    query_params={"subject": seen, "quantity": "shared", "model": model, "a": a, "b": b},
+)
 
 # all instructions
 st.subheader(f"{a} with every other instruction", anchor=False)

@@ -51,8 +51,10 @@ def _wrapped(name):
 
 
 def _bars(rows, at, offset, width, colour, name):
-    means = rows.groupby("roi", sort=False).agg(
-        value=("value", "mean"), subjects=("value", "count"), n=("n", "sum"), layers=("layer", _layers)
+    means = (
+        rows.groupby("roi", sort=False)
+        .agg(value=("value", "mean"), subjects=("value", "count"), n=("n", "sum"), layers=("layer", _layers))
+        .reindex([roi for roi in at if roi in set(rows.roi)])
     )
     return go.Bar(
         x=[at[roi] + offset for roi in means.index],

@@ -1,0 +1,348 @@
+"""Each page on a store, on an empty one, on one with NaN everywhere, and on none: what it shows, never a traceback."""
+
+import json
+import time
+from threading import Event
+
+import numpy as np
+import pytest
+import stores
+from streamlit.testing.v1 import AppTest
+
+from brainalign import live, store, ui
+
+PAGES = ("overview", "live", "flatmaps", "rois", "variance")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("tiny")
+    stores.tiny_store(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def undefined(tmp_path_factory):
+    """The tiny store with NaN for every score and ceiling."""
+    directory = tmp_path_factory.mktemp("undefined")
+    tables = {name: [frame.copy() for frame in frames] for name, frames in stores.tables().items()}
+    for frame in (frame for frames in tables.values() for frame in frames):
+        numbers = frame.select_dtypes("floating").columns
+        frame[numbers] = np.nan
+    store.write(directory, tables, stores.info())
+    return directory
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory):
+    """A store with every table and no row."""
+    directory = tmp_path_factory.mktemp("empty")
+    store.write(directory, {}, stores.info())
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def no_model(monkeypatch):
+    """Pages may ask for a model to be loaded; tests that need one say so."""
+    monkeypatch.setattr(live.Resident, "warm", lambda self: None)
+
+
+def show(page, directory, monkeypatch, **link):
+    monkeypatch.setenv("BRAINALIGN_STORE", str(directory))
+    app = AppTest.from_file("../app.py", default_timeout=60)
+    for key, value in link.items():
+        app.query_params[key] = value
+    app.run()
+    if page != "overview":
+        app.switch_page(f"pages/{page}.py")
+        for key, value in link.items():
+            app.query_params[key] = value
+        app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def words(app):
+    """All text of a page."""
+    found = [app.title, app.subheader, app.caption, app.markdown, app.text, app.info, app.error, app.warning]
+    return "\n".join(str(item.value) for kind in found for item in kind) + "\n".join(c.value for c in app.code)
+
+
+def chart(app, key):
+    """The Plotly figure of this key as plain data."""
+    for element in app.get("plotly_chart"):
+        if element.proto.id.endswith(key) or f"-{key}" in element.proto.id:
+            return json.loads(element.proto.spec)
+    raise AssertionError(f"no chart {key}: {[e.proto.id for e in app.get('plotly_chart')]}")
+
+
+def numbers(values):
+    """A Plotly array, plain or packed."""
+    if isinstance(values, dict):
+        import base64
+
+        return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
+    return np.array(values, float)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_store_says_what_to_run(page, tmp_path, monkeypatch):
+    app = show(page, tmp_path / "nothing", monkeypatch)
+    assert app.title[0].value == "No results yet"
+    assert "brainalign publish" in words(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_store_says_so(page, empty, monkeypatch):
+    app = show(page, empty, monkeypatch)
+    if page != "live":
+        assert "brainalign run" in words(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_defined_is_no_fault(page, undefined, monkeypatch):
+    app = show(page, undefined, monkeypatch)
+    if page in ("rois", "variance"):
+        assert "defined" in app.info[-1].value
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_simulated_stores_carry_the_badge(page, tiny, monkeypatch):
+    app = show(page, tiny, monkeypatch)
+    assert "SIMULATED" in words(app)
+
+
+def test_real_stores_carry_none(tmp_path, monkeypatch):
+    stores.tiny_store(tmp_path, simulated="false")
+    assert "SIMULATED" not in words(show("overview", tmp_path, monkeypatch))
+
+
+def test_overview_tells_what_is_there(tiny, monkeypatch):
+    app = show("overview", tiny, monkeypatch)
+    heat = chart(app, "coverage")["data"][0]
+    assert heat["x"] == [["llava-demo"] * 3 + ["vit-demo"], ["IC", "VQ1", "IU3", "–"]]
+    assert np.array(heat["z"], float).tolist() == [[8, 8, 8, 4]] * 3
+    tables = [table.value for table in app.dataframe]
+    assert tables[0].subject.tolist() == list(stores.SUBJECTS)
+    assert "Generate some text to describe the image" in tables[2].text.tolist()
+
+
+def expected_best(roi, instruction):
+    """Best layer on the other subjects, from the scores of single units, without the page's code."""
+    frame = stores.scores()
+    frame = frame[(frame.model == "llava-demo") & (frame.pooling == "mean_generated")]
+    inside = range(*stores.ROIS[roi].indices(stores.N_UNITS))
+    frame = frame[(frame.instruction == instruction) & frame.unit.isin(inside)]
+    means = frame.groupby(["subject", "layer"]).r.mean().unstack()
+    return [row[means.drop(subject).mean().idxmax()] for subject, row in means.iterrows()]
+
+
+def test_rois_show_means_and_subjects(tiny, monkeypatch):
+    app = show("rois", tiny, monkeypatch)
+    spec = chart(app, "bars")
+    bars = [trace for trace in spec["data"] if trace["type"] == "bar"]
+    assert [bar["name"].split(" ")[0] for bar in bars] == ["IC", "VQ1", "IU3"]
+    assert spec["layout"]["xaxis"]["ticktext"][:3] == ["V1", "FFA", "PPA"]
+    want = [np.mean(expected_best(roi, "IC")) for roi in stores.ROIS]
+    assert numbers(bars[0]["y"]) == pytest.approx(want, abs=1e-5)
+    points = next(t for t in spec["data"] if t["type"] == "scatter" and t["mode"] == "markers")
+    assert sorted(numbers(points["y"])) == pytest.approx(
+        sorted(v for roi in stores.ROIS for v in expected_best(roi, "IC")), abs=1e-5
+    )
+
+
+def test_rois_by_model_take_each_models_own_pooling(tiny, monkeypatch):
+    app = show("rois", tiny, monkeypatch, by="model", layer="3")
+    bars = [trace for trace in chart(app, "bars")["data"] if trace["type"] == "bar"]
+    assert [bar["name"] for bar in bars] == ["llava-demo", "vit-demo"]
+    frame = stores.scores()
+    vit = frame[(frame.model == "vit-demo") & (frame.layer == 3) & (frame.unit < 60)]
+    assert numbers(bars[1]["y"])[0] == pytest.approx(vit.groupby("subject").r.mean().mean(), abs=1e-5)
+
+
+def test_a_link_restores_the_view_and_strangers_in_it_are_ignored(tiny, monkeypatch):
+    app = show("rois", tiny, monkeypatch, quantity="r2_mean", instructions="VQ1", layer="99", model="<script>")
+    bars = [trace for trace in chart(app, "bars")["data"] if trace["type"] == "bar"]
+    assert [bar["name"].split(" ")[0] for bar in bars] == ["VQ1"]
+    assert chart(app, "bars")["layout"]["yaxis"]["title"]["text"] == "R²"
+    assert app.query_params["layer"] == "best"
+    assert app.query_params["model"] == "llava-demo"
+
+
+def test_a_widget_writes_its_value_into_the_link(tiny, monkeypatch):
+    app = show("variance", tiny, monkeypatch)
+    box = next(box for box in app.selectbox if box.label == "IC with")
+    box.select("IU3").run()
+    assert app.query_params["b"] == "IU3"
+    assert "IC and IU3" in app.subheader[0].value
+
+
+def test_variance_draws_the_means_of_the_units(tiny, monkeypatch):
+    app = show("variance", tiny, monkeypatch, b="VQ1", roi="FFA", subject="subj02")
+    units = stores.variance()
+    units = units[(units.b == "VQ1") & (units.subject == "subj02")]
+    units = units[units.unit.between(60, 109) & (units.unit % 50 > 0)]
+    want = [units[part].mean() for part in ("unique_a", "shared", "unique_b", "r2_ab")]
+    assert numbers(chart(app, "signed")["data"][0]["y"]) == pytest.approx(want, abs=1e-6)
+    texts = " ".join(note["text"] for note in chart(app, "venn")["layout"]["annotations"])
+    assert all(f"{value:.3f}" in texts for value in want[:3])
+    circles = chart(app, "venn")["data"]
+    x = [numbers(circle["x"]) for circle in circles]
+    assert np.pi * np.ptp(x[0]) ** 2 / 4 == pytest.approx(want[0] + want[1], abs=1e-5)
+    assert np.pi * np.ptp(x[1]) ** 2 / 4 == pytest.approx(want[2] + want[1], abs=1e-5)
+
+
+def test_negative_parts_are_marked(tmp_path, monkeypatch):
+    tables = stores.tables()
+    pairs = tables["roi_variance"][0].copy()
+    pairs["shared"] = -0.01
+    store.write(tmp_path, tables | {"roi_variance": [pairs]}, stores.info())
+    app = show("variance", tmp_path, monkeypatch)
+    assert "negative: shared is -0.0100" in words(app)
+
+
+def test_only_configured_stores_open(tiny, undefined, tmp_path, monkeypatch):
+    """A store in the link is taken by name from the configured ones; a path is not."""
+    other = tmp_path / "other"
+    stores.tiny_store(other, simulated="false")
+    app = show("overview", f"{tiny}:{other}", monkeypatch, store="other")
+    assert "SIMULATED" not in words(app)
+    app = show("overview", tiny, monkeypatch, store=str(other))
+    assert "SIMULATED" in words(app)
+
+
+def test_stores_come_from_the_configuration_file(tmp_path, monkeypatch):
+    monkeypatch.delenv("BRAINALIGN_STORE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert list(ui.configured_stores().values()) == [ui.DEFAULT_STORE]
+    (tmp_path / "brainalign.toml").write_text('stores = ["/a/one", "/b/two", "/c/two"]\n')
+    assert list(ui.configured_stores()) == ["one", "/b/two", "/c/two"]
+
+
+class FakeStream:
+    """As models.streaming.Stream: four words, the last only once it may; ends when cancelled."""
+
+    waited = first_token_seconds = 0.0
+    seconds, tokens, tokens_per_second = 1.0, 4, 4.0
+    go_on = Event()
+
+    def __init__(self, model, image, text, cancel):
+        assert image.dtype == np.uint8
+        self.text, self.cancel = text, cancel
+
+    def __iter__(self):
+        yield from ("Two ", "<b>dogs</b> ", "*run* ")
+        while not self.go_on.is_set():
+            if self.cancel.is_set():
+                return
+            time.sleep(0.01)
+        yield self.text
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    FakeStream.go_on = Event()
+    monkeypatch.setattr(live, "stream", FakeStream)
+    monkeypatch.setattr("brainalign.models.missing", lambda name: "")
+    yield FakeStream.go_on
+    FakeStream.go_on.set()
+
+
+def button(app, label):
+    return next(button for button in app.button if button.label == label)
+
+
+def wait(app, text):
+    for _ in range(50):
+        app.run()
+        if text in words(app):
+            return app
+        time.sleep(0.05)
+    raise AssertionError(f"{text!r} never came: {words(app)}")
+
+
+def test_live_streams_an_answer_as_text_beside_the_stored_and_the_true_one(tiny, monkeypatch, fake):
+    app = show("live", tiny, monkeypatch, picture="9", instruction="VQ1")
+    button(app, "Ask").click().run()
+    wait(app, "Two <b>dogs</b> *run* ")
+    assert not any("dogs" in item.value for item in app.markdown)  # text, never Markdown or HTML
+    fake.set()
+    wait(app, "What is in this image?")
+    assert "VQ1: a dog <b>and</b> 9 cats" in words(app)
+    assert live.truth("demo:0", 9)["VQ1"] in [item.value for item in app.text]
+    assert "4 tokens in 1.0 s" in words(app)
+    assert button(app, "Ask")
+
+
+def test_live_stops(tiny, monkeypatch, fake):
+    app = show("live", tiny, monkeypatch, picture="9", instruction="own", text="Is it *nice*?")
+    button(app, "Ask").click().run()
+    wait(app, "Two <b>dogs</b> *run* ")
+    button(app, "Stop").click().run()
+    wait(app, "stopped")
+    assert button(app, "Ask")
+    assert "Two <b>dogs</b> *run*" in [item.value for item in app.text]
+
+
+def test_live_compares_two_instructions(tiny, monkeypatch, fake):
+    fake.set()
+    link = {"picture": "9", "show": "instructions", "instruction": "IC", "instruction2": "IU3"}
+    app = show("live", tiny, monkeypatch, **link)
+    button(app, "Ask").click().run()
+    wait(app, "Two <b>dogs</b> *run* How many animals are there in the image?")
+    assert "Two <b>dogs</b> *run* Generate some text to describe the image" in words(app)
+
+
+def test_another_question_puts_the_old_answer_away(tiny, monkeypatch, fake):
+    app = show("live", tiny, monkeypatch, picture="9")
+    button(app, "Ask").click().run()
+    wait(app, "Two <b>dogs</b>")
+    button(app, "12").click().run()
+    assert "Two <b>dogs</b>" not in words(app)
+    assert app.query_params["picture"] == "12"
+    assert button(app, "Ask")
+
+
+def test_live_says_what_went_wrong(tiny, monkeypatch, fake):
+    def broken(*_):
+        raise ValueError("llava-demo: out of memory; try a smaller model")
+
+    monkeypatch.setattr(FakeStream, "__iter__", broken)
+    app = show("live", tiny, monkeypatch)
+    button(app, "Ask").click().run()
+    wait(app, "out of memory; try a smaller model")
+
+
+def test_live_without_the_models_files_says_so(tiny, monkeypatch):
+    monkeypatch.setattr("brainalign.models.missing", lambda name: f"{name}: no files on this machine")
+    app = show("live", tiny, monkeypatch)
+    assert button(app, "Ask").disabled
+    assert "no files on this machine" in words(app)
+
+
+@pytest.mark.parametrize("stimuli", ["", "root:/nowhere"])
+def test_live_without_pictures_says_so(stimuli, tmp_path, monkeypatch):
+    stores.tiny_store(tmp_path, stimuli=stimuli)
+    app = show("live", tmp_path, monkeypatch)
+    assert "cannot be shown" in app.error[0].value
+
+
+def test_the_first_charts_need_no_torch():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from brainalign import ui, store, figures; from brainalign.figures import frames; "
+        "print([m for m in ('torch', 'transformers', 'himalaya', 'nilearn', 'matplotlib') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_frames_of_one_subject(tmp_path, monkeypatch):
+    """With one subject the best layer is its own, and the page says that this is a little too good."""
+    tables = stores.tables()
+    scores = tables["roi_scores"][0]
+    store.write(tmp_path, tables | {"roi_scores": [scores[scores.subject == "subj01"]]}, stores.info())
+    app = show("rois", tmp_path, monkeypatch)
+    assert "a little too good" in words(app)
