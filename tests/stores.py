@@ -102,9 +102,7 @@ def _roi_rows(frame, keys, summary):
 
 def _score_summary(groups):
     nc = units().drop_duplicates("unit").set_index("unit").nc
-    means = groups.agg(
-        n=("unit", "size"), r_mean=("r", "mean"), r_median=("r", "median"), r2_mean=("r2", "mean")
-    )
+    means = groups.agg(n=("unit", "size"), r_mean=("r", "mean"), r_median=("r", "median"), r2_mean=("r2", "mean"))
     means["nc_mean"] = groups.unit.apply(lambda unit: nc[unit].mean())
     means["r_norm_mean"] = means.r_mean / np.sqrt(means.nc_mean / 100)
     return means
@@ -126,7 +124,12 @@ def _flat_units(k):
 
 
 def tables():
-    """Every table of the tiny store, by name."""
+    """Every table of the tiny store: {name: [frames]}; a new dictionary each time, to change as a test needs."""
+    return dict(_tables())
+
+
+@cache
+def _tables():
     keys = ["subject", "model", "instruction", "layer", "pooling"]
     pair = ["subject", "model", "layer", "pooling", "a", "b"]
     geometry = surface.flat_geometry(256, 128)
@@ -134,9 +137,7 @@ def tables():
     images = pd.DataFrame({"image_id": np.arange(0, 120, 3)})
     images["shared"] = images.image_id < 30
     images["subjects"] = np.where(images.shared, " ".join(SUBJECTS), "subj01")
-    inside = [
-        {"roi": roi, "unit": unit} for roi, part in ROIS.items() for unit in range(*part.indices(N_UNITS))
-    ]
+    inside = [{"roi": roi, "unit": unit} for roi, part in ROIS.items() for unit in range(*part.indices(N_UNITS))]
     answers = [
         {
             "model": "llava-demo",
@@ -149,9 +150,7 @@ def tables():
     ]
     runs = pd.DataFrame([key[:3] for key in maps()], columns=keys[:3]).drop_duplicates()
     runs = runs.assign(job=[f"{k:016x}" for k in range(len(runs))], kind="encode", seconds=1.5, warnings="")
-    runs = runs.assign(
-        created="2026-01-01T00:00:00+00:00", versions=json.dumps({"numpy": "2.0", "prompt": "..."})
-    )
+    runs = runs.assign(created="2026-01-01T00:00:00+00:00", versions=json.dumps({"numpy": "2.0", "prompt": "..."}))
     people = pd.DataFrame({"subject": SUBJECTS, "sessions": [3, 2, 3], "images": 40, "test_images": 10})
     return {
         "scores": [scores()],
@@ -163,9 +162,7 @@ def tables():
         "images": [images],
         "answers": [pd.DataFrame(answers)],
         "geometry": [pd.DataFrame([flat | {"data": surface.to_bytes(geometry)}])],
-        "flat_units": [
-            pd.DataFrame([{"subject": s, "data": _flat_units(k)} for k, s in enumerate(SUBJECTS)])
-        ],
+        "flat_units": [pd.DataFrame([{"subject": s, "data": _flat_units(k)} for k, s in enumerate(SUBJECTS)])],
         "runs": [runs],
         "subjects": [people.assign(units=N_UNITS, repeats_mean=2.5)],
     }
@@ -174,9 +171,7 @@ def tables():
 def info(**changes):
     """The table `store` of the tiny store."""
     values = {"simulated": "true", "study_name": "tiny", "study_toml": '[study]\nname = "tiny"\n'}
-    return (
-        values | {"stimuli": "demo:0", "space": "func1pt8mm", "solver": "himalaya", "min_nc": "10"} | changes
-    )
+    return values | {"stimuli": "demo:0", "space": "func1pt8mm", "solver": "himalaya", "min_nc": "10"} | changes
 
 
 def tiny_store(directory, **changes):

@@ -1,0 +1,344 @@
+"""Jobs on a small study in memory: a run goes on where it was killed, and the store holds what the files held."""
+
+import itertools
+import json
+from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brainalign import encoding, jobs, models, nsd, stats, store, study
+from brainalign.jobs import kinds, results
+from brainalign.nsd.layout import Layout
+from brainalign.types import Subject
+
+SUBJECTS = ("subj01", "subj05")
+N_IMAGES, N_TEST, N_UNITS, DIMS = 160, 40, 30, 4
+SPACE = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
+LAYERS = ("embeddings", "layer 1", "layer 2")
+SEEN = {"subj01": np.arange(0, 160), "subj05": np.r_[0:40, 160:280]}  # the first 40 are shared
+TEXT = """
+[study]
+name = "small"
+root = "root"
+output = "out"
+[[models]]
+name = "llava-demo"
+instructions = ["IC", "VQ1", "IU3"]
+poolings = ["mean_generated", "last_prompt"]
+[[models]]
+name = "vit-demo"
+[encoding]
+alphas = [1, 10, 100]
+folds = 3
+[variance]
+model = "llava-demo"
+gammas = [0, 0.5, 1]
+[features]
+batch_size = 40
+shard = 100
+"""
+
+
+def states(image_ids, text, pooling):
+    """(n_images, n_layers, n_dims): layer 1 holds what drives the units of a text, the others are noise."""
+    seed = sum(map(ord, text + pooling))
+    return np.stack([np.random.default_rng([i, seed]).normal(size=(len(LAYERS), DIMS)) for i in image_ids])
+
+
+class Adapter:
+    layers, checkpoint_info = LAYERS, {"checkpoint": "rule", "revision": "1", "dtype": "float32"}
+    asked: ClassVar = []
+
+    def states_many(self, images, texts, poolings, max_new_tokens, batch_size):
+        ids = [int(image[0, 0, 0]) + 256 * int(image[0, 0, 1]) for image in images]
+        Adapter.asked += [(i, text) for i in ids for text in texts]
+        answers = {text: [f"{i}" if text else "" for i in ids] for text in texts}
+        return {text: (answers[text], {p: states(ids, text, p) for p in poolings}) for text in texts}
+
+
+def subject(name):
+    """Units follow layer 1 of captioning (first half) or of VQ1 (second half), with noise."""
+    rng = np.random.default_rng(int(name[4:]))
+    ids, half = SEEN[name], N_UNITS // 2
+    texts = ["Generate some text to describe the image", "What is in this image?"]
+    drive = [states(ids, text, "mean_generated")[:, 1] @ rng.normal(size=(DIMS, half)) for text in texts]
+    betas = np.hstack(drive) + rng.normal(size=(len(ids), N_UNITS))
+    betas[ids == 7, 3] = np.nan
+    ncsnr = np.full(N_UNITS, 1.0)
+    ncsnr[5] = np.nan
+    valid = np.ones((2, N_UNITS), bool)
+    valid[1, 3] = False
+    rois = {"V1": np.arange(N_UNITS) < half, "FFA": np.arange(N_UNITS) >= half, "RSC": np.zeros(N_UNITS, bool)}
+    return Subject(
+        name=name,
+        space="func1pt8mm",
+        betas=betas.astype(np.float32),
+        image_ids=ids,
+        repeats=np.where(ids < N_TEST, 3, 1),
+        is_test=ids < N_TEST,
+        units=np.arange(N_UNITS) * 11,
+        rois=MappingProxyType(rois),
+        ncsnr=ncsnr,
+        valid=valid,
+    )
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """The study, with NSD's files and the models replaced by rules; counts how often a subject is loaded."""
+    layout, loaded = Layout(tmp_path / "root"), []
+    betas = [layout.betas(name, *SPACE) / "betas_session01.hdf5" for name in SUBJECTS]
+    for path in (layout.stimuli, layout.design, *betas):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.name)
+    monkeypatch.setattr(nsd, "subjects", lambda root: list(SUBJECTS))
+    monkeypatch.setattr(nsd, "image_ids", lambda root, name: SEEN[name])
+    monkeypatch.setattr(nsd, "simulated", lambda root: {"seed": 4})
+    monkeypatch.setattr(nsd, "load_subject", lambda root, name, *rest: loaded.append(name) or subject(name))
+    monkeypatch.setattr(nsd, "flat_units", lambda root, name, space, units: np.arange(20484, dtype=np.int32) % 31 - 1)
+    monkeypatch.setattr(nsd, "stimulus", lambda root, i: np.full((2, 2, 3), [i % 256, i // 256, 0], np.uint8))
+    monkeypatch.setattr(models, "load", lambda name: Adapter())
+    monkeypatch.setattr(models, "identity", lambda name: {"checkpoint": name, "revision": "1", "dtype": "float32"})
+    monkeypatch.setattr(Adapter, "asked", [])
+    path = tmp_path / "study.toml"
+    path.write_text(TEXT)
+    found = study.load(path)
+    object.__setattr__(found, "loaded", loaded)
+    return found
+
+
+def files(found):
+    """{path: when it was last written} of every result."""
+    return {path: path.stat().st_mtime_ns for path in found.output.rglob("*") if path.is_file()}
+
+
+def test_a_run_does_every_job_and_loads_each_subject_once(small):
+    calls = []
+    done = jobs.run(small, progress=lambda *call: calls.append(call))
+    assert all(job.done for job in done)
+    kinds_done = pd.Series([job.kind for job in done]).value_counts().to_dict()
+    assert kinds_done == {"features": 4, "subject": 2, "encode": 8, "pair": 4}
+    assert small.loaded == list(SUBJECTS)
+    assert calls[-1][:2] == (18, 18)
+    assert all(0 <= a[0] <= b[0] + 1e-9 for a, b in itertools.pairwise(calls))
+    assert len(Adapter.asked) == len(set(Adapter.asked)) == 4 * 280  # each picture once an instruction, for both
+
+
+def test_a_second_run_does_nothing(small):
+    jobs.run(small)
+    before = files(small)
+    small.loaded.clear()
+    jobs.run(small)
+    assert files(small) == before
+    assert small.loaded == []
+
+
+@pytest.mark.parametrize("kind", ["subject", "encode", "pair"])
+def test_a_run_goes_on_where_it_was_killed(small, monkeypatch, kind):
+    maker, calls = kinds.MAKERS[kind], []
+
+    def killed_at_the_second(job, *rest):
+        calls.append(job)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        maker(job, *rest)
+
+    monkeypatch.setitem(kinds.MAKERS, kind, killed_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        jobs.run(small)
+    before = files(small)
+    assert calls[0].path in before
+    assert calls[1].path not in before
+    assert all(job.done for job in jobs.run(small))
+    after = files(small)
+    assert {path: after[path] for path in before} == before, "a finished job was done again"
+
+
+def test_a_half_written_result_is_not_taken_as_complete(small, monkeypatch):
+    def half(table, where, **options):
+        where.write_bytes(b"PAR1 half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results.pq, "write_table", half)
+        with pytest.raises(KeyboardInterrupt):
+            jobs.run(small)
+    assert not list(small.output.rglob("*.parquet"))
+    stray = small.output / "encode" / ".0123.parquet"  # as kill -9 leaves it
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(b"PAR1 half")
+    assert all(job.done for job in jobs.run(small))
+
+
+def test_workers_share_the_work_and_make_nothing_twice(small, monkeypatch):
+    made = []
+
+    def noted(job, *rest):
+        made.append(job.path)
+        makers[job.kind](job, *rest)
+
+    makers = dict(kinds.MAKERS)
+    for kind in makers:
+        monkeypatch.setitem(kinds.MAKERS, kind, noted)
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(jobs.run, small) for _ in range(3)]
+        assert all(job.done for run in runs for job in run.result())
+    assert len(made) == len(set(made)) == 14
+
+
+def test_an_executor_does_the_same(small):
+    with ThreadPoolExecutor(2) as pool:
+        calls = []
+        done = jobs.run(small, pool, lambda *call: calls.append(call))
+    assert all(job.done for job in done)
+    assert calls[-1][:2] == (18, 18)
+
+
+def test_jobs_wait_for_what_they_need_in_words(small):
+    waiting = [job for job in jobs.plan(small) if job.waits]
+    assert {str(job): job.waits for job in waiting if job.subject == "subj01"} == {
+        "encode subj01 llava-demo IC": "the features llava-demo IC",
+        "encode subj01 llava-demo VQ1": "the features llava-demo VQ1",
+        "encode subj01 llava-demo IU3": "the features llava-demo IU3",
+        "encode subj01 vit-demo": "the features vit-demo",
+        "pair subj01 llava-demo VQ1": "the features llava-demo IC",
+        "pair subj01 llava-demo IU3": "the features llava-demo IC",
+    }
+
+
+def test_a_job_is_done_again_when_its_own_inputs_change_and_not_otherwise(small, tmp_path):
+    ids = {str(job): job.id for job in jobs.run(small)}
+
+    def changed(text):
+        small.path.write_text(text)
+        now = {str(job): job.id for job in jobs.plan(study.load(small.path))}
+        assert now.keys() == ids.keys()
+        return {name for name in ids if now[name] != ids[name]}
+
+    assert changed(TEXT.replace("[1, 10, 100]", "[1, 10]")) == {n for n in ids if n.startswith(("encode", "pair"))}
+    assert changed(TEXT.replace("[0, 0.5, 1]", "[0, 1]")) == {n for n in ids if n.startswith("pair")}
+    assert changed(TEXT.replace('name = "small"', 'name = "renamed"')) == set()
+    (Layout(small.root).betas("subj05", *SPACE) / "betas_session01.hdf5").write_text("other data")
+    assert changed(TEXT) == {n for n in ids if "subj05" in n}
+
+
+def test_the_layer_of_the_partition_is_chosen_on_training_images(small):
+    pairs = [job for job in jobs.run(small) if job.kind == "pair"]
+    assert {job.inputs["layer"] for job in pairs} == {1}
+
+
+def test_an_encode_result_is_what_encoding_gives(small):
+    job = next(job for job in jobs.run(small) if str(job) == "encode subj05 llava-demo VQ1")
+    person = subject("subj05")
+    X = states(person.image_ids, "What is in this image?", "last_prompt")[:, 2].astype(np.float16).astype(np.float32)
+    fit = encoding.fit(X, person.betas, person.is_test, (1, 10, 100), 3)
+    found = results.by_map(results.read_table(job.path), ["r", "r2", "alpha", "cv"])[2, "last_prompt"]
+    for name, values in found.items():
+        np.testing.assert_allclose(values, getattr(fit, name), rtol=1e-4, atol=1e-5)
+
+
+# Publishing --------------------------------------------------------------------------------------------------
+
+
+def test_the_store_holds_what_the_result_files_hold(small):
+    done = jobs.run(small)
+    with store.Store(jobs.publish(small)) as opened:
+        for job in (job for job in done if job.kind == "encode"):
+            plain = results.by_map(results.read_table(job.path), ["r", "r2"])
+            for (layer, pooling), columns in plain.items():
+                r, r2 = opened.unit_map(job.subject, job.model, job.instruction, layer, pooling)
+                np.testing.assert_allclose(r, columns["r"], atol=6e-6)
+                np.testing.assert_allclose(r2, columns["r2"], atol=6e-6)
+        pair = next(job for job in done if str(job) == "pair subj01 llava-demo VQ1")
+        parts = opened.variance_map("subj01", "llava-demo", "IC", "VQ1", 1, "mean_generated")
+        plain = results.read_table(pair.path)
+        for name, values in parts.items():
+            np.testing.assert_allclose(values, plain[name], atol=6e-6)
+        np.testing.assert_allclose(parts["shared"] + parts["unique_a"], parts["r2_a"], atol=2e-5)
+        assert np.nanmean(parts["unique_a"][:15]) > 0.3 > 0.05 > np.nanmean(parts["unique_b"][:15])
+        assert np.nanmean(parts["unique_b"][15:]) > 0.3 > 0.05 > np.nanmean(parts["unique_a"][15:])
+
+
+def test_the_small_tables_agree_with_the_subject(small):
+    jobs.run(small)
+    with store.open_latest(jobs.publish(small)) as opened:
+        person = subject("subj05")
+        units = opened.units("subj05")
+        np.testing.assert_allclose(units.nc, stats.noise_ceiling(person.ncsnr, np.full(40, 3)), rtol=1e-6)
+        assert np.flatnonzero(~units.reliable).tolist() == [3, 5]
+        assert list(opened.rois("subj05")) == ["V1", "FFA"]
+        row = opened.roi_scores("subj05", "llava-demo", "IC", 1, "mean_generated", "V1").iloc[0]
+        assert (row.n, row.n_all) == (13, 15)
+        r = opened.unit_map("subj05", "llava-demo", "IC", 1, "mean_generated")[0]
+        kept = r[:15][units.reliable[:15]]
+        assert row.r_mean == pytest.approx(kept.mean(), abs=1e-5)
+        assert row.r_median == pytest.approx(np.median(kept), abs=1e-5)
+        nc = units.nc[:15][units.reliable[:15]]
+        assert row.r_norm_mean == pytest.approx((kept / np.sqrt(nc / 100)).mean(), abs=1e-5)
+        assert opened.subjects().set_index("subject").loc["subj05"].to_dict() == {
+            "sessions": 2,
+            "images": 160,
+            "test_images": 40,
+            "units": 30,
+            "repeats_mean": 3.0,
+        }
+        assert opened.image_ids(shared=True).tolist() == list(range(40))
+        assert opened.image_ids("subj05").tolist() == SEEN["subj05"].tolist()
+        assert opened.answer("llava-demo", "VQ1", 200) == "200"
+        assert opened.answer("vit-demo", "", 200) is None
+        np.testing.assert_array_equal(opened.flat_units("subj01"), np.arange(20484) % 31 - 1)
+        assert opened.info()["stimuli"] == "demo:4"
+        assert opened.info()["study_toml"] == TEXT
+
+
+def test_every_run_has_its_provenance(small):
+    done = jobs.run(small)
+    with store.open_latest(jobs.publish(small)) as opened:
+        runs = opened.runs().set_index("job")
+    assert sorted(runs.index) == sorted(job.id for job in done)
+    asked = runs[(runs.instruction == "VQ1") & (runs.model == "llava-demo")]
+    about = {row.kind: json.loads(row.versions) for row in asked.itertuples()}
+    assert about["features"]["prompt"] == "What is in this image?"
+    assert about["features"]["checkpoint"] == Adapter.checkpoint_info
+    assert about["encode"]["inputs"]["data"]["beta_version"] == "betas_fithrf_GLMdenoise_RR"
+    assert about["encode"]["versions"]["numpy"] == np.__version__
+    assert runs[runs.kind == "encode"].warnings.str.contains("lack some images").all()
+
+
+def test_publishing_twice_from_nothing_gives_the_same_version(small, tmp_path):
+    jobs.run(small)
+    first = jobs.publish(small)
+    small.path.write_text(TEXT.replace('"out"', '"other"'))
+    again = study.load(small.path)
+    object.__setattr__(again, "text", small.text)
+    jobs.run(again)
+    assert jobs.publish(again).name == first.name
+
+
+def test_an_incomplete_study_is_published_only_when_told(small, monkeypatch):
+    with pytest.raises(ValueError, match=r"18 of 18 jobs are not done: features llava-demo IC, .*`brainalign run "):
+        jobs.publish(small)
+    with pytest.raises(ValueError, match="nothing to publish"):
+        jobs.publish(small, partial=True)
+    done = jobs.run(small)
+    next(job for job in done if str(job) == "encode subj05 vit-demo").path.unlink()
+    with pytest.raises(ValueError, match="1 of 18 jobs are not done: encode subj05 vit-demo;"):
+        jobs.publish(small)
+    with store.open_latest(jobs.publish(small, partial=True)) as opened:
+        assert opened.coverage().groupby("model").size().to_dict() == {"llava-demo": 6, "vit-demo": 1}
+
+
+def test_subjects_that_the_root_does_not_have(small):
+    small.path.write_text(TEXT.replace('output = "out"', 'output = "out"\nsubjects = ["subj02"]'))
+    with pytest.raises(ValueError, match="has no betas of subj02; it has subj01, subj05"):
+        jobs.plan(study.load(small.path))
+
+
+def test_a_layer_that_the_model_does_not_have(small):
+    small.path.write_text(TEXT.replace('name = "vit-demo"', 'name = "vit-demo"\nlayers = [0, 9]'))
+    with pytest.raises(ValueError, match="vit-demo has layers 0 to 2, there is no layer 9"):
+        jobs.run(study.load(small.path))
