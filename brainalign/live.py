@@ -60,12 +60,16 @@ class Resident:
         return Stream(work, cancel, _worker().submit)
 
 
+def choices():
+    """The models that answer in words: {name: what keeps it from loading here and what to do, "" if nothing}."""
+    return {name: models.missing(name) for name, model in models.MODELS.items() if model.answers}
+
+
 def resident(name):
     """The resident model of this name; it loads when it is first asked or warmed."""
     model = models.find(name)
     if not model.answers:
-        able = ", ".join(m.name for m in models.MODELS.values() if m.answers)
-        raise ValueError(f"{name} cannot answer in words; choose {able}")
+        raise ValueError(f"{name} cannot answer in words; choose {', '.join(choices())}")
     return Resident(model.name)
 
 

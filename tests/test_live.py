@@ -160,6 +160,14 @@ def test_models_without_words_and_unknown_ones():
         live.resident("llava-dem")
 
 
+def test_choices_say_what_can_be_asked_here(monkeypatch):
+    monkeypatch.setattr(models.checkpoint, "_cached", lambda hub_id: None)
+    choices = live.choices()
+    assert list(choices) == ["llava-1.5-7b", "llava-demo", "llava-demo-random"]
+    assert [name for name, fault in choices.items() if not fault] == ["llava-demo", "llava-demo-random"]
+    assert "hf download" in choices["llava-1.5-7b"]
+
+
 def test_only_one_large_model_stays(picture, monkeypatch):
     live.resident("llava-demo").warm().result()
     live.resident("llava-demo-random").warm().result()
