@@ -123,7 +123,7 @@ class Adapter:
         if self.model.random:
             config = model_class.config_class.from_pretrained(self.source)
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
+                torch.default_generator.manual_seed(0)
                 net = model_class(config)
             return net.to(self.device, dtype).eval()
         net, info = model_class.from_pretrained(
