@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.io import loadmat
 
-from brainalign import tables
+from brainalign import nsd, tables
 from brainalign.demo import files
 from brainalign.demo.atlas import TABLES, atlas
 from brainalign.demo.cortex import load_truth, signal
@@ -282,6 +282,25 @@ def test_averaging_three_trials_shrinks_the_noise_variance_by_three(root):
     assert single.mean() / averaged.mean() == pytest.approx(3, rel=0.03)
     snr = planted[trials].mean(1).var(0).mean()
     assert snr == pytest.approx(1, abs=0.1)
+
+
+def test_the_check_finds_no_fault(root):
+    assert nsd.check(root).faults == []
+
+
+@pytest.mark.parametrize("space", ["func1pt8mm", "fsaverage"])
+def test_the_reader_gives_what_was_planted(root, space):
+    subject = nsd.load_subject(root, "subj02", space=space)
+    assert (subject.is_test == np.isin(subject.image_ids, nsd.shared_ids(root))).all()
+    assert all(mask.any() for mask in subject.rois.values())
+    if space == "func1pt8mm":
+        truth = load_truth(root / "truth/subj02.npz")
+        assert (subject.units == truth.places).all()
+        planted = signal(truth, [scene(int(i), SEED) for i in subject.image_ids])
+        z = (planted - planted.mean(0)) / planted.std(0)
+        r = np.nanmean(z * subject.betas, axis=0) / np.nanstd(subject.betas, axis=0)
+        explained = truth.ncsnr**2 / (truth.ncsnr**2 + np.mean(1 / subject.repeats))
+        assert np.abs(r**2 - explained).mean() < 0.04
 
 
 def with_thing(scene, name, x=0.5, y=0.6, size=0.3):
