@@ -132,15 +132,16 @@ def _counts(inspector, what, subject, found, inside):
     for roi in tables.rois().values():
         path = inspector.layout.table(subject, roi.collection)
         names = inspector.read_once(read.table, path)
-        values = found.get(roi.collection)
-        if names is None or values is None:
+        if names is None:
             continue
         listed = {name.casefold() for name in names.values()}
         missing = [label for label in roi.labels if label.casefold() not in listed]
         if missing and not inspector.faulty(path):
             expected = f"the labels of the ROI {roi.name} in data/rois.csv"
             inspector.fault(path, f"no label {missing[0]}", expected, "correct data/rois.csv or restore the table")
-        numbers = wanted(names, roi.labels)
+        values, numbers = found.get(roi.collection), wanted(names, roi.labels)
+        if values is None:
+            continue
         empty += [f"{roi.collection} {names[n]}" for n in numbers if not ((values == n) & inside).any()]
         counts[roi.name] = int((np.isin(values, numbers) & inside).sum())
     if empty:
@@ -150,21 +151,24 @@ def _counts(inspector, what, subject, found, inside):
 
 def transforms(inspector, subject, cortex):
     """The two transforms of each hemisphere; returns {hemisphere: vertices of the subject's own surface}."""
-    layout, n_native, middle = inspector.layout, {}, {}
+    layout, places = inspector.layout, {}
     for h in HEMISPHERES:
         path = layout.transform(subject, h, "func1pt8-to-layerB2")
-        places = inspector.read(read.surface, path) if cortex or path.exists() else None
-        if places is not None and _places(inspector, path, places, cortex):
-            n_native[h] = len(places)
-            middle[h] = np.median(places[places[:, 0] < 9999, 0])
+        values = inspector.read(read.surface, path) if cortex or path.exists() else None
+        if values is not None and _places(inspector, path, values, cortex):
+            places[h] = values
+    middle = [np.median(values[values[:, 0] < 9999, 0]) for values in places.values()]
+    if len(middle) == 2 and middle[0] > middle[1]:
+        path = layout.transform(subject, "lh", "func1pt8-to-layerB2")
+        todo = "look whether the lh. and rh. files were exchanged"
+        inspector.fault(path, "its vertices lie to the right of those of the rh. file", "the left side", todo)
+        places = {}
+    n_native = {h: len(values) for h, values in places.items()}
+    for h in HEMISPHERES:
         path = layout.transform(subject, h, "white-to-fsaverage")
         nearest = inspector.read(read.surface, path)
         if nearest is not None:
             _nearest(inspector, path, nearest[:, 0], n_native.get(h))
-    if len(middle) == 2 and middle["lh"] > middle["rh"]:
-        path = layout.transform(subject, "lh", "func1pt8-to-layerB2")
-        todo = "look whether the lh. and rh. files were exchanged"
-        inspector.fault(path, "its vertices lie to the right of those of the rh. file", "the left side", todo)
     return n_native
 
 

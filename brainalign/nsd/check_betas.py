@@ -96,7 +96,7 @@ def _nifti(inspector, path, twin, sampled, cortex):
         return
     shape, dtype, _ = header
     if shape != (*cortex.shape, TRIALS) or dtype.newbyteorder("=") != np.int16:
-        inspector.fault(path, f"{shape} {dtype}", f"{(*cortex.shape, TRIALS)} int16")
+        inspector.fault(path, f"{shape} {dtype.name}", f"{(*cortex.shape, TRIALS)} int16")
         return
     small = prod(shape) * dtype.itemsize <= SMALL
     betas = inspector.read(_frames if small else _first_frames, path)
@@ -109,9 +109,8 @@ def _nifti(inspector, path, twin, sampled, cortex):
     mine = betas if small else betas[:, fortran]
     if other is not None and (mine != other).any():
         trial, _ = np.argwhere(mine != other)[0]
-        found = (
-            f"{(mine != other).mean():.2%} of the values compared differ from {twin.name}, first in trial {trial + 1}"
-        )
+        count = (mine != other).sum()
+        found = f"{count} of {mine.size} values compared differ from {twin.name}, first in trial {trial + 1}"
         inspector.fault(path, found, "the same integers in both files", "download both files of this session again")
 
 
@@ -165,7 +164,7 @@ def _mgh(inspector, path, n):
         return None
     shape, dtype, _ = header
     if shape != (n, 1, 1, TRIALS) or dtype.kind != "f":
-        inspector.fault(path, f"{shape} {dtype}", f"{(n, 1, 1, TRIALS)} float32")
+        inspector.fault(path, f"{shape} {dtype.name}", f"{(n, 1, 1, TRIALS)} float32")
         return None
     small = prod(shape) * dtype.itemsize <= SMALL
     betas = inspector.read(_frames if small else _first_frames, path)
@@ -187,7 +186,7 @@ def _ncsnr(inspector, path, stored):
     """Whether ncsnr is a float, NaN or 0 and more; a fault where not."""
     finite = stored[np.isfinite(stored)]
     if stored.dtype.kind != "f":
-        inspector.fault(path, f"values of type {stored.dtype}", "floating-point numbers")
+        inspector.fault(path, f"values of type {stored.dtype.name}", "floating-point numbers")
     elif np.isinf(stored).any() or (finite < 0).any() or not finite.any():
         low, high = (finite.min(), finite.max()) if finite.size else (np.nan, np.nan)
         inspector.fault(

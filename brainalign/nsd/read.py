@@ -41,7 +41,7 @@ def header(path):
         zipped = path.suffix in (".gz", ".mgz")
         room = path.stat().st_size * DEFLATE if zipped else path.stat().st_size - proxy.offset
         if min(proxy.shape, default=0) < 1 or size > room:
-            raise ValueError(f"its header declares {proxy.shape} {proxy.dtype}, more than the file holds")
+            raise ValueError(f"its header declares {proxy.shape} {proxy.dtype.name}, more than the file holds")
         return tuple(int(n) for n in proxy.shape), proxy.dtype, int(proxy.offset)
 
 
@@ -107,7 +107,7 @@ def hdf5_betas(path, voxels, shape):
     with reading(path, "an HDF5 file of betas"), h5py.File(path) as file:
         betas = file["betas"]
         if betas.shape != (TRIALS, *shape[::-1]) or betas.dtype != np.int16:
-            raise ValueError(f"it holds {betas.shape} {betas.dtype}, expected {(TRIALS, *shape[::-1])} int16")
+            raise ValueError(f"it holds {betas.shape} {betas.dtype.name}, expected {(TRIALS, *shape[::-1])} int16")
         if betas.chunks != (TRIALS, 1, 1, 1):
             for trial in range(TRIALS):
                 out[trial] = betas[trial][z, y, x]
@@ -124,7 +124,7 @@ def nifti_betas(path, voxels, shape):
     """The same as `hdf5_betas` from a session's NIfTI file; its scale factors are ignored, as NSD's say nothing."""
     stored, dtype, _ = header(path)
     if stored != (*shape, TRIALS) or dtype.newbyteorder("=") != np.int16:
-        raise ValueError(f"{path} holds {stored} {dtype}, expected {(*shape, TRIALS)} int16")
+        raise ValueError(f"{path} holds {stored} {dtype.name}, expected {(*shape, TRIALS)} int16")
     fortran = np.ravel_multi_index(np.unravel_index(voxels, shape), shape, order="F")
     return np.stack([frame[fortran] for frame in frames(path)])
 
@@ -133,5 +133,5 @@ def surface_betas(path, vertices, n_vertices):
     """(750, n) float32 percent signal change of one hemisphere's MGH file at `vertices`."""
     stored, dtype, _ = header(path)
     if stored != (n_vertices, 1, 1, TRIALS) or dtype.kind != "f":
-        raise ValueError(f"{path} holds {stored} {dtype}, expected {(n_vertices, 1, 1, TRIALS)} float32")
+        raise ValueError(f"{path} holds {stored} {dtype.name}, expected {(n_vertices, 1, 1, TRIALS)} float32")
     return np.stack([frame[vertices] for frame in frames(path)]).astype(np.float32)
