@@ -9,12 +9,18 @@ import h5py
 import nibabel as nib
 import nsd_fixture
 import numpy as np
+import pandas as pd
 import pytest
 
 from brainalign import nsd, tables
+from brainalign.demo.cortex import load_truth, signal
+from brainalign.demo.geometry import hemisphere
+from brainalign.demo.root import write_root
+from brainalign.demo.scenes import scene
 from brainalign.nsd import design, read
 from brainalign.nsd.layout import Layout
 from brainalign.nsd.subject import standardise
+from brainalign.stats import correlate
 from brainalign.types import Roi
 
 
@@ -299,3 +305,46 @@ def test_memory_is_the_result_and_a_few_sessions(root, monkeypatch):
     fixed = 4_000_000  # the design and the label volumes
     assert subject.repeats.sum() == 12 * 750
     assert subject.betas.nbytes < peak < bound + fixed
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """A root that the project's own simulation writes, from the same description as the fixture."""
+    root = tmp_path_factory.mktemp("demo") / "root"
+    write_root(root, subjects=(5,), sessions=2, seed=11)
+    return root
+
+
+def test_a_simulated_root_gives_back_what_was_planted(demo):
+    assert nsd.check(demo).faults == []
+    subject, truth = nsd.load_subject(demo, "subj05"), load_truth(demo / "truth/subj05.npz")
+    np.testing.assert_array_equal(subject.units, truth.places)
+    good = subject.valid.all(0) & (truth.ncsnr > 0.4)
+    assert good.sum() > 300
+    assert np.corrcoef(subject.ncsnr[good], truth.ncsnr[good])[0, 1] > 0.9
+    planted = signal(truth, [scene(int(i), 11) for i in subject.image_ids])[:, good]
+    three = subject.repeats == 3
+    r = correlate(subject.betas[:, good][three], planted[three])
+    ceiling = truth.ncsnr[good] ** 2 / (truth.ncsnr[good] ** 2 + 1 / 3)
+    assert np.mean(r**2) == pytest.approx(ceiling.mean(), rel=0.1)
+
+
+def test_a_simulated_roots_table_repeats_are_its_design(demo):
+    table = pd.read_csv(Layout(demo).stimulus_table)
+    plan = design.load(demo)
+    for s in (1, 5, 8):
+        trials = plan.trials(f"subj{s:02d}")
+        for k in range(3):
+            trial = table[f"subject{s}_rep{k}"].to_numpy()
+            np.testing.assert_array_equal(trials[trial[trial > 0] - 1], np.flatnonzero(trial > 0))
+
+
+def test_flat_units_of_a_simulated_root_lie_where_they_were_planted(demo):
+    """Most vertices reach, through the transforms, a unit planted at a vertex close by."""
+    truth, subject = load_truth(demo / "truth/subj05.npz"), nsd.load_subject(demo, "subj05")
+    flat = nsd.flat_units(demo, "subj05", "func1pt8mm", subject.units)
+    seen = np.flatnonzero(flat >= 0)
+    assert len(seen) > 2000
+    xyz = np.concatenate([hemisphere(h).depth(0.5) for h in ("lh", "rh")])
+    apart = np.linalg.norm(xyz[seen] - xyz[truth.vertices[flat[seen]]], axis=1)
+    assert np.median(apart) < 6

@@ -35,7 +35,7 @@ def _table(path, separator, kind):
     import pandas as pd
 
     with reading(path, kind):
-        return pd.read_csv(path, sep=separator)
+        return pd.read_csv(path, sep=separator, low_memory=False)
 
 
 def stimulus_table(inspector, plan, present):
