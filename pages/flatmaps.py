@@ -16,7 +16,9 @@ QUANTITIES = {
     "unique_a": "Variance of the first only",
     "unique_b": "Variance of the second only",
 }
-SCORES = ("r", "r_norm", "r2", "nc")
+SCORES = ("r", "r_norm", "r2")
+PARTS = {"r2_a": "R² first", "r2_b": "R² second", "r2_ab": "R² both", "shared": "shared"}
+PARTS |= {"unique_a": "first only", "unique_b": "second only"}
 OUTLINES = {"areas": "Areas", "streams": "Streams", "none": "None"}
 WIDE = ("streams", "whole")  # families of ROIs that lie over the areas
 OUTLINED = {
@@ -52,6 +54,12 @@ def maps_of(path, _store, subject, model, instruction, pooling):
     return _store.layer_maps(subject, model, instruction, pooling)
 
 
+@st.cache_resource(max_entries=64, show_spinner=False)
+def parts_of(path, _store, subject, model, a, b, layer, pooling):
+    """The partition of variance at one layer, (n_units,) each."""
+    return _store.variance_map(subject, model, a, b, layer, pooling)
+
+
 @st.cache_resource(max_entries=4, show_spinner=False)
 def stock_of(path, _store):
     """What the controls offer: subjects, coverage, poolings, pairs; least: noise ceiling of a reliable unit."""
@@ -70,10 +78,10 @@ def stock_of(path, _store):
 def choose_map(stock, subject, places, prefix="", pooling=None):
     """Selectboxes for a model, an instruction and a pooling; returns their values."""
     maps, poolings = stock["coverage"][stock["coverage"].subject == subject], stock["poolings"]
-    label = "Subtract model" if prefix else "Model"
-    model = ui.choice(label, maps.model.unique(), f"{prefix}model", container=places[0])
+    names = ("Model to subtract", "Instruction to subtract") if prefix else ("Model", "Instruction")
+    model = ui.choice(names[0], maps.model.unique(), f"{prefix}model", container=places[0])
     asked = ui.in_order(maps[maps.model == model].instruction.unique())
-    instruction = ui.choice("Instruction", asked, f"{prefix}instruction", ui.instruction_label, container=places[1])
+    instruction = ui.choice(names[1], asked, f"{prefix}instruction", ui.instruction_label, container=places[1])
     if pooling is None:
         pooling = ui.choice("States of", poolings[model], "pooling", pooling_name, container=places[2])
     return model, instruction, pooling if pooling in poolings[model] else poolings[model][0]
@@ -83,40 +91,63 @@ def pooling_name(pooling):
     return frames.POOLINGS.get(pooling, pooling)
 
 
-def score_picture(store, stock, subject, quantity, places, prefix="", pooling=None):
-    """The picture of one quantity of a map that the reader chooses, and that map."""
-    chosen = choose_map(stock, subject, places, prefix, pooling)
+def score_picture(store, stock, subject, quantity, chosen):
+    """The picture of a map (model, instruction, pooling), and unit -> its table over layers."""
     layers, r, r2 = maps_of(store.path, store, subject, *chosen)
     nc, least = subject_of(store.path, store, subject)[0].nc.to_numpy(), stock["least"]
-    name = f"{subject}, {chosen[0]}, {chosen[1] or 'no instruction'}"
-    return pictures.score(quantity, layers, r, r2, nc, least, name), chosen
+
+    def profile(unit):
+        best = stats.normalise(r[:, unit], nc[unit], least)
+        return pd.DataFrame({"layer": layers, "r": r[:, unit], "r / ceiling": best, "R²": r2[:, unit]})
+
+    return pictures.score(quantity, layers, r, r2, nc, least, map_name(chosen)), profile
+
+
+def map_name(chosen):
+    return f"{chosen[0]} with {chosen[1]}" if chosen[1] else chosen[0]
+
+
+def difference_picture(store, stock, subject, quantity, chosen, subtracted):
+    """The picture of one map minus another, and unit -> both over layers."""
+    (a, of_a), (b, of_b) = (score_picture(store, stock, subject, quantity, one) for one in (chosen, subtracted))
+
+    def profile(unit):
+        return of_a(unit).merge(of_b(unit), "outer", "layer", suffixes=("", " subtracted"))
+
+    return pictures.difference(a, b, map_name(subtracted)), profile
 
 
 def part_picture(store, stock, subject, quantity, places):
-    """The picture of one part of variance of two instructions that the reader chooses."""
+    """The picture of one part of the variance of two instructions that the reader chooses, and unit -> all parts."""
     pairs = stock["pairs"][stock["pairs"].subject == subject]
     model = ui.choice("Model", pairs.model.unique(), "model", container=places[0])
     pairs = pairs[pairs.model == model]
     a = ui.choice("First instruction", ui.in_order(pairs.a.unique()), "a", ui.instruction_label, container=places[1])
     pairs = pairs[pairs.a == a]
     b = ui.choice("Second instruction", ui.in_order(pairs.b.unique()), "b", ui.instruction_label, container=places[2])
-    pairs = pairs[(pairs.b == b) & (pairs.pooling == pairs[pairs.b == b].pooling.iloc[0])].sort_values("layer")
-    parts = [store.variance_map(subject, model, a, b, row.layer, row.pooling) for row in pairs.itertuples()]
-    return pictures.part(quantity, parts, pairs.layer.tolist(), a, b), (model, b, pairs.pooling.iloc[0])
+    pairs = pairs[pairs.b == b]
+    pairs = pairs[pairs.pooling == pairs.pooling.iloc[0]].sort_values("layer")
+    layers = pairs.layer.tolist()
+    parts = [parts_of(store.path, store, subject, model, a, b, layer, pairs.pooling.iloc[0]) for layer in layers]
+
+    def profile(unit):
+        values = pd.DataFrame([{key: part[key][unit] for key in part} for part in parts]).rename(columns=PARTS)
+        return pd.concat([pd.Series(layers, name="layer"), values], axis=1)
+
+    return pictures.part(quantity, parts, layers, a, b, model), profile
 
 
-def chosen_picture(store, stock, subject, quantity, places):
-    """The picture that the controls ask for, and the map (model, instruction, pooling) a click tells about."""
+def chosen_picture(store, stock, subject, quantity, places, below):
+    """What the controls ask for: a picture, and unit -> its table over layers."""
     if quantity == "nc":
         return pictures.ceiling(subject_of(store.path, store, subject)[0].nc.to_numpy()), None
-    if quantity in ("shared", "unique_a", "unique_b"):
+    if quantity not in SCORES:
         return part_picture(store, stock, subject, quantity, places)
-    picture, chosen = score_picture(store, stock, subject, quantity, places)
-    if ui.switch("Subtract another map", "difference"):
-        others = st.columns([1.4, 2.6, 3])
-        other, _ = score_picture(store, stock, subject, quantity, others, "minus_", chosen[2])
-        picture = pictures.difference(picture, other)
-    return picture, chosen
+    chosen = choose_map(stock, subject, places)
+    if not ui.switch("Subtract another map", "difference", container=below):
+        return score_picture(store, stock, subject, quantity, chosen)
+    subtracted = choose_map(stock, subject, st.columns([1.4, 2.6, 3]), "minus_", chosen[2])
+    return difference_picture(store, stock, subject, quantity, chosen, subtracted)
 
 
 # Layer, threshold and unit: held by the flatmap, kept in the link ---------------------------------------------
@@ -150,8 +181,10 @@ def remember(view):
     """Write what is shown into the link."""
     st.session_state["flatmap memory"]["written"] = dict(view)
     for key in VIEW:
-        if str(view.get(key, "")) != st.query_params.get(key, ""):
-            st.query_params[key] = str(view.get(key, ""))
+        if key not in view:
+            st.query_params.pop(key, None)
+        elif str(view[key]) != st.query_params.get(key):
+            st.query_params[key] = str(view[key])
 
 
 def moved():
@@ -169,37 +202,32 @@ def clicked():
 
 def sentence(stock, subject, picture, view, nc):
     """What is seen and how it was computed."""
-    about = stock["subjects"].loc[subject]
-    shown = pictures.shown(picture, view.get("layer", 0), nc, view["threshold"])
-    layer = picture.name(picture.layers[picture.row(view.get("layer", 0))])
-    where = f", {layer}" if layer else ""
+    about, wanted = stock["subjects"].loc[subject], view.get("layer", 0)
+    layer = picture.name(picture.layers[picture.row(wanted)])
+    shown = pictures.shown(picture, wanted, nc, view["threshold"])
     return (
-        f"{picture.about.removesuffix('.')}{where}: {picture.label}, over {about.test_images} test images shown "
-        f"{about.repeats_mean:.1f} times on average. In colour: {shown.sum():,} of {shown.size:,} units "
-        f"({100 * shown.mean():.0f} %), those with a noise ceiling of at least {view['threshold']} %."
+        f"{picture.about}{', ' if layer else ''}{layer}. {subject}, {about.test_images:.0f} test images shown "
+        f"{about.repeats_mean:.1f} times on average. Coloured: {shown.sum():,} of {shown.size:,} units "
+        f"({100 * shown.mean():.0f} %), those with a value and a noise ceiling of at least {view['threshold']} %."
     )
 
 
-def unit_details(store, stock, subject, chosen, quantity, unit):
-    """The exact values of a unit, and its profile over the layers."""
-    units, rois, *_ = subject_of(store.path, store, subject)
+def unit_details(units, rois, subject, profile, unit):
+    """The exact values of a unit over the layers."""
     if unit is None or not unit < len(units):
-        st.caption("Click the map for the exact values of a unit and its profile over the layers.")
+        st.caption("Click the map for the exact values of a unit, layer by layer.")
         return
     row = units.loc[unit]
     named = ", ".join(name for name, members in rois.items() if unit in members) or "no ROI"
-    st.markdown(f"**Unit {unit}** of {subject}")
-    st.text(f"{named}; noise ceiling {row.nc:.1f} %, ncsnr {row.ncsnr:.3f}, place {row.place}")
-    if chosen is None:
+    st.text(f"Unit {unit} of {subject}: {named}; noise ceiling {row.nc:.2f} %, ncsnr {row.ncsnr:.3f}")
+    if profile is None:
         return
-    layers, r, r2 = maps_of(store.path, store, subject, *chosen)
-    best = stats.normalise(r[:, unit], row.nc, stock["least"])
-    profile = pd.DataFrame({"layer": layers, "r": r[:, unit], "r / ceiling": best, "R²": r2[:, unit]})
-    number = st.column_config.NumberColumn(format="%.4f")
-    bar = st.column_config.ProgressColumn("profile of r", min_value=0.0, max_value=1.0, format=" ")
-    profile["profile"] = profile.r.clip(0, 1)
-    columns = {"r": number, "r / ceiling": number, "R²": number, "profile": bar}
-    st.dataframe(profile, hide_index=True, column_config=columns, width="content", key="unit profile")
+    table = profile(unit)
+    columns = {name: st.column_config.NumberColumn(format="%.4f") for name in table.columns[1:]}
+    if "r" in table:
+        table["profile"] = table.r.clip(0, 1)
+        columns["profile"] = st.column_config.ProgressColumn("r, 0 to 1", min_value=0.0, max_value=1.0, format=" ")
+    st.dataframe(table, hide_index=True, column_config=columns, width="content", key="unit profile")
 
 
 # The view ----------------------------------------------------------------------------------------------------
@@ -211,19 +239,20 @@ def view(store, stock):
     with_pairs = set(stock["pairs"].subject)
     first = st.columns([1, 1.4, 1.4, 2.6, 2])
     subject = ui.choice("Subject", stock["subjects"].index, "subject", container=first[0])
-    offered = [name for name in QUANTITIES if name in SCORES or subject in with_pairs]
+    offered = [name for name in QUANTITIES if name not in PARTS or subject in with_pairs]
     quantity = ui.choice("Quantity", offered, "quantity", QUANTITIES.get, container=first[1])
-    picture, chosen = chosen_picture(store, stock, subject, quantity, first[2:])
+    below = st.container(horizontal=True, vertical_alignment="bottom", gap="large")
+    picture, profile = chosen_picture(store, stock, subject, quantity, first[2:], below)
     units, rois, name, message = subject_of(store.path, store, subject)
     start, now = settle(subject, picture, stock["least"])
-    outlines = ui.segments("Outlines", list(OUTLINES), "outlines", OUTLINES.get)
+    outlines = ui.segments("Outlines", list(OUTLINES), "outlines", OUTLINES.get, container=below)
     drawn = [roi for roi in rois if OUTLINED[outlines](tables.rois().get(roi))]
     geometry, _ = surface_of(store.path, store)
     part = flatmap.map_part(picture, surface=geometry.hash, subject=name, start=start, rois=drawn)
     flatmap.show(part, "flatmap", moved, clicked)
     remember(now)
     ui.sentence(sentence(stock, subject, picture, now, units.nc.to_numpy()))
-    unit_details(store, stock, subject, chosen, quantity, now.get("unit"))
+    unit_details(units, rois, subject, profile, now.get("unit"))
     flatmap.keep(message, "flatmap subject")
 
 

@@ -18,6 +18,7 @@ from brainalign.figures.flatmap import palettes
 from brainalign.figures.flatmap.payload import encode, quantise
 
 HERE = Path(__file__).parent
+SPECK = 8  # outlines of so few points go around one vertex; such specks of coarse voxels are not drawn
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Picture:
     """What a flatmap shows.
 
     values : (n_layers, n_units), NaN where there is none; layers : their numbers, 0 being the embeddings
-    symbol, label : the quantity in short and in words; about : the whole picture for a screen reader
+    symbol, label : the quantity for a pointer and for the colour bar
+    about : what is seen in a sentence without its end, also for screen readers
     diverging : whether colours are symmetric about zero; layered : False where there are no layers, but one row
     """
 
@@ -33,7 +35,7 @@ class Picture:
     layers: tuple
     symbol: str
     label: str
-    about: str = ""
+    about: str
     diverging: bool = False
     layered: bool = True
 
@@ -66,7 +68,7 @@ def subject_part(geometry, flat_units, rois, nc):
     for row, units in zip(inside, rois.values()):
         row[units] = True
         vertices = (flat_units >= 0) & row[flat_units]
-        lines = surface.outlines(geometry, vertices)
+        lines = [line for line in surface.outlines(geometry, vertices) if len(line) > SPECK]
         points += lines
         outlines.append([len(line) for line in lines])
         labels.append(surface.label_positions(geometry, vertices))
@@ -100,6 +102,7 @@ def map_part(picture, *, surface, subject, start, rois=()):
         "symbol": picture.symbol,
         "label": picture.label,
         "about": picture.about,
+        "diverging": picture.diverging,
         "surface": surface,
         "subject": subject,
         "rois": list(rois),

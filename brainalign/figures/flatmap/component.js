@@ -102,9 +102,7 @@ class Flatmap {
     if (this.subject !== subject) this.unit = this.ringAt = null;
     const moved = map.start.serial !== this.serial; // a link asks for a view; otherwise the reader's own stays
     Object.assign(this, { map, surface, subject, serial: map.start.serial });
-    this.height = surface.pixel_vertex.shape[0];
-    this.width = surface.pixel_vertex.shape[1];
-    this.stage.style.aspectRatio = `${this.width} / ${this.height}`;
+    this.frame();
     if (moved) [this.unit, this.ringAt] = [map.start.unit ?? null, null];
     const top = Math.max(10, ...subject.nc.filter(isFinite));
     this.thresholdSlider.max = Math.floor(top);
@@ -113,6 +111,18 @@ class Flatmap {
     this.drawKey();
     if (moved) Object.assign(this, { layer: map.start.layer, threshold: map.start.threshold });
     this.redraw();
+  }
+
+  // Only the rows with cortex are shown: from `top`, `height` of them.
+  frame() {
+    const { pixel_vertex } = this.surface;
+    const cortex = (vertex) => vertex >= 0;
+    this.width = pixel_vertex.shape[1];
+    this.top = Math.max(0, Math.floor(pixel_vertex.findIndex(cortex) / this.width) - 4);
+    const last = Math.floor(pixel_vertex.findLastIndex(cortex) / this.width) + 5;
+    this.height = Math.min(last, pixel_vertex.shape[0]) - this.top;
+    this.stage.style.aspectRatio = `${this.width} / ${this.height}`;
+    Object.assign(this.canvas.dataset, { top: this.top, rows: this.height, columns: this.width });
   }
 
   redraw() {
@@ -141,7 +151,7 @@ class Flatmap {
     this.layerSlider.setAttribute("aria-valuetext", name);
     this.thresholdText.textContent = `noise ceiling ≥ ${this.threshold} %`;
     this.thresholdSlider.setAttribute("aria-valuetext", `${this.threshold} percent`);
-    this.canvas.setAttribute("aria-label", `${map.about} ${name}`.trim());
+    this.canvas.setAttribute("aria-label", name ? `${map.about}, ${name}` : map.about);
     this.paint();
   }
 
@@ -188,14 +198,15 @@ class Flatmap {
     const pen = raster.getContext("2d");
     this.image ??= pen.createImageData(this.width, this.height);
     const pixels = new Uint32Array(this.image.data.buffer);
+    const first = this.top * this.width;
     for (let i = 0; i < pixels.length; i++) {
-      const vertex = surface.pixel_vertex[i];
+      const vertex = surface.pixel_vertex[first + i];
       pixels[i] = vertex < 0 ? 0 : vertices[vertex];
     }
     pen.putImageData(this.image, 0, 0);
     const out = this.canvas.getContext("2d");
     out.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    out.imageSmoothingQuality = "high";
+    out.imageSmoothingEnabled = this.scale < 2; // enlarged more, places stay crisp instead of blurred
     out.drawImage(raster, 0, 0, this.canvas.width, this.canvas.height);
     Object.assign(this.canvas.dataset, {
       painted: `${this.map.key}#${this.layer}#${this.threshold}`,
@@ -211,7 +222,8 @@ class Flatmap {
     const path = new Path2D();
     for (const roi of drawn) this.trace(path, roi);
     pen.lineJoin = pen.lineCap = "round";
-    for (const [width, colour] of [[3, "rgb(0 0 0 / 55%)"], [1.3, "#fff"]]) {
+    const halo = this.map.diverging ? "rgb(255 255 255 / 60%)" : "rgb(0 0 0 / 55%)";
+    for (const [width, colour] of [[3, halo], [1.3, this.map.diverging ? "#222" : "#fff"]]) {
       pen.lineWidth = width * ratio;
       pen.strokeStyle = colour;
       pen.stroke(path);
@@ -225,7 +237,7 @@ class Flatmap {
     const { points, outlines } = this.subject;
     let at = outlines.slice(0, roi).flat().reduce((a, b) => a + b, 0);
     for (const length of outlines[roi]) {
-      const point = (i) => [0, 1].map((k) => points[2 * (at + (i % (length - 1))) + k] * this.scale);
+      const point = (i) => [0, 1].map((k) => (points[2 * (at + (i % (length - 1))) + k] - k * this.top) * this.scale);
       const middle = (i) => point(i).map((p, k) => (p + point(i + 1)[k]) / 2);
       path.moveTo(...middle(0));
       for (let i = 1; i < length; i++) path.quadraticCurveTo(...point(i), ...middle(i));
@@ -259,8 +271,8 @@ class Flatmap {
     const half = width / 2 + 2;
     for (const [dx, dy] of [[0, 0], [0, -0.7], [0, 0.7], [0, -1.3], [0, 1.3], [-0.5, 0], [0.5, 0]]) {
       const x = column * this.scale + dx * width;
-      const y = row * this.scale + dy * height;
-      const unit = this.unitAt(Math.floor(x / this.scale), Math.floor(y / this.scale)).unit;
+      const y = (row - this.top) * this.scale + dy * height;
+      const unit = this.unitAt(Math.floor(x / this.scale), Math.floor(y / this.scale) + this.top).unit;
       if (!this.isIn(roi, unit) || x < half || x > this.lines.width - half) continue;
       const clear = taken.every((o) => Math.abs(o.x - x) > half + o.half || Math.abs(o.y - y) > height * 1.1);
       if (clear) return { x, y, half };
@@ -277,7 +289,7 @@ class Flatmap {
       pen.lineWidth = width * ratio;
       pen.strokeStyle = colour;
       pen.beginPath();
-      pen.arc((x + 0.5) * this.scale, (y + 0.5) * this.scale, 7 * ratio, 0, 2 * Math.PI);
+      pen.arc((x + 0.5) * this.scale, (y + 0.5 - this.top) * this.scale, 7 * ratio, 0, 2 * Math.PI);
       pen.stroke();
     }
   }
@@ -300,7 +312,7 @@ class Flatmap {
   }
 
   unitAt(column, row) {
-    const inside = column >= 0 && row >= 0 && column < this.width && row < this.height;
+    const inside = column >= 0 && row >= 0 && column < this.width && row < this.surface.pixel_vertex.shape[0];
     const vertex = inside ? this.surface.pixel_vertex[row * this.width + column] : -1;
     return { vertex, unit: vertex < 0 ? -1 : this.subject.vertex_unit[vertex] };
   }
@@ -315,7 +327,7 @@ class Flatmap {
     const x = event.clientX - box.left;
     const y = event.clientY - box.top;
     const column = Math.floor((x / box.width) * this.width);
-    const row = Math.floor((y / box.height) * this.height);
+    const row = Math.floor((y / box.height) * this.height) + this.top;
     return { x, y, box, column, row, ...this.unitAt(column, row) };
   }
 
@@ -342,7 +354,7 @@ class Flatmap {
     const named = rois.filter((_, roi) => this.isIn(roi, unit));
     const digits = this.map.step > 0.002 ? 2 : 3;
     return [
-      ["value", Number.isNaN(value) ? `${this.map.symbol} not defined` : `${this.map.symbol} = ${value.toFixed(digits).replace("-", "−")}`],
+      ["value", Number.isNaN(value) ? `${this.map.symbol} is not defined` : `${this.map.symbol} = ${value.toFixed(digits).replace("-", "−")}`],
       ["rois", named.join(", ") || "in no ROI"],
       ["fine", Number.isNaN(nc[unit]) ? "noise ceiling not defined" : `noise ceiling ${nc[unit].toFixed(1)} %`],
       ["fine", `unit ${unit}, ${where}`],

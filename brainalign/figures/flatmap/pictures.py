@@ -5,11 +5,16 @@ import numpy as np
 from brainalign import stats
 from brainalign.figures.flatmap import Picture
 
-SCORES = {"r": "r", "r_norm": "r / ceiling", "r2": "R²"}
-WORDS = {
-    "r": "Pearson r between predicted and measured response",
-    "r_norm": "r as a share of the best possible, √(noise ceiling)",
+SYMBOLS = {"r": "r", "r_norm": "r / ceiling", "r2": "R²"}
+LABELS = {
+    "r": "r, predicted and measured response",
+    "r_norm": "r / √(noise ceiling)",
     "r2": "R², share of variance predicted",
+}
+ABOUT = {
+    "r": "Pearson r between predicted and measured response",
+    "r_norm": "Pearson r between predicted and measured response over the best possible, √(noise ceiling)",
+    "r2": "R², the share of the response's variance that is predicted (below 0: worse than its mean)",
 }
 
 
@@ -19,36 +24,42 @@ def score(quantity, layers, r, r2, nc, least, name):
     r, r2 : (n_layers, n_units); nc : (n_units,) percent; least : lowest nc that r is divided by; name : whose map
     """
     values = {"r": r, "r2": r2}[quantity] if quantity in ("r", "r2") else stats.normalise(r, nc, least)
-    return Picture(values, tuple(layers), SCORES[quantity], WORDS[quantity], f"{SCORES[quantity]} of {name}.")
+    return Picture(values, tuple(layers), SYMBOLS[quantity], LABELS[quantity], f"{ABOUT[quantity]}: {name}")
 
 
-def difference(a, b):
+def difference(a, b, name):
     """Picture `a` minus picture `b` of the same subject: layer by layer, or best with best if the layers differ."""
     if a.layers == b.layers:
         values, layers, note = a.values - b.values, a.layers, ""
     else:
         rows = best_row(a), best_row(b)
         values, layers = (a.values[rows[0]] - b.values[rows[1]])[None], (a.layers[rows[0]],)
-        note = f" (best layer of each: {a.layers[rows[0]]} and {b.layers[rows[1]]})"
-    about = f"{a.about} Minus {b.about}"
-    return Picture(values, layers, f"Δ {a.symbol}", f"difference of {a.symbol}{note}", about, diverging=True)
+        note = f", whose best layer is {b.layers[rows[1]]}"
+    about = f"{a.about} minus {name}{note}"
+    return Picture(values, layers, f"Δ {a.symbol}", f"difference of {a.symbol}", about, diverging=True)
 
 
 def ceiling(nc):
-    """The noise ceiling itself: percent of variance that a perfect model could predict."""
-    label = "noise ceiling, percent of the variance of the averaged response"
-    return Picture(nc[None], (0,), "noise ceiling %", label, "Noise ceiling.", layered=False)
+    """The noise ceiling itself."""
+    about = "Noise ceiling: percent of the variance of the averaged response that a perfect model could predict"
+    label = "noise ceiling, percent of variance"
+    return Picture(nc[None], (0,), "noise ceiling", label, about, layered=False)
 
 
-def part(name, parts, layers, a, b):
+def part(name, parts, layers, a, b, model):
     """One part of the variance that two instructions a and b predict, signed.
 
     parts : for each layer what Store.variance_map returns
     """
-    words = {"shared": f"shared by {a} and {b}", "unique_a": f"by {a} only", "unique_b": f"by {b} only"}
-    values = np.stack([one[name] for one in parts])
-    about = f"Variance predicted {words[name]}."
-    return Picture(values, tuple(layers), "R²", f"R² {words[name]}, signed", about, diverging=True)
+    words = {"shared": f"shared by {a} and {b}", "unique_a": f"of {a} only", "unique_b": f"of {b} only"}
+    rules = {
+        "shared": f"R²({a}) + R²({b}) − R²(both)",
+        "unique_a": f"R²(both) − R²({b})",
+        "unique_b": f"R²(both) − R²({a})",
+    }
+    values, label = np.stack([one[name] for one in parts]), f"R² {words[name]}"
+    about = f"{label}, signed: {rules[name]}, {model}"
+    return Picture(values, tuple(layers), "R²", label, about, diverging=True)
 
 
 def best_row(picture):

@@ -1,0 +1,208 @@
+"""The flatmaps page as a reader meets it: painting, pointing, clicking, scrubbing layers, sharing the link."""
+
+import io
+import re
+from base64 import b64decode
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from browser import settled
+from PIL import Image
+from stores import ROIS, tiny_store
+
+from brainalign.figures.flatmap import palettes
+from brainalign.store import open_latest
+
+pytestmark = pytest.mark.browser
+LINK = "subject=subj01&model=llava-demo&instruction=VQ1&pooling=last_prompt&layer=2&threshold=0"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    with open_latest(tiny_store(tmp_path_factory.mktemp("flatmaps"))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def look(store, serve, visit):
+    """look(link, ...) -> a page on which the flatmap is painted."""
+
+    def look(link=LINK, **options):
+        page = visit(f"{serve(store.path)}/flatmaps?{link}", **options)
+        page.wait_for_selector("canvas.map[data-painted]")
+        return page
+
+    return look
+
+
+def painted(page):
+    return page.locator("canvas.map").get_attribute("data-painted")
+
+
+def pixels(page):
+    """What is on the canvas, (height, width, 4) uint8."""
+    url = page.locator("canvas.map").evaluate("canvas => canvas.toDataURL()")
+    return np.asarray(Image.open(io.BytesIO(b64decode(url.partition(",")[2]))))
+
+
+def place(page, store, vertex):
+    """Screen position of a vertex: the middle of one of its pixels."""
+    canvas = page.locator("canvas.map")
+    canvas.scroll_into_view_if_needed()
+    shape = {key: int(canvas.get_attribute(f"data-{key}")) for key in ("top", "rows", "columns")}
+    row, column = np.argwhere(store.geometry().pixel_vertex == vertex)[0]
+    box = canvas.bounding_box()
+    x = box["x"] + (column + 0.5) / shape["columns"] * box["width"]
+    return x, box["y"] + (row + 0.5 - shape["top"]) / shape["rows"] * box["height"]
+
+
+def vertex_of(store, unit):
+    """A vertex that shows a unit and has a pixel."""
+    visible = np.intersect1d(np.flatnonzero(store.flat_units("subj01") == unit), store.geometry().pixel_vertex)
+    return int(visible[0])
+
+
+def choose(page, label, option):
+    page.get_by_role("combobox", name=re.compile(label)).click()
+    page.get_by_role("option", name=option).click()
+
+
+def messages(page):
+    """Load the page again and return a list that grows with (direction, bytes) of each message."""
+    seen = []
+
+    def listen(socket):
+        socket.on("framesent", lambda data: seen.append(("sent", len(data))))
+        socket.on("framereceived", lambda data: seen.append(("received", len(data))))
+
+    page.on("websocket", listen)
+    page.reload()
+    settled(page).wait_for_selector("canvas.map[data-painted]")
+    page.wait_for_timeout(500)
+    seen.clear()
+    return seen
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_flatmap_paints_cortex_folds_and_values(look, dark):
+    image = pixels(look(dark=dark))
+    inside = image[..., 3] == 255
+    assert 0.4 < inside.mean() < 0.8
+    colours = image[inside][:, :3].astype(int)
+    grey = (np.ptp(colours, axis=1) == 0).mean()
+    assert 0.3 < grey < 0.95  # three of four vertices of the tiny store show folds
+    assert {palettes.GYRUS, palettes.SULCUS} <= set(np.unique(colours[np.ptp(colours, axis=1) == 0]))
+    assert len(np.unique(colours, axis=0)) > 100
+
+
+def test_a_pixel_has_the_palettes_colour_of_its_units_value(look, store):
+    page = look()
+    image, box = pixels(page), page.locator("canvas.map").bounding_box()
+    _, r, _ = store.layer_maps("subj01", "llava-demo", "VQ1", "last_prompt")
+    high = palettes.limits(r)[1]
+    for unit in range(1, 60, 7):
+        if not np.isfinite(r[2, unit]):
+            continue
+        x, y = place(page, store, vertex_of(store, unit))
+        colour = image[int(y - box["y"]), int(x - box["x"]), :3].astype(int)
+        expected = palettes.table("sequential")[int(np.clip(round(255 * r[2, unit] / high), 0, 255))]
+        assert np.abs(colour - expected).max() <= 3
+
+
+def test_pointing_names_the_roi_and_the_stores_value(look, store):
+    page = look()
+    unit = ROIS["FFA"].start + 3
+    _, r, _ = store.layer_maps("subj01", "llava-demo", "VQ1", "last_prompt")
+    page.mouse.move(*place(page, store, vertex_of(store, unit)))
+    tip = page.locator(".tip")
+    tip.wait_for()
+    text = tip.inner_text()
+    assert "FFA, visual cortex (nsdgeneral)" in text
+    shown = float(re.search(r"r = (\S+)", text)[1].replace("−", "-"))
+    assert shown == pytest.approx(r[2, unit], abs=0.0011)
+    assert f"noise ceiling {store.noise_ceiling('subj01')[unit]:.1f} %" in text
+    assert f"unit {unit}, vertex" in text
+    page.mouse.move(5, 5)
+    tip.wait_for(state="hidden")
+
+
+def test_the_slider_scrubs_layers_without_the_server_and_then_tells_the_link(look):
+    page = look()
+    seen = messages(page)
+    slider = page.get_by_role("slider", name="Layer")
+    before, first = painted(page), pixels(page)
+    slider.evaluate("s => { s.value = 0; s.dispatchEvent(new Event('input', { bubbles: true })); }")
+    assert painted(page) != before
+    assert (pixels(page) != first).any()
+    assert page.locator("canvas.map").get_attribute("data-layer") == "0"
+    assert slider.get_attribute("aria-valuetext") == "layer 0 (embeddings)"
+    page.wait_for_timeout(600)
+    assert seen == []
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url(re.compile("layer=1"))
+    assert painted(page).split("#")[1] == "1"
+    page.get_by_text("with VQ1, layer 1.").wait_for()
+
+
+def test_the_threshold_hides_units_of_a_low_noise_ceiling(look):
+    page = look()
+
+    def coloured():
+        image = pixels(page)
+        return (np.ptp(image[image[..., 3] == 255][:, :3].astype(int), axis=1) > 0).mean()
+
+    before = coloured()
+    slider = page.get_by_role("slider", name="noise ceiling")
+    slider.evaluate("s => { s.value = 50; s.dispatchEvent(new Event('input', { bubbles: true })); }")
+    assert 0 < coloured() < 0.4 * before  # 55 of the 300 units have more than 50 %
+
+
+def test_clicking_shows_the_units_exact_values(look, store):
+    page = look()
+    unit = ROIS["PPA"].start + 5
+    _, r, _ = store.layer_maps("subj01", "llava-demo", "VQ1", "last_prompt")
+    page.mouse.click(*place(page, store, vertex_of(store, unit)))
+    page.get_by_text(f"Unit {unit} of subj01: PPA, visual cortex (nsdgeneral)").wait_for()
+    page.wait_for_url(re.compile(f"unit={unit}"))
+    assert f"{r[2, unit]:.4f}" in page.get_by_test_id("stDataFrame").locator("canvas").first.text_content()
+
+
+def test_another_instruction_changes_the_pixels_and_sends_only_the_map(look):
+    page = look()
+    seen = messages(page)
+    before, first = painted(page), pixels(page)
+    choose(page, "Instruction", re.compile("^IU3"))
+    page.wait_for_selector(f"canvas.map:not([data-painted='{before}'])")
+    assert (pixels(page) != first).any()
+    assert page.locator("canvas.map").get_attribute("data-layer") == "2"  # the reader's layer stays
+    page.wait_for_url(re.compile("instruction=IU3"))
+    assert 0 < sum(n for direction, n in seen if direction == "received") < 60_000
+
+
+def test_the_link_restores_the_view(look):
+    page = look()
+    page.get_by_role("slider", name="Layer").focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url(re.compile("layer=1"))
+    page.get_by_text("Streams", exact=True).click()
+    page.wait_for_url(re.compile("outlines=streams"))
+    again = look(urlsplit(page.url).query)
+    assert painted(again) == painted(page)
+    np.testing.assert_array_equal(pixels(again), pixels(page))
+    assert parse_qs(urlsplit(again.url).query) == parse_qs(urlsplit(page.url).query)
+
+
+def test_the_map_fits_its_page_and_the_colour_bar_lies_below_the_cortex(look):
+    page = look()
+    for width in (700, 1280, 1920):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_timeout(300)
+        canvas, bar = page.locator("canvas.map").bounding_box(), page.locator(".bar").bounding_box()
+        assert bar["y"] >= canvas["y"] + canvas["height"]
+        assert canvas["x"] >= 0
+        assert canvas["x"] + canvas["width"] <= width
+        assert bar["x"] + bar["width"] <= width
+        assert page.locator("canvas.map").evaluate("canvas => canvas.width") == round(canvas["width"])
+        assert page.locator("canvas.lines").get_attribute("data-names") != "0"

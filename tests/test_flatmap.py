@@ -1,0 +1,242 @@
+"""Messages to the flatmap and the page that sends them, read back as the browser reads them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from hypothesis.extra.numpy import array_shapes, arrays
+from matplotlib import colormaps
+from stores import N_UNITS, ROIS, SUBJECTS, tiny_store
+from streamlit.testing.v1 import AppTest
+
+from brainalign import surface
+from brainalign.figures import flatmap
+from brainalign.figures.flatmap import palettes, payload, pictures
+from brainalign.store import open_latest
+from brainalign.tables import DATA
+
+PAGE = str(DATA.parent / "pages" / "flatmaps.py")
+FLOATS = some.floats(-1e3, 1e3, width=32) | some.just(np.nan)
+
+
+# Messages ----------------------------------------------------------------------------------------------------
+
+
+@given(arrays("f4", array_shapes(max_dims=2), elements=FLOATS), some.text())
+def test_a_message_comes_back_as_it_was_sent(values, text):
+    message = payload.encode({"text": text}, values=values, other=np.arange(3, dtype="u1"))
+    header, found = payload.decode(message)
+    assert header == {"text": text}
+    np.testing.assert_array_equal(found["values"], values)
+    np.testing.assert_array_equal(found["other"], [0, 1, 2])
+
+
+@given(arrays("f4", 40, elements=FLOATS), some.sampled_from([600_000, 0]))
+def test_quantised_values_are_off_by_half_a_step_at_most_and_nan_stays_nan(values, small):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(payload, "SMALL", small)
+        codes, reading = payload.quantise(values)
+    assert codes.dtype == (np.uint16 if small else np.uint8)
+    np.testing.assert_array_equal(np.isnan(payload.read(codes, **reading)), np.isnan(values))
+    if np.isfinite(values).any():
+        width = np.nanmax(values.astype("f8")) - np.nanmin(values)
+        error = np.nanmax(np.abs(payload.read(codes, **reading) - values))
+        assert error <= 0.5001 * width / (65534 if small else 254) + 1e-12
+
+
+def test_large_maps_take_one_byte_a_value():
+    assert payload.quantise(np.zeros((33, 15_724)))[0].dtype == np.uint8
+    assert payload.quantise(np.zeros((5, 15_724)))[0].dtype == np.uint16
+
+
+@pytest.mark.parametrize(
+    ("values", "diverging", "expected"),
+    [
+        (np.linspace(-0.2, 0.58, 1000), False, (0.0, 0.6)),
+        (np.linspace(-0.2, 0.093, 1000), True, (-0.2, 0.2)),
+        (np.full(9, np.nan), False, (0.0, 1.0)),
+        (np.full(9, -0.3), False, (0.0, 1.0)),
+        (np.zeros(9), True, (-1.0, 1.0)),
+    ],
+)
+def test_limits_are_round_and_symmetric_for_differences(values, diverging, expected):
+    assert palettes.limits(values, diverging) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 0.6), (0, 1), (-0.25, 0.25), (0, 80), (-0.0015, 0.0015), (0, 0.03)])
+def test_ticks_are_where_their_numbers_are(low, high):
+    ticks = palettes.ticks(low, high)
+    assert 3 <= len(ticks) <= 9
+    for place, text in ticks:
+        assert low + place * (high - low) == pytest.approx(float(text.replace("−", "-")), abs=1e-9)
+
+
+def test_palettes_are_matplotlibs_and_the_sequential_one_grows_lighter():
+    assert (palettes.table("sequential") == np.rint(255 * colormaps["viridis"](range(256))[:, :3])).all()
+    lightness = palettes.table("sequential") @ [0.2126, 0.7152, 0.0722]
+    assert (np.diff(lightness) > -1).all()
+    middle = palettes.table("diverging").astype(int)
+    assert (middle[127:129] > 240).all()
+
+
+def test_a_subjects_part_holds_its_units_and_outlines():
+    geometry = surface.flat_geometry(256, 128)
+    near = np.hypot(*(geometry.xy - [60, 60]).T) < 12
+    flat = np.where(near, 3, np.where(np.hypot(*(geometry.xy - [200, 70]).T) < 12, 9, -1))
+    name, message = flatmap.subject_part(geometry, flat, {"A": np.array([3]), "B": np.array([9])}, np.arange(12.0))
+    header, found = payload.decode(message)
+    assert header["name"] == name
+    members = np.unpackbits(found["members"], axis=1, count=12).astype(bool)
+    assert [np.flatnonzero(row).tolist() for row in members] == [[3], [9]]
+    np.testing.assert_array_equal(found["vertex_unit"], flat)
+    lengths = [n for lines in header["outlines"] for n in lines]
+    assert sum(lengths) == len(found["points"])
+    first = found["points"][: lengths[0]]
+    assert np.abs(first.mean(0) - [60, 60]).max() < 3
+    assert np.abs(np.array(header["labels"][0][0]) - [60, 60]).max() < 4
+    changed = flatmap.subject_part(geometry, flat, {"A": np.array([3]), "B": np.array([9])}, np.arange(12.0) + 1)
+    assert changed[0] != name
+
+
+def test_the_difference_of_models_with_other_layers_is_best_with_best():
+    a = flatmap.Picture(np.array([[0.1, 0.2], [0.5, 0.4]]), (0, 1), "r", "r", "a")
+    b = flatmap.Picture(np.array([[0.1, np.nan], [0.3, 0.1], [0.0, 0.0]]), (0, 6, 12), "r", "r", "b")
+    picture = pictures.difference(a, b, "b")
+    np.testing.assert_allclose(picture.values, [[0.2, 0.3]])
+    assert picture.layers == (1,)
+    assert "best layer is 6" in picture.about
+    same = pictures.difference(a, a, "a")
+    np.testing.assert_array_equal(same.values, np.zeros((2, 2)))
+    assert same.layers == (0, 1)
+
+
+# The page ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tiny_store(tmp_path_factory.mktemp("flatmaps"))
+
+
+@pytest.fixture
+def open_page(path, monkeypatch):
+    monkeypatch.setenv("BRAINALIGN_STORE", str(path))
+
+    def open_page(**link):
+        app = AppTest.from_file(PAGE, default_timeout=30)
+        for key, value in link.items():
+            app.query_params[key] = value
+        return run(app)
+
+    return open_page
+
+
+def run(app):
+    app.run()
+    assert not app.exception, app.exception[0].stack_trace
+    return app
+
+
+def sent(app):
+    """(header, values (n_layers, n_units)) of the map, and the two parts."""
+    messages = [payload.decode(shown.proto.bytes) for shown in app.get("bidi_component")]
+    header, found = next(one for one in messages if one[0]["kind"] == "map")
+    values = payload.read(found["codes"], header["low"], header["step"], header["missing"])
+    return header, values, {one[0]["name"]: one for one in messages if one[0]["kind"] == "part"}
+
+
+def texts(app):
+    return " ".join(element.value for element in [*app.caption, *app.text])
+
+
+def same(found, expected, header):
+    np.testing.assert_array_equal(np.isnan(found), ~np.isfinite(expected))
+    np.testing.assert_allclose(found, expected, atol=0.51 * header["step"])
+
+
+def test_the_page_sends_all_layers_of_the_chosen_map(open_page, path):
+    app = open_page(subject="subj02", model="llava-demo", instruction="VQ1", pooling="mean_generated", layer="1")
+    header, values, parts = sent(app)
+    with open_latest(path) as store:
+        layers, r, _ = store.layer_maps("subj02", "llava-demo", "VQ1", "mean_generated")
+        same(values, r, header)
+        np.testing.assert_array_equal(parts[header["subject"]][1]["vertex_unit"], store.flat_units("subj02"))
+        np.testing.assert_array_equal(parts[header["surface"]][1]["pixel_vertex"], store.geometry().pixel_vertex)
+    assert header["layers"] == layers
+    assert header["start"]["layer"] == 1
+    shown = np.isfinite(r[1]) & (np.linspace(60, 5, N_UNITS) >= 10)
+    assert f"{shown.sum()} of 300 units" in texts(app)
+    assert "llava-demo with VQ1, layer 1. subj02, 10 test images shown 2.5 times" in texts(app)
+
+
+@pytest.mark.parametrize("quantity", ["r2", "r_norm", "nc", "shared", "unique_a", "unique_b"])
+def test_each_quantity_shows_the_stores_numbers(open_page, path, quantity):
+    app = open_page(subject="subj01", quantity=quantity, instruction="IC", pooling="last_prompt")
+    header, values, _ = sent(app)
+    with open_latest(path) as store:
+        _, r, r2 = store.layer_maps("subj01", "llava-demo", "IC", "last_prompt")
+        nc = store.noise_ceiling("subj01")
+        parts = store.variance_map("subj01", "llava-demo", "IC", "VQ1", 2, "mean_generated")
+    expected = {"r2": r2, "r_norm": np.where(nc >= 10, r / np.sqrt(nc / 100), np.nan), "nc": nc[None]}
+    same(values, expected[quantity] if quantity in expected else parts[quantity][None], header)
+    if quantity in parts:
+        assert header["limits"][0] == -header["limits"][1]
+
+
+def test_a_difference_has_symmetric_limits(open_page, path):
+    app = open_page(instruction="VQ1", difference="True", minus_model="llava-demo", minus_instruction="IU3")
+    header, values, _ = sent(app)
+    with open_latest(path) as store:
+        _, a, _ = store.layer_maps("subj01", "llava-demo", "VQ1", "last_prompt")
+        _, b, _ = store.layer_maps("subj01", "llava-demo", "IU3", "last_prompt")
+    same(values, a - b, header)
+    assert header["limits"][0] == -header["limits"][1] < 0
+    assert "llava-demo with VQ1 minus llava-demo with IU3" in texts(app)
+
+
+def test_a_vision_model_needs_no_instruction(open_page, path):
+    header, values, _ = sent(open_page(model="vit-demo"))
+    with open_latest(path) as store:
+        same(values, store.layer_maps("subj01", "vit-demo", "", "mean_image")[1], header)
+
+
+def test_a_unit_in_the_link_shows_its_exact_values(open_page, path):
+    app = open_page(subject="subj01", instruction="IU3", pooling="last_prompt", unit="70")
+    with open_latest(path) as store:
+        _, r, r2 = store.layer_maps("subj01", "llava-demo", "IU3", "last_prompt")
+    table = app.dataframe[0].value
+    np.testing.assert_array_equal(table["r"], r[:, 70])
+    np.testing.assert_array_equal(table["R²"], r2[:, 70])
+    assert "Unit 70 of subj01: FFA, visual cortex (nsdgeneral); noise ceiling 47.12 %" in texts(app)
+    assert sent(app)[0]["start"]["unit"] == 70
+
+
+def test_another_subject_drops_the_unit_and_keeps_the_rest(open_page):
+    app = open_page(subject="subj01", unit="70", layer="2", threshold="20")
+    before = sent(app)[0]
+    app.selectbox[0].set_value(SUBJECTS[1])
+    after = sent(run(app))[0]
+    assert after["subject"] != before["subject"]
+    assert not app.dataframe
+    link = {key: app.query_params.get(key) for key in ("subject", "layer", "threshold", "unit")}
+    assert link == {"subject": SUBJECTS[1], "layer": "2", "threshold": "20", "unit": None}
+
+
+def test_another_map_starts_nothing_anew(open_page):
+    app = open_page()
+    before = sent(app)[0]
+    assert before["start"]["layer"] == 3  # the best layer by design of the tiny store
+    app.selectbox[3].set_value("VQ1")
+    after = sent(run(app))[0]
+    assert after["key"] != before["key"]
+    assert after["start"] == before["start"]
+
+
+@pytest.mark.parametrize("link", [{"unit": "99999", "layer": "77"}, {"unit": "<b>", "layer": "-1", "quantity": "x"}])
+def test_a_link_with_nonsense_still_shows_a_map(open_page, link):
+    assert np.isfinite(sent(open_page(**link))[1]).any()
+
+
+def test_outlines_follow_the_choice(open_page):
+    assert sent(open_page(outlines="areas"))[0]["rois"] == [name for name in ROIS if "nsdgeneral" not in name]
+    assert sent(open_page(outlines="none"))[0]["rois"] == []
