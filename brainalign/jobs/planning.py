@@ -7,7 +7,7 @@ encode    scores of all layers and poolings of one model and instruction
 pair      the partition of variance between the anchor instruction and another one
 
 Some inputs are known only when other jobs are done (the content of features, the best layer); until then a job
-waits, and has neither id nor path.
+waits, and has neither id nor path. The code is no input: after a change of method, delete the study's output.
 """
 
 import re

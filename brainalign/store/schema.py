@@ -1,7 +1,8 @@
 """The tables of a store: columns in order, types, and for the long ones the key their rows are sorted by.
 
 Instruction "" means that the states cannot depend on an instruction (vision only).
-r, r2, nc and shares are never clipped; NaN means not defined.
+r, r2, nc and shares are never clipped; NaN means not defined. r, r2 and the parts of variance are rounded to
+the number of decimals that the table `store` names, so that DuckDB packs them tightly; result files keep all.
 """
 
 _MAP = "subject VARCHAR, model VARCHAR, instruction VARCHAR, layer UTINYINT, pooling VARCHAR"

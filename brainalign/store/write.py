@@ -21,7 +21,8 @@ def write(directory, tables, info):
     tables : name -> iterable of pandas or Arrow tables; those of a table in schema.KEYS come in key order,
         one after the other, so that a study larger than memory can be written
     info : key -> text for the table `store`; version and created are added here
-    The version is a hash of all rows but those of `runs`, whose times differ from run to run.
+    The version is a hash of all rows but those of `runs`, whose times differ from run to run. Older versions stay
+    for whoever has them open; remove them by hand.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
