@@ -139,10 +139,10 @@ def run(study):
 @click.argument("study", type=click.Path(path_type=Path))
 def publish(study):
     """Build the versioned results database that the app opens from a study's result files."""
-    from brainalign import store
+    from brainalign import jobs
     from brainalign.study import load
 
-    click.echo(f"published {store.publish(load(study))}")
+    click.echo(f"published {jobs.publish(load(study))}")
 
 
 if __name__ == "__main__":

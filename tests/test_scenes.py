@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from brainalign.demo import language
-from brainalign.demo.scenes import BACKGROUNDS, SKY, SPRITES, answers, render, scene
+from brainalign.demo.scenes import BACKGROUNDS, MAX_OBJECTS, SKY, SPRITES, answers, render, scene
 from brainalign.demo.sprites import NUMBERS, sprites
 from brainalign.tables import instructions
 
@@ -43,7 +43,7 @@ def test_a_scene_is_fixed_by_its_seed_and_id():
 
 def test_things_are_plausible_and_apart():
     for s in SCENES:
-        assert 1 <= len(s.objects) <= 5
+        assert 1 <= len(s.objects) <= MAX_OBJECTS
         for thing in s.objects:
             assert thing.name in s.place.things
             assert thing.y > s.horizon - 0.05 or (thing.name in SKY and s.place.outdoor)

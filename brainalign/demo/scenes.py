@@ -16,7 +16,7 @@ from brainalign.demo.sprites import NUMBERS, picture, sprites
 
 SPRITES = {name: sprite.category for name, sprite in sprites().items()}
 CATEGORIES = tuple(dict.fromkeys(SPRITES.values()))
-MAX_OBJECTS = 5
+MAX_OBJECTS = 4
 SKY = {"bird", "helicopter"}  # may be above the horizon, outdoors
 NEAREST, FARTHEST = 0.82, 0.46  # where the centres of things on the ground may be, from the top
 

@@ -3,6 +3,8 @@
 from brainalign.demo.scenes import answers, render, scene
 from brainalign.tables import instructions
 
+BATCH = 32
+
 
 def score(model="llava-demo", n=500, seed=4242, progress=None):
     """Share of exactly right answers to each of the ten instructions, on n scenes of a seed it was not trained on.
@@ -20,12 +22,12 @@ def score(model="llava-demo", n=500, seed=4242, progress=None):
     truth = [answers(s) for s in scenes]
     ten = [i for i in instructions().values() if i.paper == "ten"]
     right = dict.fromkeys((i.id for i in ten), 0)
-    for start in range(0, n, 50):
-        pictures = [render(s) for s in scenes[start : start + 50]]
-        for instruction in ten:
-            told = adapter.answer(pictures, instruction.text)
-            expected = [t[instruction.id] for t in truth[start : start + 50]]
-            right[instruction.id] += sum(a == b for a, b in zip(told, expected))
+    for start in range(0, n, BATCH):
+        batch = slice(start, start + BATCH)
+        pictures = [render(s) for s in scenes[batch]]
+        told = adapter.states_many(pictures, [i.text for i in ten], ["last_prompt"], batch_size=BATCH)
+        for i in ten:
+            right[i.id] += sum(a == t[i.id] for a, t in zip(told[i.text][0], truth[batch]))
         if progress:
-            progress(min(start + 50, n), n)
+            progress(min(start + BATCH, n), n)
     return {key: count / n for key, count in right.items()}

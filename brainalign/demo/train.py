@@ -5,7 +5,7 @@
     python -m brainalign.demo.train vit OUT --minutes 15
 
 - every batch is new: no scene is seen twice, and the scenes of other seeds (the demo's own) are never seen
-- one picture answers all ten instructions in one sequence: the picture's states are computed once, and a mask keeps
+- one picture answers its instructions in one sequence: the picture's states are computed once, and a mask keeps
   each question and answer from seeing the others, so that the loss is that of ten separate sequences
 - bfloat16 autocast, AdamW, cosine schedule over the wall time; the weights are saved every ten minutes
 """
@@ -25,6 +25,7 @@ from PIL import Image
 from brainalign.demo import language, zoo
 from brainalign.demo.scenes import answers, render, scene
 
+EASY = {"CR", "IU1", "SR"}  # learned within minutes: asked of three scenes in ten, which leaves time for the counts
 TRAINING_SEED = 1_000_003  # the demo uses 0, the scores 4242: neither meets the training scenes
 
 
@@ -56,6 +57,8 @@ def conversation(scene, rng):
     labels, segments, positions = [-100] * len(ids), [0] * len(ids), list(range(len(ids)))
     prefix = len(ids)
     for number, (key, answer) in enumerate(answers(scene).items(), 1):
+        if key in EASY and rng.random() > 0.3:
+            continue
         asked = language.questions()[key]
         question = language.encode_question(asked[0] if rng.random() < 0.5 else rng.choice(asked))
         told = language.encode_answer(answer)
