@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from brainalign import ui
+
 VIEWS = {
     "overview": ("Overview", ":material/dashboard:"),
     "live": ("Live", ":material/chat:"),
@@ -15,4 +17,5 @@ pages = [
     st.Page(f"pages/{name}.py", title=title, icon=icon, url_path=name, default=name == "overview")
     for name, (title, icon) in VIEWS.items()
 ]
+ui.spare_the_collector()
 st.navigation(pages, position="top").run()

@@ -4,7 +4,9 @@ A selection is kept in three places that must agree: the widget, the address (`s
 view has a permalink) and the session (so that a subject chosen on one page is still chosen on the next).
 """
 
+import gc
 import os
+import sys
 import tomllib
 from pathlib import Path
 
@@ -14,6 +16,20 @@ from brainalign import tables
 
 DEFAULT_STORE = tables.DATA / "store"
 CONFIGURATION = "brainalign.toml"
+
+
+def spare_the_collector():
+    """Keep what was imported out of garbage collection, once for every few hundred modules.
+
+    Streamlit collects all garbage after every run; with torch loaded that is 0.35 s of each click, and nothing of it
+    can ever be freed.
+    """
+    _freeze(len(sys.modules) // 200)
+
+
+@st.cache_resource(show_spinner=False)
+def _freeze(hundreds):
+    gc.freeze()
 
 
 # --- Stores ---

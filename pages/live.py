@@ -1,6 +1,7 @@
 """Pick a picture and an instruction and watch a model answer, beside what it answered before and what is true."""
 
 import logging
+import time
 from threading import Event, Thread
 
 import streamlit as st
@@ -172,18 +173,37 @@ def running():
     return [asked for asked in st.session_state.get("asked", []) if not asked.done]
 
 
-def answers(store, questions, image_id, true, ran):
-    """Side by side: the answer as it comes, the one in the store, and the true one.
-
-    ran : whether a model was at work when the page was drawn; when it no longer is, the page is drawn again
-    """
-    if ran and not running():
-        st.rerun()
-    asked = st.session_state.get("asked") or [None] * len(questions)
-    for place, (column, question, answer) in enumerate(zip(st.columns(len(questions)), questions, asked)):
-        queued = place > 0 and asked[place - 1] is not None and not asked[place - 1].done
+def answers(store, questions, image_id, true):
+    """Side by side: the answer as it comes, the one in the store, and the true one; returns the places to redraw."""
+    places = []
+    for place, (column, question) in enumerate(zip(st.columns(len(questions)), questions)):
         with column.container(border=True, key=f"answer-{place}", gap="xsmall", height="stretch"):
-            draw_answer(store, question, answer, image_id, true, queued)
+            places.append(draw_answer(store, question, image_id, true))
+    return places
+
+
+def follow(places, questions, ran):
+    """Draw the answers, and go on drawing while they grow; if they grew (ran), the page then goes back to rest.
+
+    A loop in one run, not a fragment that runs again and again: Streamlit collects all garbage after every run,
+    which would hold up the model.
+    """
+    drawn = [None] * len(places)
+    while True:
+        working = bool(running())
+        for k, ((place, expected), (model, *_), answer) in enumerate(zip(places, questions, st.session_state.asked)):
+            queued = k > 0 and not st.session_state.asked[k - 1].done
+            state = "next, after the other answer" if queued else STATES[live.resident(model).state]
+            seen = (answer.text, answer.done, answer.stopped.is_set(), state)
+            if seen != drawn[k]:
+                drawn[k] = seen
+                with place.container(gap="xsmall"):
+                    draw_live(model, answer, expected, state)
+        if not working:
+            break
+        time.sleep(0.05)
+    if ran:
+        st.rerun()
 
 
 def literal(text):
@@ -191,29 +211,29 @@ def literal(text):
     return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~$:^" else c for c in text)
 
 
-def draw_answer(store, question, answer, image_id, true, queued):
+def draw_answer(store, question, image_id, true):
+    """One question with its stored and its true answer; returns (place of the live answer, true answer or None)."""
     model, id, text = question
     st.caption(f"{model} · {'your own' if id == OWN else id} · {literal(text)}")
-    meant = live.meant(tables.find_instruction(text))
-    expected = (true or {}).get(meant)
-    if answer is not None:
-        draw_live(model, answer, expected, queued)
+    place = st.empty()
+    expected = (true or {}).get(live.meant(tables.find_instruction(text)))
     stored = None if image_id is None or id == OWN else store.answer(model, id, image_id)
     if stored is not None:
         st.badge("stored", icon=":material/database:", color="gray", help="Given when the study was computed")
         st.text(stored)
+    elif not st.session_state.asked:
+        st.caption("No stored answer to this question; press Ask.")
     if expected is not None:
         st.badge("true answer", icon=":material/check:", color="green", help="The scene's contents are known")
         st.text(expected)
-    if answer is None and stored is None:
-        st.caption("No stored answer to this question; press Ask.")
+    return place, expected
 
 
-def draw_live(model, answer, expected, queued):
-    kept = answer.done and not answer.stopped.is_set() and not answer.fault
+def draw_live(model, answer, expected, state):
+    whole = answer.done and not answer.stopped.is_set() and not answer.fault
     with st.container(horizontal=True):
         st.badge("live", icon=":material/bolt:", color="blue", help="Answered just now on this machine")
-        if kept and expected is not None and answer.text.strip() == expected.strip():
+        if whole and expected is not None and answer.text.strip() == expected.strip():
             st.badge("equals the true answer", icon=":material/check:", color="green")
         if answer.stopped.is_set():
             st.badge("stopped", icon=":material/stop_circle:", color="orange")
@@ -223,7 +243,6 @@ def draw_live(model, answer, expected, queued):
     elif answer.text or answer.done:
         st.text(answer.text + ("" if answer.done else " ▌"))
     else:
-        state = "next, after the other answer" if queued else STATES[live.resident(model).state]
         st.caption(f"{model}: {state} ...")
     st.caption(answer.times)
 
@@ -291,10 +310,11 @@ with right:
     for fault in absent:
         st.text(fault)
     if not untyped:
-        watch = st.fragment(answers, run_every=0.2 if ran else None)
-        watch(store, questions, image_id, true, ran)
+        places = answers(store, questions, image_id, true)
 
 gallery(store, stimuli, image_id)
+if st.session_state.asked:
+    follow(places, questions, ran)
 for name in {name for name, *_ in questions}:
     if not models.missing(name) and live.resident(name).state == "cold":
         live.resident(name).warm()  # the page is drawn; the model loads while the visitor chooses

@@ -27,6 +27,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
+PATIENCE = 40_000  # milliseconds; a busy machine is no failure
 
 
 def _without(reason):
@@ -42,9 +43,10 @@ def chromium():
     if path is None:
         _without("no chromium was found on the PATH (Debian: apt-get install chromium)")
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import expect, sync_playwright
     except ImportError:
         _without("playwright is not installed (pip install -e '.[test]')")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield opened
@@ -95,13 +97,13 @@ def serve(tmp_path_factory):
 
     yield serve
     for process, _ in running.values():
-        process.terminate()
-        process.wait(10)
+        process.kill()
+        process.wait()
 
 
 def settled(page):
-    """Wait until the script of the current page has run to its end."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    """Wait until the current page stands there and its script has run to its end."""
+    page.wait_for_selector('[data-test-connection-state="CONNECTED"][data-test-script-state="notRunning"] h1')
     return page
 
 
@@ -121,7 +123,7 @@ def visit(chromium):
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE)
         page.on("request", note)
         page.goto(address)
         return settled(page)
