@@ -17,7 +17,6 @@ import pytest
 
 from brainalign import nsd
 from brainalign.nsd import design
-from brainalign.nsd.layout import Layout
 
 V = nsd_fixture.VERSION
 VOLUME = f"nsddata_betas/ppdata/subj01/func1pt8mm/{V}"
@@ -247,7 +246,7 @@ FAULTS = {
     "integers": (MGH, image(lambda v: np.nan_to_num(v).astype(np.int16)), "int16"),
     "fewer vertices": (MGH, image(lambda v: v[:600]), r"\(600, 1, 1, 750\)"),
     "all NaN": (MGH, image(lambda v: v * np.nan), "0% of the values finite"),
-    "one side": (MGH, vanish, "the other hemisphere is there"),
+    "one side": (MGH, vanish, "its twin is there"),
     "half of mgh": (MGH, halve, "more than the file holds"),
     "below 0": (f"{VOLUME}/ncsnr.nii.gz", image(at((5, 5, 5), -0.5)), "from -0.5"),
     "no floats": (f"{VOLUME}/ncsnr.nii.gz", image(lambda v: np.nan_to_num(v).astype(np.int16)), "int16"),
@@ -338,13 +337,24 @@ def test_numbers_of_sessions_that_the_design_does_not_have(root):
 
 
 def test_legal_oddities_are_warnings(root):
-    (root / VOLUME / "betas_session01.hdf5").unlink()
     shutil.rmtree(root / "nsddata_betas/ppdata/subj02")
     replace(root / "SIMULATED.json", b'{"simulated": true, "fsaverage_vertices": 642}')
     report = nsd.check(root)
     assert report.faults == []
-    assert any("session 01 is there only as nii" in text for text in report.warnings)
     assert any("subj02: no betas" in text for text in report.warnings)
+
+
+def test_one_of_two_formats_missing_is_a_fault_only_of_a_simulated_root(root):
+    path = root / VOLUME / "betas_session01.hdf5"
+    path.unlink()
+    assert [fault.file for fault in nsd.check(root).faults] == [str(path)]
+    (root / "SIMULATED.json").unlink()
+    report = nsd.check(root)
+    assert any(text.startswith(str(path)) for text in report.warnings)
+    assert report.simulated is False
+    assert {fault.expected for fault in report.faults if "white-to-fsaverage" in fault.file} == {
+        "163842, one for each of fsaverage"
+    }
 
 
 def test_an_image_that_nothing_else_reads(root):
@@ -412,9 +422,3 @@ def test_a_file_that_may_not_be_read(made):
     faults = {fault.file: fault.found for fault in report.faults}
     assert "permission denied" in faults[str(root / VOLUME / "betas_session01.hdf5")]
     assert any(str(root / MOVES) in file for file in faults)
-
-
-def test_full_size_layouts_know_nsds_own_numbers(made):
-    """Without the manifest the same files are held against a real root's sizes."""
-    assert Layout(made).fsaverage_vertices == 642
-    assert Layout(made / "none").fsaverage_vertices == 163_842

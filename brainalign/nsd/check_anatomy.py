@@ -9,7 +9,6 @@ from brainalign.nsd import read
 from brainalign.nsd.layout import HEMISPHERES, PER_SUBJECT, VOLUME_ONLY
 from brainalign.nsd.rois import wanted
 
-GENERAL = "visual cortex (nsdgeneral)"
 SAMPLE, OUTSIDE = 512, 64  # voxels looked at in nsdgeneral and outside the brain
 
 

@@ -15,6 +15,8 @@ from brainalign.nsd.subject import standardise
 
 BRIEF = 3  # frames read of a larger one
 LIMIT = 110  # percent signal change: int16 / 300 cannot hold more, and no response reaches it
+NAMES = {"hdf5": "betas_session{:02d}.hdf5", "nii": "betas_session{:02d}.nii.gz"}
+NAMES |= {h: h + ".betas_session{:02d}.mgh" for h in HEMISPHERES}
 ENOUGH = 50  # pictures with three trials from which ncsnr is worked out again
 
 
@@ -22,7 +24,7 @@ def volume(inspector, subject, version, cortex, plan):
     """One beta version in the functional volume: each session in each format, their agreement, ncsnr."""
     layout = inspector.layout
     files = layout.beta_files(subject, "func1pt8mm", version)
-    _sessions(inspector, layout.betas(subject, "func1pt8mm", version), subject, files, {"hdf5", "nii"})
+    _sessions(inspector, layout.betas(subject, "func1pt8mm", version), subject, files)
     if cortex is None:
         return
     scores = {}
@@ -44,7 +46,7 @@ def volume(inspector, subject, version, cortex, plan):
         _follows(inspector, path, stored.ravel()[cortex.sample], scores, subject, plan)
 
 
-def _sessions(inspector, folder, subject, files, kinds):
+def _sessions(inspector, folder, subject, files):
     """Session numbers without a gap, in the same formats; fewer than the subject did are legal."""
     last = max([*files, inspector.declared(subject).get("sessions", 0)])
     missing = sorted(set(range(1, last + 1)) - set(files))
@@ -56,10 +58,19 @@ def _sessions(inspector, folder, subject, files, kinds):
     if len(files) < SESSIONS_DONE[subject]:
         space = folder.parent.name
         inspector.warn(f"{subject} {space} {folder.name}: {len(files)} of {SESSIONS_DONE[subject]} sessions")
-    both = set().union(*files.values()) & kinds
     for number, found in files.items():
-        if set(found) != both:
-            inspector.warn(f"{folder.name}: session {number:02d} is there only as {', '.join(sorted(found))}")
+        for kind in sorted(_kinds(files) - set(found)):
+            path = folder / NAMES[kind].format(number)
+            if inspector.simulated or kind in HEMISPHERES:
+                inspector.fault(path, "missing, while its twin is there", "a file for each session")
+            else:
+                inspector.warn(f"{path} is missing; the session's other file is read")
+
+
+def _kinds(files):
+    """The formats that any session has; of surfaces always both hemispheres."""
+    kinds = set().union(*files.values())
+    return kinds | set(HEMISPHERES) if kinds & set(HEMISPHERES) else kinds
 
 
 def _hdf5(inspector, path, cortex):
@@ -134,18 +145,13 @@ def surface(inspector, subject, version, cortex, plan):
     """One beta version on fsaverage: each session of each hemisphere, ncsnr."""
     layout, n = inspector.layout, inspector.vertices
     files = layout.beta_files(subject, "fsaverage", version)
-    folder = layout.betas(subject, "fsaverage", version)
-    _sessions(inspector, folder, subject, files, set(HEMISPHERES))
+    _sessions(inspector, layout.betas(subject, "fsaverage", version), subject, files)
     for h in HEMISPHERES:
         path = layout.ncsnr(subject, "fsaverage", version, h)
         stored = inspector.read(read.surface, path)
         scores, sample = {}, spread(np.arange(n), SAMPLE)
         for number, found in files.items():
-            if h not in found:
-                missing = folder / f"{h}.betas_session{number:02d}.mgh"
-                inspector.fault(missing, "missing, while the other hemisphere is there", "both hemispheres")
-                continue
-            betas = _mgh(inspector, found[h], n)
+            betas = _mgh(inspector, found[h], n) if h in found else None
             if betas is not None and len(betas) == TRIALS:
                 scores[number] = betas[:, sample].astype(np.float32)
                 standardise(scores[number])

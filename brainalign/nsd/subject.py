@@ -8,8 +8,9 @@ from brainalign import tables
 from brainalign.nsd import design, read
 from brainalign.nsd.layout import BETA_VERSIONS, HEMISPHERES, SESSIONS_DONE, SPACES, Layout, known
 from brainalign.nsd.rois import masks as roi_masks
-from brainalign.types import Subject
+from brainalign.types import Roi, Subject
 
+GENERAL = Roi("nsdgeneral", "whole", "all", "nsdgeneral", ("nsdgeneral",))
 BLOCK = 256  # images divided by their trials at a time
 
 
@@ -107,8 +108,7 @@ def _session_files(layout, subject, space, version):
 
 def _units(layout, subject, space, named):
     """(units, {ROI name: mask over all voxels or vertices}, shape of the volume or of (lh + rh,))."""
-    general = tables.rois()["visual cortex (nsdgeneral)"]
-    masks = roi_masks(layout, subject, space, [general, *named])
+    masks = roi_masks(layout, subject, space, [GENERAL, *named])
     if space == "fsaverage":
         shape, inside = (2 * layout.fsaverage_vertices,), True
     else:
