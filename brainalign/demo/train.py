@@ -177,6 +177,8 @@ def train(kind, out, minutes, batch=16, rate=5e-4, workers=1, init=None, vocab=N
     if init:
         start_from(model, init, vocab)
     model = model.train().to(device)
+    if device == "cpu":  # the fused attention's backward pass is several times slower there
+        model.set_attn_implementation("eager")
     loader = torch.utils.data.DataLoader(Scenes(example, start), batch, collate_fn=join, num_workers=workers)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.05, betas=(0.9, 0.98))
     began, saved, seen, recent = time.monotonic(), 0.0, 0, []
