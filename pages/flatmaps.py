@@ -62,10 +62,15 @@ def parts_of(path, _store, subject, model, a, b, layer, pooling):
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def stock_of(path, _store):
-    """What the controls offer: subjects, coverage, poolings, pairs; least: noise ceiling of a reliable unit."""
+    """What the controls offer, as plain values: pandas would cost more than the map.
+
+    maps : subject -> model -> instructions; least : noise ceiling of a reliable unit
+    """
+    coverage = _store.coverage().groupby(["subject", "model"]).instruction.unique()
+    maps = {subject: found.droplevel("subject").to_dict() for subject, found in coverage.groupby("subject")}
     return {
-        "subjects": _store.subjects().set_index("subject"),
-        "coverage": _store.coverage(),
+        "subjects": _store.subjects().set_index("subject").to_dict("index"),
+        "maps": maps,
         "poolings": {model: _store.poolings(model) for model in _store.models()},
         "pairs": _store.pairs(),
         "least": float(_store.info().get("min_nc", 0)),
@@ -77,11 +82,12 @@ def stock_of(path, _store):
 
 def choose_map(stock, subject, places, prefix="", pooling=None):
     """Selectboxes for a model, an instruction and a pooling; returns their values."""
-    maps, poolings = stock["coverage"][stock["coverage"].subject == subject], stock["poolings"]
+    maps, poolings = stock["maps"][subject], stock["poolings"]
     names = ("Model to subtract", "Instruction to subtract") if prefix else ("Model", "Instruction")
-    model = ui.choice(names[0], maps.model.unique(), f"{prefix}model", container=places[0])
-    asked = ui.in_order(maps[maps.model == model].instruction.unique())
-    instruction = ui.choice(names[1], asked, f"{prefix}instruction", ui.instruction_label, container=places[1])
+    model = ui.choice(names[0], maps, f"{prefix}model", container=places[0])
+    instruction = ui.choice(
+        names[1], ui.in_order(maps[model]), f"{prefix}instruction", ui.instruction_label, container=places[1]
+    )
     if pooling is None:
         pooling = ui.choice("States of", poolings[model], "pooling", pooling_name, container=places[2])
     return model, instruction, pooling if pooling in poolings[model] else poolings[model][0]
@@ -144,9 +150,9 @@ def chosen_picture(store, stock, subject, quantity, places, below):
     if quantity not in SCORES:
         return part_picture(store, stock, subject, quantity, places)
     chosen = choose_map(stock, subject, places)
-    if not ui.switch("Subtract another map", "difference", container=below):
+    if not ui.switch("Subtract another map", "difference", container=below[1]):
         return score_picture(store, stock, subject, quantity, chosen)
-    subtracted = choose_map(stock, subject, st.columns([1.4, 2.6, 3]), "minus_", chosen[2])
+    subtracted = choose_map(stock, subject, below[2:], "minus_", chosen[2])
     return difference_picture(store, stock, subject, quantity, chosen, subtracted)
 
 
@@ -169,7 +175,7 @@ def settle(subject, picture, least):
         memory["subject"] = subject
     view.setdefault("threshold", round(least))
     if "layer" not in view and picture.layered:
-        view["layer"] = int(picture.layers[pictures.best_row(picture)])
+        view["layer"] = pictures.best_layer(picture)
         memory["start"] = None
     if memory["start"] is None:
         memory["serial"] += 1
@@ -202,12 +208,12 @@ def clicked():
 
 def sentence(stock, subject, picture, view, nc):
     """What is seen and how it was computed."""
-    about, wanted = stock["subjects"].loc[subject], view.get("layer", 0)
+    about, wanted = stock["subjects"][subject], view.get("layer", 0)
     layer = picture.name(picture.layers[picture.row(wanted)])
     shown = pictures.shown(picture, wanted, nc, view["threshold"])
     return (
-        f"{picture.about}{', ' if layer else ''}{layer}. {subject}, {about.test_images:.0f} test images shown "
-        f"{about.repeats_mean:.1f} times on average. Coloured: {shown.sum():,} of {shown.size:,} units "
+        f"{picture.about}{', ' if layer else ''}{layer}. {subject}, {about['test_images']} test images shown "
+        f"{about['repeats_mean']:.1f} times on average. Coloured: {shown.sum():,} of {shown.size:,} units "
         f"({100 * shown.mean():.0f} %), those with a value and a noise ceiling of at least {view['threshold']} %."
     )
 
@@ -236,16 +242,16 @@ def unit_details(units, rois, subject, profile, unit):
 @st.fragment(key="flatmap view")
 def view(store, stock):
     """The controls, the flatmap and what is said about it: one piece, so that a new map redraws nothing else."""
-    with_pairs = set(stock["pairs"].subject)
+    with_pairs = stock["pairs"].subject.to_numpy()
     first = st.columns([1, 1.4, 1.4, 2.6, 2])
-    subject = ui.choice("Subject", stock["subjects"].index, "subject", container=first[0])
+    subject = ui.choice("Subject", stock["maps"], "subject", container=first[0])
     offered = [name for name in QUANTITIES if name not in PARTS or subject in with_pairs]
     quantity = ui.choice("Quantity", offered, "quantity", QUANTITIES.get, container=first[1])
-    below = st.container(horizontal=True, vertical_alignment="bottom", gap="large")
+    below = st.columns([2, 2, 1.8, 2.8], vertical_alignment="bottom")
     picture, profile = chosen_picture(store, stock, subject, quantity, first[2:], below)
     units, rois, name, message = subject_of(store.path, store, subject)
     start, now = settle(subject, picture, stock["least"])
-    outlines = ui.segments("Outlines", list(OUTLINES), "outlines", OUTLINES.get, container=below)
+    outlines = ui.segments("Outlines", list(OUTLINES), "outlines", OUTLINES.get, container=below[0])
     drawn = [roi for roi in rois if OUTLINED[outlines](tables.rois().get(roi))]
     geometry, _ = surface_of(store.path, store)
     part = flatmap.map_part(picture, surface=geometry.hash, subject=name, start=start, rois=drawn)
@@ -261,7 +267,7 @@ stock = stock_of(store.path, store)
 ui.header(
     store, "Flatmaps", "How well a model's states predict each place of visual cortex, on the flattened surface."
 )
-if not len(stock["coverage"]):
+if not stock["maps"]:
     ui.empty("The store has no maps yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
 view(store, stock)
 flatmap.keep(surface_of(store.path, store)[1], "flatmap surface")

@@ -29,6 +29,7 @@ class Picture:
     symbol, label : the quantity for a pointer and for the colour bar
     about : what is seen in a sentence without its end, also for screen readers
     diverging : whether colours are symmetric about zero; layered : False where there are no layers, but one row
+    first : the layer to start with; None: the one with the highest mean value
     """
 
     values: np.ndarray
@@ -38,6 +39,7 @@ class Picture:
     about: str
     diverging: bool = False
     layered: bool = True
+    first: int | None = None
 
     def name(self, layer):
         """What a layer is called."""

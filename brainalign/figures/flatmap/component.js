@@ -134,7 +134,9 @@ class Flatmap {
     }
     if (!width) return;
     this.scale = width / this.width;
-    this.drawLines(ratio);
+    const drawn = JSON.stringify([width, this.map.subject, this.map.rois, this.map.diverging, this.unit, this.ringAt]);
+    if (drawn !== this.drawn) this.drawLines(ratio);
+    this.drawn = drawn;
     this.choose(this.layer, this.threshold);
   }
 

@@ -29,14 +29,14 @@ def score(quantity, layers, r, r2, nc, least, name):
 
 def difference(a, b, name):
     """Picture `a` minus picture `b` of the same subject: layer by layer, or best with best if the layers differ."""
+    first, other = best_layer(a), best_layer(b)
     if a.layers == b.layers:
         values, layers, note = a.values - b.values, a.layers, ""
     else:
-        rows = best_row(a), best_row(b)
-        values, layers = (a.values[rows[0]] - b.values[rows[1]])[None], (a.layers[rows[0]],)
-        note = f", whose best layer is {b.layers[rows[1]]}"
+        values, layers = (a.values[a.row(first)] - b.values[b.row(other)])[None], (first,)
+        note = f", whose best layer is {other}"
     about = f"{a.about} minus {name}{note}"
-    return Picture(values, layers, f"Δ {a.symbol}", f"difference of {a.symbol}", about, diverging=True)
+    return Picture(values, layers, f"Δ {a.symbol}", f"difference of {a.symbol}", about, diverging=True, first=first)
 
 
 def ceiling(nc):
@@ -62,11 +62,13 @@ def part(name, parts, layers, a, b, model):
     return Picture(values, tuple(layers), "R²", label, about, diverging=True)
 
 
-def best_row(picture):
-    """The row with the highest mean value over all units."""
+def best_layer(picture):
+    """The layer to start with: the one a picture names, or that with the highest mean value over all units."""
+    if picture.first is not None:
+        return picture.first
     there = np.isfinite(picture.values)
     total = np.where(there, picture.values, 0).sum(1)
-    return int(np.argmax(np.where(there.any(1), total / np.maximum(there.sum(1), 1), -np.inf)))
+    return int(picture.layers[np.argmax(np.where(there.any(1), total / np.maximum(there.sum(1), 1), -np.inf))])
 
 
 def shown(picture, layer, nc, threshold):
