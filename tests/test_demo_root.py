@@ -53,7 +53,7 @@ def standardised(root):
         with h5py.File(root / BETAS.format("subj02", "func1pt8mm") / f"betas_session{session:02d}.hdf5") as file:
             flat = file["betas"][:].transpose(0, 3, 2, 1).reshape(750, -1)[:, places] / 300
         with np.errstate(invalid="ignore"):
-            sessions.append((flat - flat.mean(0)) / flat.std(0))
+            sessions.append((flat - flat.mean(0)) / flat.std(0, ddof=1))
     mat = loadmat(root / "nsddata/experiments/nsd/nsd_expdesign.mat")
     return np.concatenate(sessions), mat["masterordering"][0, :1500].astype(int)
 
@@ -274,7 +274,7 @@ def test_averaging_three_trials_shrinks_the_noise_variance_by_three(root):
     assert np.allclose(planted.var(0), truth.signal_variance, rtol=1e-3)
     assert np.abs(planted.mean(0) / planted.std(0)).max() < 1e-4
     complete = np.isfinite(z).all(0)
-    z, planted = z[:, complete], (planted / planted.std(0))[:, complete]
+    z, planted = z[:, complete], (planted / planted.std(0, ddof=1))[:, complete]
     noise = z - planted * (z * planted).mean(0)
     trials = np.argsort(ordering, kind="stable")
     trials = trials[np.bincount(ordering)[ordering[trials]] == 3].reshape(-1, 3)
@@ -297,7 +297,7 @@ def test_the_reader_gives_what_was_planted(root, space):
         truth = load_truth(root / "truth/subj02.npz")
         assert (subject.units == truth.places).all()
         planted = signal(truth, [scene(int(i), SEED) for i in subject.image_ids])
-        z = (planted - planted.mean(0)) / planted.std(0)
+        z = (planted - planted.mean(0)) / planted.std(0, ddof=1)
         r = np.nanmean(z * subject.betas, axis=0) / np.nanstd(subject.betas, axis=0)
         explained = truth.ncsnr**2 / (truth.ncsnr**2 + np.mean(1 / subject.repeats))
         assert np.abs(r**2 - explained).mean() < 0.04

@@ -27,7 +27,7 @@ def record(signal, columns, noise_sd, rng):
 def standardised(betas):
     """z-scores (n_trials, n_units) within one session; NaN where a unit does not vary."""
     betas = betas - betas.mean(0)
-    sd = betas.std(0)
+    sd = betas.std(0, ddof=1)
     return np.divide(betas, sd, out=np.full_like(betas, np.nan), where=sd > 0)
 
 
