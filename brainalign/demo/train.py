@@ -81,14 +81,15 @@ def collate(rows):
     mine, theirs = segments[:, :, None], segments[:, None, :]
     order = torch.arange(ids.shape[1])
     seen = ((theirs == mine) | (theirs == 0)) & (order[:, None] >= order[None, :])
-    return torch.stack(images), ids, labels, positions, seen[:, None]
+    mask = torch.zeros(seen.shape, dtype=torch.bfloat16).masked_fill(~seen, torch.finfo(torch.bfloat16).min)
+    return torch.stack(images), ids, labels, positions, mask[:, None]  # added to the attention scores
 
 
 def llava_loss(model, batch):
     """Mean cross-entropy of the answers' tokens."""
-    images, ids, labels, positions, seen = batch
+    images, ids, labels, positions, mask = batch
     states = model.model(
-        input_ids=ids, pixel_values=images, attention_mask=seen, position_ids=positions, use_cache=False
+        input_ids=ids, pixel_values=images, attention_mask=mask, position_ids=positions, use_cache=False
     ).last_hidden_state[:, :-1]
     told = labels[:, 1:] != -100
     return torch.nn.functional.cross_entropy(model.lm_head(states[told]).float(), labels[:, 1:][told])
