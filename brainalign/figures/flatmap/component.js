@@ -104,8 +104,7 @@ class Flatmap {
     Object.assign(this, { map, surface, subject, serial: map.start.serial });
     this.frame();
     if (moved) [this.unit, this.ringAt] = [map.start.unit ?? null, null];
-    const top = Math.max(10, ...subject.nc.filter(isFinite));
-    this.thresholdSlider.max = Math.floor(top);
+    this.thresholdSlider.max = Math.floor(subject.nc.reduce((top, nc) => (nc > top ? nc : top), 10));
     this.layerSlider.max = map.layers.length - 1;
     this.layerSlider.parentElement.hidden = map.layers.length < 2;
     this.drawKey();
