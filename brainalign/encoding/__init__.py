@@ -13,15 +13,15 @@ SOLVERS      name -> solve(spaces, Y, gammas, alphas, folds), a generator of one
 import numpy as np
 
 from brainalign import stats
-from brainalign.encoding import checks, himalaya_ridge
+from brainalign.encoding import checks, himalaya_ridge, ridge
 from brainalign.encoding.results import Fit, Joint, Solution
 
 __all__ = ["SOLVERS", "Fit", "Joint", "Solution", "best_layer", "fit", "fit_joint", "gamma_grid"]
 
-SOLVERS = {"himalaya": himalaya_ridge.solve}
+SOLVERS = {"ridge": ridge.solve, "himalaya": himalaya_ridge.solve}
 
 
-def fit(X, Y, is_test, alphas, folds=5, solver="himalaya", seed=0):
+def fit(X, Y, is_test, alphas, folds=5, solver="ridge", seed=0):
     """Ridge of every unit on one feature space, alpha per unit by K-fold cross-validation.
 
     X : (n_images, n_dims) features; columns that are constant over the training images take no part
@@ -36,7 +36,7 @@ def fit(X, Y, is_test, alphas, folds=5, solver="himalaya", seed=0):
     return fit_joint({"": X}, Y, is_test, alphas, [[1.0]], folds, solver, seed).alone[""]
 
 
-def fit_joint(spaces, Y, is_test, alphas, gammas=None, folds=5, solver="himalaya", seed=0):
+def fit_joint(spaces, Y, is_test, alphas, gammas=None, folds=5, solver="ridge", seed=0):
     """Banded ridge of every unit on several feature spaces: alpha and gamma per unit by cross-validation.
 
     The corners of the grid, each space alone, are always tried, and are the same fits as `fit` makes: where a
