@@ -48,9 +48,7 @@ def test_painting_agrees_with_a_triangle_search():
     column, row = surface._painted(points[mesh.simplices], 40, 40).T
     painted[row, column] = True
     y, x = np.mgrid[:40, :40] + 0.5
-    np.testing.assert_array_equal(
-        painted, mesh.find_simplex(np.c_[x.ravel(), y.ravel()]).reshape(40, 40) >= 0
-    )
+    np.testing.assert_array_equal(painted, mesh.find_simplex(np.c_[x.ravel(), y.ravel()]).reshape(40, 40) >= 0)
 
 
 def test_hemispheres_lie_left_and_right_with_the_occipital_poles_in_the_middle_and_dorsal_up(geometry):
@@ -65,9 +63,7 @@ def test_hemispheres_lie_left_and_right_with_the_occipital_poles_in_the_middle_a
         anterior, superior = anatomy[on, 1], anatomy[on, 2]
         assert sign * np.corrcoef(flat[on, 0], anterior)[0, 1] > 0.8  # anterior is away from the middle
         assert np.corrcoef(flat[on, 1], superior)[0, 1] < -0.8  # y counts downwards
-    turn = surface._cross(
-        *(geometry.xy[geometry.faces[:, k]] - geometry.xy[geometry.faces[:, 0]] for k in (1, 2))
-    )
+    turn = surface._cross(*(geometry.xy[geometry.faces[:, k]] - geometry.xy[geometry.faces[:, 0]] for k in (1, 2)))
     assert (turn < 0).all()  # seen from outside the brain: no face is mirrored
 
 
