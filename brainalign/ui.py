@@ -43,18 +43,36 @@ def configured_stores():
     """
     paths = [part for part in os.environ.get("BRAINALIGN_STORE", "").split(os.pathsep) if part]
     if not paths and Path(CONFIGURATION).is_file():
-        paths = tomllib.loads(Path(CONFIGURATION).read_text(encoding="utf-8")).get("stores", [])
+        paths = _written_stores()
     paths = [Path(path).expanduser() for path in paths] or [DEFAULT_STORE]
     names = [path.name for path in paths]
     return {name if names.count(name) == 1 else str(path): path for name, path in zip(names, paths)}
 
 
+def _written_stores():
+    try:
+        paths = tomllib.loads(Path(CONFIGURATION).read_text(encoding="utf-8")).get("stores", [])
+    except ValueError as error:
+        raise ValueError(f"{CONFIGURATION} cannot be read: {error}") from None
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise ValueError(f'{CONFIGURATION}: stores is {paths!r}, expected a list such as ["data/store"]')
+    return paths
+
+
 @st.cache_resource(max_entries=4, show_spinner=False, on_release=lambda opened: opened.close())
 def _open(path):
     """One read-only handle for each published database file; old ones are closed when they fall out."""
+    import duckdb
+
     from brainalign.store import Store
 
-    return Store(path)
+    opened = Store(path)
+    try:
+        opened.info()
+    except duckdb.Error:
+        opened.close()
+        raise ValueError(f"{path} is a database but no store of BrainAlign; publish a study there") from None
+    return opened
 
 
 def _start_over_through_app():
@@ -74,9 +92,9 @@ def page_store():
     from brainalign import store
 
     _start_over_through_app()
-    stores = configured_stores()
-    name = choice("Store", list(stores), "store") if len(stores) > 1 else next(iter(stores))
     try:
+        stores = configured_stores()
+        name = choice("Store", list(stores), "store") if len(stores) > 1 else next(iter(stores))
         return _open(store.latest(stores[name]))
     except (FileNotFoundError, ValueError) as problem:
         st.title("No results yet")

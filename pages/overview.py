@@ -43,7 +43,7 @@ ui.sentence(
 )
 ui.plot(figures.coverage(coverage), "coverage", "Number of maps by subject, model and instruction")
 
-left, right = st.columns(2, gap="large")
+left, right = st.columns([1, 1.3], gap="large")
 with left:
     st.subheader("Subjects", anchor=False)
     ui.sentence("Test images are those every subject saw; scores come from them alone.")
@@ -68,14 +68,14 @@ with right:
     st.subheader("Instructions", anchor=False)
     ui.sentence("In the fixed order of the paper; levels go from perception (0) to reasoning (3).")
     known = tables.instructions()
-    st.dataframe(
+    st.table(
         [
             {"id": id, "text": known[id].text, "family": known[id].family, "level": known[id].level}
             for id in ui.in_order(set(coverage.instruction))
             if id in known
         ],
+        border="horizontal",
         hide_index=True,
-        row_height=32,
     )
 
 with st.expander("Version and provenance"):

@@ -1,5 +1,7 @@
 """The variance that two instructions explain together and apart."""
 
+import tomllib
+
 import streamlit as st
 
 from brainalign import figures, tables, ui
@@ -62,12 +64,16 @@ with right:
     ui.plot(signed, "signed", "The same numbers as bars, each subject a point")
     below = ", ".join(f"{names[part]} {100 * pair[f'{part}_negative'].mean():.0f} %" for part in names)
     ui.sentence(f"Points: subjects. Share of units below 0: {below}.")
-layers = ", ".join(f"{row.subject} layer {row.layer}" for row in pair.itertuples())
-units = f"{pair.n.min()}–{pair.n.max()}" if pair.n.min() < pair.n.max() else pair.n.min()
-ui.sentence(
-    f"{ui.instruction_label(a)} and {ui.instruction_label(b)}. {layers}, chosen by cross-validation on the training "
-    f"images; {units} reliable units of {pair.n_all.max()} in the region."
+layers = (
+    f"Layer {pair.layer.iloc[0]}"
+    if pair.layer.nunique() == 1
+    else "Layers " + ", ".join(f"{row.layer} ({row.subject})" for row in pair.itertuples())
 )
+units = f"{pair.n.min()}–{pair.n.max()}" if pair.n.min() < pair.n.max() else pair.n.min()
+chosen = tomllib.loads(store.info().get("study_toml", "")).get("variance", {}).get("layer", "best")
+rule = ", chosen by cross-validation on the training images" if chosen == "best" else " as the study says"
+texts = " ".join(f"{id}: “{tables.instructions()[id].text}”" for id in (a, b) if id in tables.instructions())
+ui.sentence(f"{texts} {layers}{rule}; {units} reliable units of {pair.n_all.max()} in the region.")
 seen = subject if subject != MEAN else pair.subject.iloc[0]
 st.page_link(
     "pages/flatmaps.py",
@@ -80,7 +86,12 @@ st.page_link(
 st.subheader(f"{a} with every other instruction", anchor=False)
 words = {"shared": "shared", "unique_a": f"{a} only", "unique_b": "the other only"}
 part = ui.segments("Part", list(words), "part", words.get)
-grid = table[table.a == a].groupby(["b", "roi"])[part].mean().unstack("roi")
+kinds = frames.families(table.roi)
+regions = ui.several("Regions", kinds, "regions", default=[k for k in kinds if k != "streams"])
+grid = frames.in_families(table[table.a == a], regions).groupby(["b", "roi"])[part].mean().unstack("roi")
+if grid.empty:
+    st.info("Choose at least one group of regions.")
+    st.stop()
 grid = grid.loc[ui.in_order(grid.index), frames.in_order(grid.columns, tables.rois())]
 ui.plot(figures.matrix(grid, "R²", ui.instruction_label), "matrix", f"{words[part]} by instruction and region")
 with st.expander("Data"):

@@ -56,6 +56,9 @@ def test_venn_shows_its_numbers(address, visit):
     chart = page.locator(".js-plotly-plot").first
     for part in ("unique_a", "shared", "unique_b"):
         expect(chart.get_by_text(f"{units[part].mean():.3f}")).to_be_visible()
+    page.get_by_role("link", name=re.compile("share variance in the cortex of subj01")).click()
+    page.wait_for_url(re.compile(r"/flatmaps\?.*quantity=shared.*b=VQ1"))
+    expect(page.get_by_role("heading", name="Flatmaps")).to_be_visible()
 
 
 def test_a_choice_changes_the_view_and_its_link_restores_it(address, visit):

@@ -122,7 +122,7 @@ def test_overview_tells_what_is_there(tiny, monkeypatch):
     assert np.array(heat["z"], float).tolist() == [[8, 8, 8, 4]] * 3
     tables = [table.value for table in app.dataframe]
     assert tables[0].subject.tolist() == list(stores.SUBJECTS)
-    assert "Generate some text to describe the image" in tables[2].text.tolist()
+    assert "Generate some text to describe the image" in app.table[0].value.text.tolist()
 
 
 def expected_best(roi, instruction):
@@ -215,6 +215,20 @@ def test_stores_come_from_the_configuration_file(tmp_path, monkeypatch):
     assert list(ui.configured_stores().values()) == [ui.DEFAULT_STORE]
     (tmp_path / "brainalign.toml").write_text('stores = ["/a/one", "/b/two", "/c/two"]\n')
     assert list(ui.configured_stores()) == ["one", "/b/two", "/c/two"]
+
+
+@pytest.mark.parametrize("written", ["stores = [", 'stores = "data/store"'])
+def test_a_faulty_configuration_file_is_told(written, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "brainalign.toml").write_text(written)
+    assert "brainalign.toml" in words(show("overview", "", monkeypatch))
+
+
+def test_another_database_is_told_from_a_store(tmp_path, monkeypatch):
+    import duckdb
+
+    duckdb.connect(str(tmp_path / "other.duckdb")).close()
+    assert "no store of BrainAlign" in words(show("overview", tmp_path / "other.duckdb", monkeypatch))
 
 
 class FakeStream:

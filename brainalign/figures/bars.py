@@ -32,7 +32,8 @@ def roi_bars(frame, colours, names, axis):
         figure.add_trace(_bars(rows, at, offset, width, colours[group], names[group]))
     for k, group in enumerate(groups):
         rows = frame[frame.group == group].dropna(subset=["value"])
-        figure.add_trace(_points(rows, at, (k - (len(groups) - 1) / 2) * width, width, names[group]))
+        size = 6 if len(groups) * len(order) < 50 else 4
+        figure.add_trace(_points(rows, at, (k - (len(groups) - 1) / 2) * width, width, size))
     figure.add_trace(_ceilings(frame, order))
     _family_bands(figure, order)
     figure.update_xaxes(
@@ -73,7 +74,7 @@ def _layers(layers):
     return ", ".join(str(int(layer)) for layer in sorted(set(layers)))
 
 
-def _points(rows, at, offset, width, name):
+def _points(rows, at, offset, width, size):
     """Subjects side by side within their bar, always in the same order."""
     subjects = sorted(set(rows.subject))
     spread = dict(zip(subjects, np.linspace(-0.3, 0.3, len(subjects)) if len(subjects) > 1 else [0.0]))
@@ -81,11 +82,11 @@ def _points(rows, at, offset, width, name):
         x=[at[roi] + offset + spread[subject] * width for roi, subject in zip(rows.roi, rows.subject)],
         y=rows.value,
         mode="markers",
-        name=name,
-        marker={"size": 5} | RING,
+        name="subjects",
+        marker={"size": size} | RING,
         customdata=np.column_stack([rows.subject, rows.roi, rows.n, rows.n_all, rows.layer]),
         hovertemplate="%{customdata[0]}, %{customdata[1]}: %{y:.3f}"
-        "<br>%{customdata[2]} of %{customdata[3]} units, layer %{customdata[4]}",
+        "<br>%{customdata[2]} of %{customdata[3]} units, layer %{customdata[4]}<extra></extra>",
         showlegend=False,
     )
 

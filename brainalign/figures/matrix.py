@@ -1,12 +1,15 @@
 """Matrices: what a store covers, and one quantity over instructions and ROIs."""
 
+from textwrap import wrap
+
 import numpy as np
 import plotly.graph_objects as go
 
 from brainalign.figures.theme import DIVERGING, MODELS, finish
 from brainalign.tables import instructions
 
-ROW = 30  # pixels
+ROW = 36  # pixels
+LINE = 48  # characters of a row's label before it goes on in a second line
 
 
 def matrix(frame, title, labels=str):
@@ -19,8 +22,8 @@ def matrix(frame, title, labels=str):
     figure = go.Figure(
         go.Heatmap(
             z=values,
-            x=[name.replace(" (", "<br>(").replace(" stream", "<br>stream") for name in frame.columns],
-            y=[labels(row) for row in frame.index],
+            x=[name.split(" (")[0] for name in frame.columns],
+            y=["<br>".join(wrap(labels(row), LINE)) for row in frame.index],
             zmin=-limit,
             zmax=limit,
             colorscale=DIVERGING,
@@ -32,9 +35,9 @@ def matrix(frame, title, labels=str):
             hoverongaps=False,
         )
     )
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_xaxes(side="top", showgrid=False, tickangle=0)
-    return finish(figure, 110 + ROW * max(2, len(frame)))
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticks="")
+    figure.update_xaxes(side="top", showgrid=False, tickangle=-45 if len(frame.columns) > 8 else 0, ticks="")
+    return finish(figure, 130 + ROW * max(2, len(frame)))
 
 
 def coverage(frame):
