@@ -57,7 +57,7 @@ class Targets:
         import torch
 
         self.device = dev.choose(device)
-        self.Y = torch.as_tensor(np.ascontiguousarray(Y)).to(self.device)
+        self.Y = torch.as_tensor(Y).to(self.device).contiguous()
         self.rows = [torch.as_tensor(np.flatnonzero(folds == k)).to(self.device) for k in np.unique(folds)]
 
     def each(self, rank, work):
