@@ -12,7 +12,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from brainalign import tables
+from brainalign import live, tables
 
 DEFAULT_STORE = tables.DATA / "store"
 CONFIGURATION = "brainalign.toml"
@@ -102,6 +102,11 @@ def page_store():
         st.write("A study fills the store. For the demo, which ships with the project, this takes some minutes:")
         st.code("brainalign run data/study-demo.toml\nbrainalign publish data/study-demo.toml", language="bash")
         st.stop()
+
+
+def answering_models():
+    """Models that answer in words, by name: what keeps each from loading on this machine, "" if nothing."""
+    return {name: live.models.missing(name) for name, model in live.models.MODELS.items() if model.answers}
 
 
 # --- Header ---

@@ -6,7 +6,7 @@ from threading import Event, Thread
 
 import streamlit as st
 
-from brainalign import live, models, tables, ui
+from brainalign import live, tables, ui
 
 OWN = "own"  # the id that stands for a typed instruction
 PER_PAGE, ACROSS = 24, 12
@@ -134,13 +134,13 @@ def choose_instruction(number, container):
 
 def choose_model(number, container, known):
     """The n-th model of those that answer in words; known ones first, those whose files are missing last."""
-    names = [name for name, model in models.MODELS.items() if model.answers]
-    names.sort(key=lambda name: (bool(models.missing(name)), name not in known))
+    missing = ui.answering_models()
+    names = sorted(missing, key=lambda name: (bool(missing[name]), name not in known))
     return ui.choice(
         "Model" if number == 1 else "Second model",
         names,
         "model" if number == 1 else "model2",
-        lambda name: f"{name} (not on this machine)" if models.missing(name) else name,
+        lambda name: f"{name} (not on this machine)" if missing[name] else name,
         default=names[min(number, len(names)) - 1],
         container=container,
     )
@@ -298,7 +298,8 @@ with right:
     if st.session_state.get("view") != view:  # another question: its answer is not the old one
         stop()
         st.session_state.asked, st.session_state.view = [], view
-    absent = [models.missing(name) for name, *_ in questions if models.missing(name)]
+    missing = ui.answering_models()
+    absent = [missing[name] for name, *_ in questions if missing[name]]
     untyped = not all(text for *_, text in questions)
     if ran := bool(running()):
         st.button("Stop", icon=":material/stop_circle:", on_click=stop)
@@ -316,5 +317,5 @@ gallery(store, stimuli, image_id)
 if st.session_state.asked:
     follow(places, questions, ran)
 for name in {name for name, *_ in questions}:
-    if not models.missing(name) and live.resident(name).state == "cold":
+    if not missing[name] and live.resident(name).state == "cold":
         live.resident(name).warm()  # the page is drawn; the model loads while the visitor chooses
