@@ -231,6 +231,21 @@ def test_another_database_is_told_from_a_store(tmp_path, monkeypatch):
     assert "no store of BrainAlign" in words(show("overview", tmp_path / "other.duckdb", monkeypatch))
 
 
+def test_the_app_is_served_to_this_machine_alone():
+    import tomllib
+    from pathlib import Path
+
+    settings = tomllib.loads((Path(ui.__file__).parent.parent / ".streamlit" / "config.toml").read_text())
+    server = settings["server"]
+    assert server["address"] == "127.0.0.1"
+    assert server["enableXsrfProtection"]
+    assert server["enableCORS"]
+    assert "*" not in server["allowedHosts"]
+    assert server["maxUploadSize"] <= 20
+    assert not settings["browser"]["gatherUsageStats"]
+    assert settings["client"]["showErrorDetails"] == "none"
+
+
 class FakeStream:
     """As models.streaming.Stream: some words and the instruction; what a visitor does meanwhile is `meanwhile`."""
 
@@ -307,6 +322,24 @@ def test_live_says_what_went_wrong(tiny, monkeypatch, fake):
     app = show("live", tiny, monkeypatch)
     button(app, "Ask").click().run()
     assert "out of memory; try a smaller model" in words(app)
+
+
+def test_live_takes_ones_own_picture_and_refuses_what_is_none(tiny, monkeypatch, fake):
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (30, 20), "green").save(buffer, "PNG")
+    app = show("live", tiny, monkeypatch, picture="9")
+    app.file_uploader[0].set_value(("own.png", buffer.getvalue(), "image/png")).run()
+    button(app, "Ask").click().run()
+    assert "Two <b>dogs</b> *run*" in words(app)
+    assert "a dog <b>and</b>" not in words(app)  # nothing stored and nothing known about it
+    app.file_uploader[0].set_value(("own.png", b"<svg onload=alert(1)>", "image/png")).run()
+    assert "is not a picture that can be read" in app.error[0].value
+    button(app, "12").click().run()
+    assert "12 cats" in words(app)
 
 
 def test_live_without_the_models_files_says_so(tiny, monkeypatch):
