@@ -105,7 +105,7 @@ def solve(task, gammas):
         better = found.cv > cv
         cv[better] = found.cv[better]
         chosen[better] = i * len(task.alphas) + np.searchsorted(task.alphas, found.alpha[better])
-        yhat[:, better] = found.yhat[:, better]
+        yhat[:, better] = found.yhat.cpu().numpy()[:, better]
     return chosen, yhat
 
 

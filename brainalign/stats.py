@@ -1,4 +1,9 @@
-"""Scores of predictions and the ceiling that noise puts on them. Every function works on all units at once."""
+"""Scores of predictions and the ceiling that noise puts on them. Every function works on all units at once.
+
+Scores take NumPy arrays or torch tensors, and give back what they take.
+"""
+
+import sys
 
 import numpy as np
 
@@ -6,8 +11,7 @@ import numpy as np
 def correlate(a, b):
     """Pearson r of each column: (n_images, n_units) twice -> (n_units,); NaN where a column is constant."""
     a, b = _centred(a), _centred(b)
-    norm = np.sqrt((a**2).sum(0) * (b**2).sum(0))
-    return np.divide((a * b).sum(0), norm, out=np.full_like(norm, np.nan), where=norm > 0)
+    return (a * b).sum(0) / _positive((a**2).sum(0) * (b**2).sum(0)) ** 0.5
 
 
 def r2(y, yhat):
@@ -18,9 +22,7 @@ def r2(y, yhat):
 
     y, yhat : (n_images, n_units)
     """
-    variance = (_centred(y) ** 2).sum(0)
-    error = ((np.asarray(y, np.float64) - yhat) ** 2).sum(0)
-    return 1 - np.divide(error, variance, out=np.full_like(variance, np.nan), where=variance > 0)
+    return 1 - ((_double(y) - yhat) ** 2).sum(0) / _positive((_centred(y) ** 2).sum(0))
 
 
 def noise_ceiling(ncsnr, repeats):
@@ -55,9 +57,11 @@ def standardise(values, train):
 
     values : (n_images, n_columns), train : (n_images,) bool. Constant means: up to the rounding of float32.
     """
-    mean, sd = values[train].mean(0, dtype=np.float64), values[train].std(0, dtype=np.float64)
-    scale = np.where(sd > 1e-6 * np.abs(mean), sd, np.inf)
-    return (values - mean.astype(values.dtype)) / scale.astype(values.dtype)
+    xp, known = _library(values), _double(values[train])
+    mean = known.mean(0)
+    sd = ((known - mean) ** 2).mean(0) ** 0.5
+    scale = xp.where(sd > 1e-6 * abs(mean), sd, xp.inf)
+    return (values - xp.asarray(mean, dtype=values.dtype)) / xp.asarray(scale, dtype=values.dtype)
 
 
 def _ceiling(nc, least):
@@ -67,5 +71,21 @@ def _ceiling(nc, least):
 
 def _centred(values):
     """Columns minus their means in float64; a column of one repeated value becomes exactly 0."""
-    values = np.asarray(values, np.float64)
-    return np.where((values == values[:1]).all(0), 0, values - values.mean(0))
+    values = _double(values)
+    return _library(values).where((values == values[:1]).all(0), 0, values - values.mean(0))
+
+
+def _positive(values):
+    """NaN in the place of 0, to divide by."""
+    xp = _library(values)
+    return xp.where(values > 0, values, xp.nan)
+
+
+def _double(values):
+    xp = _library(values)
+    return xp.asarray(values, dtype=xp.float64)
+
+
+def _library(values):
+    """torch for its tensors, else NumPy: both know the few functions used here by the same names."""
+    return sys.modules["torch"] if type(values).__module__ == "torch" else np

@@ -67,11 +67,11 @@ def test_solution_equals_himalaya(p):
     peer = RidgeCV(ALPHAS, fit_intercept=True, cv=cv, solver_params={"score_func": r2_score, "warn": False}).fit(X, Y)
     np.testing.assert_allclose(found.alpha, peer.best_alphas_, rtol=1e-12)
     np.testing.assert_allclose(found.cv, peer.cv_scores_, atol=1e-8)
-    np.testing.assert_allclose(found.yhat, peer.predict(X_test), atol=1e-8)
+    np.testing.assert_allclose(found.yhat.numpy(), peer.predict(X_test), atol=1e-8)
     kernel = KernelRidgeCV(
         ALPHAS, kernel="linear", fit_intercept=True, cv=cv, solver_params={"score_func": r2_score}, warn=False
     )
-    np.testing.assert_allclose(found.yhat, kernel.fit(X, Y).predict(X_test), atol=1e-8)
+    np.testing.assert_allclose(found.yhat.numpy(), kernel.fit(X, Y).predict(X_test), atol=1e-8)
     assert len(np.unique(found.alpha)) > 2
 
 
@@ -86,7 +86,7 @@ def test_float32_chooses_and_predicts_as_float64(route, p):
     assert (chosen > cv.max(0) - 1e-4).mean() >= 0.995
     solutions = [next(ridge.solve([d[:2]], d[2], [[1.0]], alphas, d[3], "cpu")) for d in (exact, single)]
     same = solutions[0].alpha == solutions[1].alpha
-    np.testing.assert_allclose(solutions[1].yhat[:, same], solutions[0].yhat[:, same], atol=1e-3)
+    np.testing.assert_allclose(solutions[1].yhat.numpy()[:, same], solutions[0].yhat.numpy()[:, same], atol=1e-3)
 
 
 def test_a_nearly_singular_correction_gives_way_to_the_other_route():
@@ -112,7 +112,7 @@ def test_a_shared_alpha_has_the_best_mean():
     cv = refitted(X, Y, folds)
     assert set(found.alpha) == {ALPHAS[cv.mean(1).argmax()]}
     np.testing.assert_allclose(found.cv, cv[cv.mean(1).argmax()], atol=1e-8)
-    np.testing.assert_allclose(found.yhat, Ridge(found.alpha).fit(X, Y).predict(X_test), atol=1e-8)
+    np.testing.assert_allclose(found.yhat.numpy(), Ridge(found.alpha).fit(X, Y).predict(X_test), atol=1e-8)
 
 
 def test_batches_within_the_memory_budget_give_the_same_answer(monkeypatch):

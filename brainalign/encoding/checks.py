@@ -4,24 +4,26 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from brainalign.stats import standardise
-
 FEW_TRAIN, FEW_TEST = 50, 30  # images below which a fit is told to be unreliable
 PREDICTED = 0.01  # cross-validated R2 above which a unit counts as predicted at all
 
 
-def inputs(spaces, Y, is_test):
-    """Shapes fit together, features are finite, and there are training and test images."""
+def responses(Y, is_test):
+    """Shapes fit together, and there are training and test images."""
     if Y.ndim != 2 or is_test.shape != (len(Y),) or is_test.dtype != bool:
         raise ValueError(
             f"responses {Y.shape} need a bool is_test of shape ({len(Y)},), got {is_test.dtype} {is_test.shape}"
         )
     if is_test.all() or not is_test.any():
         raise ValueError(f"{is_test.sum()} of {len(Y)} images are test images; a fit needs both kinds")
+
+
+def spaces(spaces, n_images):
+    """Each feature space has a row for each image, of finite numbers."""
     for name, X in spaces.items():
         label = f"feature space {name!r}" if name else "the feature space"
-        if X.ndim != 2 or len(X) != len(Y):
-            raise ValueError(f"{label} has shape {X.shape}, expected ({len(Y)} images, n_dims)")
+        if X.ndim != 2 or len(X) != n_images:
+            raise ValueError(f"{label} has shape {X.shape}, expected ({n_images} images, n_dims)")
         if not np.isfinite(X).all():
             raise ValueError(f"{label} has {int((~np.isfinite(X)).any(1).sum())} images with NaN or infinite values")
 
@@ -84,9 +86,9 @@ def groups(Y, is_test, folds):
 
 
 def constant_columns(spaces, train):
-    """Warnings for feature columns that do not vary over the training images."""
+    """Warnings for columns of standardised features that do not vary over the training images."""
     for name, X in spaces.items():
-        n = int((~standardise(X.astype(np.float64), train).any(0)).sum())
+        n = int((X[train] == 0).all(0).sum())
         if n:
             yield f"{n} of {X.shape[1]} feature columns{name and ' of ' + name} are constant and take no part"
 

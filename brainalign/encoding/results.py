@@ -11,7 +11,8 @@ from brainalign.types import Scores
 class Solution:
     """Ridge of all units for one weighting of the feature spaces.
 
-    yhat : (n_test, n_units) predictions for the test images, on the scale of the Y given
+    yhat : (n_test, n_units) predictions for the test images, on the scale of the Y given; an array, or a tensor
+        on the device where it was made
     alpha : (n_units,) the penalty chosen by cross-validation, one of the grid
     cv : (n_units,) R2 of that penalty on left-out training images, mean over folds
     """
@@ -26,9 +27,11 @@ class Fit(Scores):
     """Scores on the test images, with the evidence from the training images alone.
 
     cv : (n_units,) R2 on left-out training images of the chosen alpha, mean over folds: what may choose a layer
+    yhat : (n_test, n_units) predictions for the test images, where they were to be kept
     """
 
     cv: np.ndarray
+    yhat: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,9 @@ class Joint(Fit):
 
     gamma : (n_units, n_spaces) the weights chosen by cross-validation, summing to 1; NaN where not fitted
     alone : name -> Fit of that space alone, as `encoding.fit` gives it
+    split : name -> (n_test, n_units) that space's part of the predictions, where they were to be kept
     """
 
     gamma: np.ndarray
     alone: dict
+    split: dict | None = None

@@ -112,7 +112,7 @@ def predict(basis, targets, alpha):
         yhat[:, units] = test @ ((Z.T @ targets.Y[:, units]) / (l[:, None] + alpha[units]))
 
     targets.each(Z.shape[1], work)
-    return yhat.cpu().numpy()
+    return yhat
 
 
 class NearlySingular(ArithmeticError):

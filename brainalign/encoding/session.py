@@ -1,0 +1,192 @@
+"""One subject's responses, kept standardised and on their device for any number of feature spaces."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+
+from brainalign import stats
+from brainalign.encoding import checks, himalaya_ridge, ridge
+from brainalign.encoding.grid import with_corners
+from brainalign.encoding.results import Fit, Joint
+
+SOLVERS = {"ridge": ridge.solve, "himalaya": himalaya_ridge.solve}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Units with the same images: measured (n_images,) bool, positions, responses as the solver wants them."""
+
+    measured: np.ndarray
+    units: np.ndarray
+    train: object
+    test: object
+    varies: np.ndarray
+
+
+class Session:
+    """Fits of one subject. Feature spaces of the same content are fitted once, whatever they are called.
+
+    Y : (n_images, n_units) responses. A unit without some of the images is fitted and scored on the images it
+        has, as if the others did not exist; with less than half of the training or of the test images, or
+        constant over the training images, it stays NaN
+    is_test : (n_images,) bool; test images are predicted and scored, and touch nothing else
+    alphas : penalties to try, for features and responses standardised on the training images
+    folds : number of folds, or (n_images,) labels such as sessions (those of test images are ignored)
+    solver : a name in SOLVERS; seed : of the assignment of images to folds; device : of torch, for "ridge"
+
+    y_test : (n_test, n_units) what `keep`ed predictions are to be compared with: standardised, NaN where missing
+    """
+
+    def __init__(self, Y, is_test, alphas, folds=5, solver="ridge", seed=0, device=None):
+        checks.responses(Y, is_test)
+        self.is_test, self.alphas = is_test, checks.alphas(alphas)
+        self._folds = checks.folds(folds, is_test, seed)
+        self._solve = checks.solver(solver, SOLVERS)
+        self._on_device = solver == "ridge"
+        self._dtype = np.result_type(Y, np.float32)
+        found, self._warnings = checks.groups(Y, is_test, self._folds)
+        self.y_test = np.full((is_test.sum(), Y.shape[1]), np.nan, self._dtype)
+        self._groups = [self._group(Y, measured, units, device) for measured, units in found]
+        self._fits = {}
+
+    def fit(self, X, keep=False):
+        """Ridge on one feature space (n_images, n_dims), alpha per unit by K-fold cross-validation.
+
+        keep : keep the predictions of the test images, as `Fit.yhat`
+        """
+        checks.spaces({"": X}, len(self.is_test))
+        key = keep, X.shape, X.dtype, sha256(np.ascontiguousarray(X)).digest()
+        if key not in self._fits:
+            best, warnings = self._search(self._nothing(1, keep), {"": X}, [[1.0]], keep)
+            yhat = best["split"][0] if keep else None
+            self._fits[key] = Fit(**self._scores(best), yhat=yhat, warnings=self._told(best, warnings))
+        return self._fits[key]
+
+    def fit_joint(self, spaces, gammas=None, keep=False):
+        """Banded ridge on several feature spaces, name -> (n_images, n_dims): alpha and gamma per unit.
+
+        The corners of the grid, each space alone, are always tried, and are the fits that `fit` makes: where a
+        space adds nothing, the joint model can leave it out, and noise does not pass for shared or unique variance.
+
+        gammas : (n_gammas, n_spaces) weights that sum to 1, or (n_gammas,) weights of the first of two spaces;
+            None: `gamma_grid`
+        """
+        checks.spaces(spaces, len(self.is_test))
+        gammas = with_corners(gammas, len(spaces))
+        alone = {name: self.fit(X, keep) for name, X in spaces.items()}
+        best = self._nothing(len(spaces), keep)
+        for i, fit in enumerate(alone.values()):
+            self._improve(best, slice(None), gammas[i], vars(fit), _one_of(len(spaces), i, fit.yhat))
+        best, warnings = self._search(best, spaces, gammas[len(spaces) :], keep)
+        return Joint(
+            **self._scores(best),
+            gamma=best["gamma"],
+            alone=alone,
+            yhat=best["split"].sum(0) if keep else None,
+            split=dict(zip(spaces, best["split"])) if keep else None,
+            warnings=self._told(best, warnings),
+        )
+
+    def unique(self, spaces, gammas=None):
+        """Variance that only one space explains, against all the others jointly: name -> (n_units,), signed.
+
+        Each space makes one band, the others side by side the other: R2 of both less R2 of the others.
+        """
+        found = {}
+        for name, X in spaces.items():
+            others = np.hstack([other for key, other in spaces.items() if key != name])
+            joint = self.fit_joint({"own": X, "others": others}, gammas)
+            found[name] = joint.r2 - joint.alone["others"].r2
+        return found
+
+    def _group(self, Y, measured, units, device):
+        train, test = measured & ~self.is_test, measured & self.is_test
+        Z = stats.standardise(Y[:, units].astype(self._dtype), train)
+        self.y_test[np.ix_(measured[self.is_test], units)] = Z[test]
+        varies = Z[train].any(0)
+        if not self._on_device:
+            return Group(measured, units, Z[train], Z[test], varies)
+        import torch
+
+        targets = ridge.Targets(Z[train], self._folds[train], device)
+        return Group(measured, units, targets, torch.as_tensor(Z[test]).to(targets.device), varies)
+
+    def _search(self, best, spaces, gammas, keep):
+        """Improve on `best` with every gamma, for every group of units; and what is odd about the spaces."""
+        warnings = ()
+        for group in self._groups:
+            train, test = (group.measured & rows for rows in (~self.is_test, self.is_test))
+            arrays = [self._standardised(X, train, group) for X in spaces.values()]
+            if group is max(self._groups, key=lambda g: g.measured.sum()):
+                warnings = tuple(checks.constant_columns(dict(zip(spaces, arrays)), train))
+            pairs = [(X[train], _copies(X[test], i, len(arrays)) if keep else X[test]) for i, X in enumerate(arrays)]
+            solutions = self._solve(pairs, group.train, gammas, self.alphas, self._folds[train])
+            for gamma, found in zip(gammas, solutions):
+                yhat = found.yhat.reshape(-1, *group.test.shape)
+                scores = stats.correlate(group.test, yhat[0]), stats.r2(group.test, yhat[0]), found.alpha, found.cv
+                scores = dict(zip(("r", "r2", "alpha", "cv"), map(_numpy, scores)))
+                scores = {name: np.where(group.varies, values, np.nan) for name, values in scores.items()}
+                split = self._spread(_numpy(yhat[1:]), group) if keep else None
+                self._improve(best, group.units, np.asarray(gamma), scores, split)
+        return best, warnings
+
+    def _improve(self, best, units, gamma, scores, split):
+        """Take over what a gamma gives to the units that it predicts better in cross-validation."""
+        better = ~(scores["cv"] <= best["cv"][units]) & ~np.isnan(scores["cv"])
+        at = np.arange(len(best["cv"]))[units][better]
+        for name in ("r", "r2", "alpha", "cv"):
+            best[name][at] = scores[name][better]
+        best["gamma"][at] = gamma
+        if split is not None:
+            best["split"][:, :, at] = split[:, :, better]
+
+    def _nothing(self, n_spaces, keep):
+        n_test, n_units = self.y_test.shape
+        best = {name: np.full(n_units, np.nan) for name in ("r", "r2", "alpha", "cv")}
+        split = np.full((n_spaces, n_test, n_units), np.nan, self._dtype) if keep else None
+        return best | {"gamma": np.full((n_units, n_spaces), np.nan), "split": split}
+
+    def _standardised(self, X, train, group):
+        if not self._on_device:
+            return stats.standardise(X.astype(np.float64), train).astype(self._dtype)
+        import torch
+
+        device = group.train.device
+        return stats.standardise(torch.as_tensor(X).to(device, torch.float64), torch.as_tensor(train).to(device))
+
+    def _spread(self, values, group):
+        """(..., images measured, units) as (..., n_test, units), NaN where an image is missing."""
+        spread = np.full((len(values), len(self.y_test), values.shape[2]), np.nan, self._dtype)
+        spread[:, group.measured[self.is_test]] = values
+        return spread
+
+    def _scores(self, best):
+        return {name: best[name] for name in ("r", "r2", "alpha", "cv")}
+
+    def _told(self, best, warnings):
+        return (*self._warnings, *warnings, *checks.edges(best["alpha"], best["cv"], self.alphas))
+
+
+def _copies(X, i, n_spaces):
+    """Test features of space i for predictions by all spaces and by each alone, where the others' are 0."""
+    by_each = [X if j == i else 0 * X for j in range(n_spaces)]
+    if isinstance(X, np.ndarray):
+        return np.concatenate([X, *by_each])
+    import torch
+
+    return torch.cat([X, *by_each])
+
+
+def _one_of(n_spaces, i, yhat):
+    """Predictions by each space of a model that uses space i alone."""
+    if yhat is None:
+        return None
+    split = np.zeros((n_spaces, *yhat.shape), yhat.dtype)
+    split[:, np.isnan(yhat)] = np.nan
+    split[i] = yhat
+    return split
+
+
+def _numpy(values):
+    return values if isinstance(values, np.ndarray) else values.cpu().numpy()
