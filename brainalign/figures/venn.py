@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from scipy.optimize import brentq
 
-from brainalign.figures.theme import finish, translucent
+from brainalign.figures.theme import MUTED, finish, translucent
 
 GAP = 0.06  # between circles that share nothing, in radii of the larger one
 
@@ -47,7 +47,7 @@ def venn(parts, names, colours):
     _label_circles(figure, names, a, b, distance)
     scale = max(a, b) or 1.0
     left, right = min(-a, distance - b), max(a, distance + b)
-    figure.update_xaxes(visible=False, range=[left - 0.1 * scale, right + 0.1 * scale])
+    figure.update_xaxes(visible=False, range=[left - 0.4 * scale, right + 0.4 * scale])
     figure.update_yaxes(visible=False, range=[-(1.45 if outside else 1.1) * scale, 1.35 * scale], scaleanchor="x")
     return finish(figure, 400, showlegend=False, dragmode=False)
 
@@ -78,21 +78,25 @@ def regions(a, b, distance):
 
 
 def _label_parts(figure, parts, called, a, b, distance):
-    """The signed number in each region, or below with a line to it where that is too narrow; returns how many."""
-    scale, below = max(a, b) or 1.0, 0
-    places = {"unique_a": -a / 2, "shared": distance / 2, "unique_b": distance + b / 2}
+    """The signed number in each region, or below where that is too narrow or not drawn; returns how many are."""
+    scale, below = max(a, b) or 1.0, []
+    places = {"unique_a": -a, "shared": (a + distance - b) / 2, "unique_b": distance + b}
     for part, ends in regions(a, b, distance).items():
         text = f"{parts[part]:.3f}"
         middle = sum(ends) / 2 if ends else places[part]
         if ends and ends[1] - ends[0] > 0.45 * scale:
             figure.add_annotation(x=middle, y=0, text=f"<b>{text}</b>", showarrow=False, font_size=16)
             continue
+        at = max(middle, below[-1] + scale) if below else middle
+        below.append(at)
         figure.add_annotation(
-            x=middle, y=0, ax=middle + (below * 0.5 * scale), ay=-1.28 * scale, axref="x", ayref="y",
-            text=f"{called[part]} <b>{text}</b>", showarrow=True, arrowhead=0, arrowwidth=1, font_size=14,
-        )  # fmt: skip
-        below += 1
-    return below
+            x=at, y=-1.28 * scale, text=f"{called[part]} <b>{text}</b>", showarrow=False, font_size=14
+        )
+        if ends:
+            figure.add_shape(
+                type="line", x0=middle, y0=0, x1=at, y1=-1.18 * scale, line={"color": MUTED, "width": 1.5}
+            )
+    return len(below)
 
 
 def _label_circles(figure, names, a, b, distance):
