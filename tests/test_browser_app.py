@@ -96,6 +96,9 @@ def test_a_picture_and_an_instruction_give_a_streamed_answer_that_stops(address,
 
 def test_compared_answers_stand_side_by_side(address, visit):
     page = visit(f"{address}/live?show=instructions&instruction=IC&instruction2=IU3&picture=3")
-    first, second = (page.locator(f".st-key-answer-{place}").bounding_box() for place in (0, 1))
+    expect(page.locator(".st-key-answer-1")).to_contain_text("true answer")
+    first, second = page.evaluate(
+        "[0, 1].map(place => document.querySelector(`.st-key-answer-${place}`).getBoundingClientRect().toJSON())"
+    )
     assert first["y"] == second["y"]
-    assert first["x"] + first["width"] <= second["x"]
+    assert first["right"] <= second["left"]
