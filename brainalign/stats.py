@@ -1,11 +1,14 @@
 """Scores of predictions and the ceiling that noise puts on them. Every function works on all units at once.
 
-Scores take NumPy arrays or torch tensors, and give back what they take.
+Scores take NumPy arrays or torch tensors, and give back what they take. How sure they are is told by resampling the
+test images (`bootstrap`) and by breaking their order (`permutation_p`), never by fitting again.
 """
 
 import sys
 
 import numpy as np
+
+UNITS_AT_ONCE = 256  # columns that are permuted together while they are in a processor's cache
 
 
 def correlate(a, b):
@@ -62,6 +65,105 @@ def standardise(values, train):
     sd = ((known - mean) ** 2).mean(0) ** 0.5
     scale = xp.where(sd > 1e-6 * abs(mean), sd, xp.inf)
     return (values - xp.asarray(mean, dtype=values.dtype)) / xp.asarray(scale, dtype=values.dtype)
+
+
+def bootstrap(y, predictions, n=2000, seed=0, score="r2"):
+    """Scores on test images drawn with replacement, responses and all predictions together.
+
+    y : (n_images, n_units); predictions : name -> (n_images, n_units)
+    score : "r2" or "r". Returns name -> (n, n_units). The draws are paired: the difference of two predictions' draws
+    is a draw of the difference, and `variance.partition` of draws gives draws of the parts.
+    """
+    of = {"r2": _drawn_r2, "r": _drawn_r}[score]
+    rng, n_images = np.random.default_rng(seed), len(y)
+    counts = rng.multinomial(n_images, np.full(n_images, 1 / n_images), n) / n_images
+    mean, y = _double(y).mean(0), _centred(y)
+    counts = _library(y).asarray(counts, dtype=y.dtype, device=y.device)
+    return {name: of(counts, y, _double(yhat) - mean) for name, yhat in predictions.items()}
+
+
+def interval(draws, level=0.95):
+    """Percentile interval of draws (n, ...): lower and upper end (...)."""
+    xp, tail = _library(draws), (1 - level) / 2
+    return xp.quantile(draws, tail, 0), xp.quantile(draws, 1 - tail, 0)
+
+
+def sign_p(draws):
+    """Two-sided p that the drawn quantity, (n, ...), is 0: twice the share of draws on the lesser side."""
+    n = len(draws)
+    below, above = (1 + (draws <= 0).sum(0)) / (1 + n), (1 + (draws >= 0).sum(0)) / (1 + n)
+    xp = _library(draws)
+    return xp.where(xp.isnan(draws).any(0), xp.nan, (2 * xp.minimum(below, above)).clip(max=1))
+
+
+def permutation_p(y, yhat, n=5000, seed=0, block=1):
+    """One-sided p of each unit's score: how often predictions in a wrong order of images score as well.
+
+    y, yhat : (n_images, n_units). Predictions stay as they are; images are permuted, all units alike; p is
+    (1 + b) / (1 + n), b of n orders. It is the p of r and of R2: both rise with the sum of y yhat alone.
+    block : images that stay together, for responses in the order of trials, where neighbours are alike
+    """
+    y, yhat, rng, xp = _unit_norm(y), _unit_norm(yhat), np.random.default_rng(seed), _library(y)
+    orders = [_order(rng, len(y), block) for _ in range(n)]
+    if xp is not np:
+        orders = [xp.asarray(order, device=y.device) for order in orders]
+    at_once = UNITS_AT_ONCE if xp is np or not y.is_cuda else y.shape[1]
+    p = _double(y[0])
+    for start in range(0, y.shape[1], at_once):
+        units = slice(start, start + at_once)
+        a, b = y[:, units], yhat[:, units]
+        least = (a * b).sum(0) - 1e-6
+        p[units] = (1 + sum((xp.einsum("iu,iu->u", a[order], b) >= least) * 1.0 for order in orders)) / (1 + n)
+    return xp.where(xp.isnan((y * yhat).sum(0)), xp.nan, p)
+
+
+def fdr(p):
+    """Benjamini-Hochberg q values: units with q below 0.05 hold at most 5 % false ones on average. NaN stays NaN.
+
+    p : (n_units,)
+    """
+    p = np.asarray(p, np.float64)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known])]
+    q = np.full(p.shape, np.nan)
+    scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
+    q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1)
+    return q
+
+
+def contrast(values, draws, one, other, level=0.95):
+    """Mean over the units of one ROI less that over another, such as high-level less early, with its interval.
+
+    values : (n_units,) scores; draws : (n, n_units) of them by `bootstrap`; one, other : (n_units,) bool
+    Units without a score are left out. Returns {"difference", "low", "high", "p"}.
+    """
+    known = np.isfinite(values)
+    means = [np.stack([values, *draws])[:, known & units].mean(1) for units in (one, other)]
+    difference, drawn = (means[0] - means[1])[0], (means[0] - means[1])[1:]
+    low, high = interval(drawn, level)
+    return {"difference": float(difference), "low": float(low), "high": float(high), "p": float(sign_p(drawn))}
+
+
+def _drawn_r2(counts, y, yhat):
+    return 1 - counts @ (y - yhat) ** 2 / _positive(counts @ y**2 - (counts @ y) ** 2)
+
+
+def _drawn_r(counts, y, yhat):
+    yhat = _centred(yhat)
+    my, mh = counts @ y, counts @ yhat
+    return (counts @ (y * yhat) - my * mh) / _positive((counts @ y**2 - my**2) * (counts @ yhat**2 - mh**2)) ** 0.5
+
+
+def _order(rng, n_images, block):
+    """The images in a random order, in blocks of neighbours."""
+    starts = rng.permutation(np.arange(0, n_images, block))
+    return np.concatenate([np.arange(k, min(k + block, n_images)) for k in starts]) if block > 1 else starts
+
+
+def _unit_norm(values):
+    """Columns centred, of length 1, float32; NaN where constant."""
+    values, xp = _centred(values), _library(values)
+    return xp.asarray(values / _positive((values**2).sum(0)) ** 0.5, dtype=xp.float32)
 
 
 def _ceiling(nc, least):

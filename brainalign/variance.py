@@ -1,4 +1,4 @@
-"""What two feature spaces explain together and apart."""
+"""What feature spaces explain together and apart."""
 
 import numpy as np
 
@@ -12,6 +12,38 @@ def partition(r2_a, r2_b, r2_ab):
     negative: noise makes small ones, suppression between the spaces larger ones.
     """
     return {"shared": r2_a + r2_b - r2_ab, "unique_a": r2_ab - r2_b, "unique_b": r2_ab - r2_a}
+
+
+def partition_three(r2):
+    """The seven regions of three feature spaces a, b, c, by inclusion and exclusion; signed, never clipped.
+
+    r2 : {"a", "b", "c", "ab", "ac", "bc", "abc"} -> (n_units,) R2 of each set of spaces on the same test images
+    Returns unique_a ..., shared_ab (by a and b but not c) ..., and shared_abc; they add up to r2["abc"].
+    """
+    a, b, c, ab, ac, bc, abc = (r2[name] for name in ("a", "b", "c", "ab", "ac", "bc", "abc"))
+    return {
+        "unique_a": abc - bc,
+        "unique_b": abc - ac,
+        "unique_c": abc - ab,
+        "shared_ab": ac + bc - c - abc,
+        "shared_ac": ab + bc - b - abc,
+        "shared_bc": ab + ac - a - abc,
+        "shared_abc": a + b + c - ab - ac - bc + abc,
+    }
+
+
+def product_measure(y, split):
+    """R2 of a joint model as a sum over its spaces, himalaya's way: name -> (n_units,), signed.
+
+    y : (n_images, n_units); split : name -> (n_images, n_units) each space's part of the predictions. It is another
+    quantity than unique variance: what two spaces share is divided between them.
+    """
+    from himalaya.backend import set_backend
+    from himalaya.scoring import r2_score_split
+
+    set_backend("numpy")
+    mean = y.mean(0)  # himalaya asks for responses of mean 0: taken from the predictions in equal parts too
+    return dict(zip(split, r2_score_split(y - mean, np.stack(list(split.values())) - mean / len(split))))
 
 
 def summarise(parts, units):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import combinations
 
 import numpy as np
 
@@ -99,6 +100,19 @@ class Session:
             joint = self.fit_joint({"own": X, "others": others}, gammas)
             found[name] = joint.r2 - joint.alone["others"].r2
         return found
+
+    def subsets(self, spaces, gammas=None):
+        """R2 of every set of the spaces, for a partition: names joined, "a", "b", "ab" for spaces a and b.
+
+        gammas : None, or n_spaces -> the grid for that many
+        """
+        sets = [names for size in range(1, len(spaces) + 1) for names in combinations(spaces, size)]
+        return {"".join(names): self._r2({name: spaces[name] for name in names}, gammas) for names in sets}
+
+    def _r2(self, spaces, gammas):
+        if len(spaces) == 1:
+            return self.fit(*spaces.values()).r2
+        return self.fit_joint(spaces, gammas and gammas(len(spaces))).r2
 
     def _group(self, Y, measured, units, device):
         train, test = measured & ~self.is_test, measured & self.is_test

@@ -1,0 +1,63 @@
+"""The bench measures all peers on the same task, and its agreement is against refits in float64."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from brainalign import bench
+
+FIELDS = {"seconds", "peer_seconds", "ratio", "alpha_agreement", "max_abs_dr", "mean_abs_dr", "device", "n", "p", "T"}
+
+
+def test_ridge_tells_every_field_and_agrees_with_float64():
+    found = bench.ridge(n=200, p=30, T=24, n_alphas=8, repeats=1, device="cpu")
+    assert set(found) >= FIELDS
+    assert (found["n"], found["p"], found["T"]) == (200, 30, 24)
+    assert len(found["peer_seconds"]) == 5
+    assert found["ratio"] == pytest.approx(min(found["peer_seconds"].values()) / found["seconds"])
+    assert found["alpha_agreement"] >= 0.995
+    assert found["max_abs_dr"] <= 1e-2
+    assert found["mean_abs_dr"] <= 1e-4
+    json.dumps(found)
+
+
+def test_banded_counts_the_corners_and_agrees_with_float64():
+    found = bench.banded(n=120, p=15, T=20, n_alphas=6, n_gammas=5, repeats=1, device="cpu")
+    assert set(found) >= FIELDS
+    assert found["gammas"] == 5
+    assert found["alpha_agreement"] >= 0.995
+    assert found["mean_abs_dr"] <= 1e-4
+
+
+def test_the_reference_is_ridge_refitted_in_every_fold():
+    task = bench.Task(1, 80, 10, 6, 4, 3, "cpu", 0)
+    cv, yhat = bench.reference(task, [[1.0]], np.arange(6))
+    X, X_test = (part.double().numpy() for part in task.spaces[0])
+    Y = task.Y.double().numpy()
+    for i, alpha in enumerate(task.alphas):
+        scores = [
+            1
+            - ((Y[out] - Ridge(alpha).fit(X[train], Y[train]).predict(X[out])) ** 2).sum(0) / Y[out].var(0) / len(out)
+            for train, out in task.cv
+        ]
+        np.testing.assert_allclose(cv[i], np.mean(scores, 0), atol=1e-9)
+        np.testing.assert_allclose(yhat[i], Ridge(alpha).fit(X, Y).predict(X_test), atol=1e-9)
+
+
+def test_projection_counts_fits():
+    rows = bench.projection(1.0, 10.0, models=2, instructions=10, layers=33, subjects=(4,), gpus=(1, 8))
+    assert rows[0] == {"subjects": 4, "gpus": 1, "fits": 2640, "joint_fits": 360, "hours": 1.73}
+    assert rows[1]["hours"] == pytest.approx(1.73 / 8, abs=0.01)
+
+
+def test_an_unknown_peer_is_told():
+    with pytest.raises(ValueError, match="no peer 'cuml'"):
+        bench.ridge(n=60, p=5, T=3, device="cpu", peers=["cuml"])
+
+
+def test_the_module_prints_json(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["bench", "ridge", "80", "10", "6"])
+    bench.main()
+    assert json.loads(capsys.readouterr().out)["ridge"]["alphas"] == 20

@@ -1,0 +1,143 @@
+"""The session against single fits, its parts against the whole; layers, other subjects, the estimator."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, PredefinedSplit
+
+from brainalign import encoding, stats, variance
+from brainalign.encoding import session as sessions
+from brainalign.encoding.estimator import RidgeCV
+
+ALPHAS = np.logspace(0, 4, 9)
+
+
+def data(n=260, p=20, n_units=10, seed=0):
+    """Three feature spaces, responses to all of them, a quarter of the images for the test."""
+    rng = np.random.default_rng(seed)
+    spaces = {name: rng.standard_normal((n, p)) for name in "abc"}
+    Y = sum(X @ rng.standard_normal((p, n_units)) for X in spaces.values()) / 4 + rng.standard_normal((n, n_units))
+    return spaces, Y, np.arange(n) % 4 == 0
+
+
+def test_equal_feature_spaces_are_fitted_once(monkeypatch):
+    spaces, Y, is_test = data()
+    calls, solve = [], encoding.SOLVERS["ridge"]
+    monkeypatch.setitem(sessions.SOLVERS, "ridge", lambda *args: calls.append(args) or solve(*args))
+    subject = encoding.Session(Y, is_test, ALPHAS)
+    first = subject.fit(spaces["a"])
+    assert subject.fit(spaces["a"].copy()) is first
+    assert len(calls) == 1
+    joint = subject.fit_joint({"x": spaces["a"], "y": spaces["b"]})
+    assert joint.alone["x"] is first
+    assert len(calls) == 3  # b alone, and the inside of the grid
+    changed = spaces["a"].copy()
+    changed[0, 0] += 1e-9
+    assert subject.fit(changed) is not first
+
+
+@pytest.mark.parametrize("solver", encoding.SOLVERS)
+def test_kept_predictions_have_the_scores_told_and_are_the_sum_of_their_parts(solver):
+    spaces, Y, is_test = data()
+    Y[is_test.nonzero()[0][:5], 3] = np.nan
+    Y[:, 4] = np.nan
+    subject = encoding.Session(Y, is_test, ALPHAS, solver=solver)
+    joint = subject.fit_joint({"a": spaces["a"], "b": spaces["b"]}, keep=True)
+    for fit in (joint, joint.alone["a"]):
+        for unit in (0, 3, 9):
+            known = ~np.isnan(subject.y_test[:, unit])
+            y, yhat = subject.y_test[known, unit, None], fit.yhat[known, unit, None]
+            np.testing.assert_allclose(stats.r2(y, yhat)[0], fit.r2[unit], atol=1e-9)
+            assert known.sum() == is_test.sum() - (5 if unit == 3 else 0)
+        assert np.isnan(fit.yhat[:, 4]).all()
+    assert subject.fit_joint({"a": spaces["a"], "b": spaces["b"]}).r2[0] == pytest.approx(joint.r2[0], abs=1e-9)
+    parts = variance.product_measure(subject.y_test[:, :3], {k: v[:, :3] for k, v in joint.split.items()})
+    np.testing.assert_allclose(sum(parts.values()), joint.r2[:3], atol=1e-8)
+    assert min(part.min() for part in parts.values()) > 0.02
+
+
+def test_all_subsets_partition_planted_variance():
+    """Shares 0.2 to all three, 0.15 to a and b, 0.1 to each alone: found within 0.02 on average."""
+    rng = np.random.default_rng(0)
+    everyone, both, a, b, c = rng.standard_normal((5, 3000, 8))
+    spaces = {
+        "a": np.hstack([everyone, both, a]),
+        "b": np.hstack([everyone, both, b]),
+        "c": np.hstack([everyone, c]),
+    }
+    shares = dict(zip("dfabc", (0.2, 0.15, 0.1, 0.1, 0.1)))
+    signal = {"d": everyone, "f": both, "a": a, "b": b, "c": c}
+    Y = np.sqrt(1 - sum(shares.values())) * rng.standard_normal((3000, 60))
+    for name, X in signal.items():
+        part = X @ rng.standard_normal((8, 60))
+        Y = Y + np.sqrt(shares[name]) * part / part.std(0)
+    subject = encoding.Session(Y, np.arange(3000) >= 2000, ALPHAS)
+    r2 = subject.subsets(spaces)
+    found = {name: part.mean() for name, part in variance.partition_three(r2).items()}
+    expected = {"unique_a": 0.1, "unique_b": 0.1, "unique_c": 0.1, "shared_ab": 0.15, "shared_abc": 0.2}
+    assert found == pytest.approx(expected | {"shared_ac": 0, "shared_bc": 0}, abs=0.02)
+    assert sum(found.values()) == pytest.approx(r2["abc"].mean())
+    unique = subject.unique(spaces)
+    assert {name: part.mean() for name, part in unique.items()} == pytest.approx(dict.fromkeys("abc", 0.1), abs=0.02)
+
+
+def test_layers_are_chosen_without_the_test_images():
+    spaces, Y, is_test = data()
+    rng = np.random.default_rng(1)
+    layers = [spaces["a"] + s * rng.standard_normal(spaces["a"].shape) for s in (3, 0.1, 1)]
+    fits = [encoding.fit(X, Y, is_test, ALPHAS) for X in layers]
+    one, layer = encoding.nested(fits, per_unit=False)
+    assert layer == 1
+    assert one is fits[1]
+    each, layer = encoding.nested(fits)
+    cv = np.stack([fit.cv for fit in fits])
+    np.testing.assert_array_equal(layer, cv.argmax(0))
+    np.testing.assert_array_equal(each.r2, [fits[k].r2[unit] for unit, k in enumerate(layer)])
+    Y[is_test] = rng.standard_normal(Y[is_test].shape)
+    shuffled = [encoding.fit(X, Y, is_test, ALPHAS) for X in layers]
+    np.testing.assert_array_equal(encoding.nested(shuffled)[1], layer)
+
+
+def test_other_subjects_predict_what_is_shared_and_nothing_of_noise():
+    rng = np.random.default_rng(0)
+    signal = rng.standard_normal((400, 5))
+    others = [signal @ rng.standard_normal((5, 80)) + rng.standard_normal((400, 80)) for _ in range(3)]
+    others[0][3, 2] = np.nan
+    Y = np.hstack([signal @ rng.standard_normal((5, 20)) / np.sqrt(5), rng.standard_normal((400, 20))])
+    Y[:, :20] += rng.standard_normal((400, 20)) * Y[:, :20].std(0)
+    found = encoding.cross_subject(Y, others, np.logspace(1, 5, 9))
+    assert found.r2[:20].mean() == pytest.approx(0.5, abs=0.07)
+    assert abs(found.r[20:].mean()) < 0.05
+    with pytest.raises(ValueError, match="400 images"):
+        encoding.cross_subject(Y, [others[0][:50]], ALPHAS)
+
+
+@pytest.mark.parametrize("p", [20, 300])
+def test_the_estimator_equals_scikit_learns_grid_search(p):
+    X, Y = np.random.default_rng(0).standard_normal((2, 120, p)) + 1
+    Y = X @ Y[:p, :4].repeat(p // len(Y[:p]) + 1, 0)[:p] / p + np.random.default_rng(1).standard_normal((120, 4))
+    labels = np.arange(120) % 4
+    model = RidgeCV(ALPHAS, labels).fit(X, Y)
+    for unit in range(4):
+        search = GridSearchCV(Ridge(), {"alpha": ALPHAS}, cv=PredefinedSplit(labels)).fit(X, Y[:, unit])
+        assert model.alpha_[unit] == search.best_params_["alpha"]
+        np.testing.assert_allclose(model.cv_scores_[unit], search.best_score_, atol=1e-8)
+        np.testing.assert_allclose(model.coef_[:, unit], search.best_estimator_.coef_, atol=1e-8)
+        np.testing.assert_allclose(model.intercept_[unit], search.best_estimator_.intercept_, atol=1e-8)
+    np.testing.assert_allclose(model.score(X, Y), stats.r2(Y, model.predict(X)))
+
+
+def test_the_estimator_keeps_scikit_learns_rules():
+    from sklearn.base import clone
+    from sklearn.exceptions import NotFittedError
+
+    X, y = np.random.default_rng(0).standard_normal((60, 5)), np.arange(60.0)
+    model = clone(RidgeCV(ALPHAS, cv=3, shared_alpha=True, random_state=4))
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    assert model.fit(X, y).predict(X).shape == (60,)
+    assert isinstance(model.score(X, y), float)
+    with pytest.raises(ValueError, match="features"):
+        model.predict(X[:, :3])
+    shared = model.fit(X, np.stack([y, X[:, 0], -y], 1))
+    assert len(set(shared.alpha_)) == 1
