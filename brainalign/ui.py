@@ -7,6 +7,7 @@ view has a permalink) and the session (so that a subject chosen on one page is s
 import gc
 import os
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from brainalign import live, tables
 
 DEFAULT_STORE = tables.DATA / "store"
 CONFIGURATION = "brainalign.toml"
+ECHO = 2.0  # seconds until the browser has surely taken over the address that a page wrote
 
 
 def spare_the_collector():
@@ -167,11 +169,21 @@ def _settle(key, default, decode):
     slot, written = f"widget {key}", f"link {key}"
     asked = st.query_params.get(key)
     held = st.session_state.get(slot)
-    asked = None if asked == st.session_state.get(written) else asked
+    if asked == st.session_state.get(written) or _just_touched():
+        asked = None
     texts = [asked, None if held is None else _encode(held), st.session_state.get(written)]
     values = (decode(text) for text in texts if text is not None)
     st.session_state[slot] = next((value for value in values if value is not None), default)
     return slot
+
+
+def _just_touched():
+    """Whether a widget was moved moments ago: the browser's address may then still be an earlier one of our own."""
+    slots = [name for name in st.session_state if str(name).startswith("widget ")]
+    seen = {slot: st.session_state.get(f"seen {slot}") for slot in slots}
+    if any(text is not None and text != _encode(st.session_state[slot]) for slot, text in seen.items()):
+        st.session_state["touched"] = time.monotonic()
+    return time.monotonic() - st.session_state.get("touched", -ECHO) < ECHO
 
 
 def _encode(value):
@@ -179,8 +191,9 @@ def _encode(value):
 
 
 def _remember(key, value):
-    text = _encode(value)
+    text, slot = _encode(value), f"widget {key}"
     st.session_state[f"link {key}"] = text
+    st.session_state[f"seen {slot}"] = _encode(st.session_state[slot])
     if st.query_params.get(key) != text:
         st.query_params[key] = text
     return value

@@ -182,28 +182,29 @@ def answers(store, questions, image_id, true):
     return places
 
 
-def follow(places, questions, ran):
-    """Draw the answers, and go on drawing while they grow; if they grew (ran), the page then goes back to rest.
+def redraw(places, questions, drawn):
+    """Draw the live answers that changed since `drawn`, which is brought up to date."""
+    for k, ((place, expected), (model, *_), answer) in enumerate(zip(places, questions, st.session_state.asked)):
+        queued = k > 0 and not st.session_state.asked[k - 1].done
+        state = "next, after the other answer" if queued else STATES[live.resident(model).state]
+        seen = (answer.text, answer.done, answer.stopped.is_set(), state)
+        if seen != drawn.get(k):
+            drawn[k] = seen
+            with place.container(gap="xsmall"):
+                draw_live(model, answer, expected, state)
+
+
+def follow(places, questions, drawn):
+    """Go on drawing while the answers grow; then the page goes back to rest.
 
     A loop in one run, not a fragment that runs again and again: Streamlit collects all garbage after every run,
     which would hold up the model.
     """
-    drawn = [None] * len(places)
-    while True:
-        working = bool(running())
-        for k, ((place, expected), (model, *_), answer) in enumerate(zip(places, questions, st.session_state.asked)):
-            queued = k > 0 and not st.session_state.asked[k - 1].done
-            state = "next, after the other answer" if queued else STATES[live.resident(model).state]
-            seen = (answer.text, answer.done, answer.stopped.is_set(), state)
-            if seen != drawn[k]:
-                drawn[k] = seen
-                with place.container(gap="xsmall"):
-                    draw_live(model, answer, expected, state)
-        if not working:
-            break
+    while running():
+        redraw(places, questions, drawn)
         time.sleep(0.05)
-    if ran:
-        st.rerun()
+    redraw(places, questions, drawn)
+    st.rerun()
 
 
 def literal(text):
@@ -311,11 +312,12 @@ with right:
     for fault in absent:
         st.text(fault)
     if not untyped:
-        places = answers(store, questions, image_id, true)
+        places, drawn = answers(store, questions, image_id, true), {}
+        redraw(places, questions, drawn)
 
 gallery(store, stimuli, image_id)
-if st.session_state.asked:
-    follow(places, questions, ran)
+if ran:
+    follow(places, questions, drawn)
 for name in {name for name, *_ in questions}:
     if not missing[name] and live.resident(name).state == "cold":
         live.resident(name).warm()  # the page is drawn; the model loads while the visitor chooses

@@ -41,7 +41,7 @@ def test_a_link_to_a_page_is_the_first_a_fresh_server_sees(address, visit):
 def test_overview_leads_to_every_page(address, visit):
     page = visit(address)
     expect(page.get_by_role("heading", name="BrainAlign")).to_be_visible()
-    expect(page.locator(".js-plotly-plot")).to_have_count(1)
+    expect(page.locator("[data-testid=stPlotlyChart]")).to_have_count(1)
     for name, title in {"Live": "Live", "Flatmaps": "Flatmaps", "ROIs": "ROIs", "Variance": "Variance"}.items():
         page.get_by_test_id("stTopNavLink").filter(has_text=name).click()
         expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
@@ -53,7 +53,7 @@ def test_venn_shows_its_numbers(address, visit):
     page = visit(f"{address}/variance?b=VQ1&roi=V1&subject=subj01")
     units = stores.variance()
     units = units[(units.b == "VQ1") & (units.subject == "subj01") & (units.unit < 60) & (units.unit % 50 > 0)]
-    chart = page.locator(".js-plotly-plot").first
+    chart = page.locator("[data-testid=stPlotlyChart]").first
     for part in ("unique_a", "shared", "unique_b"):
         expect(chart.get_by_text(f"{units[part].mean():.3f}")).to_be_visible()
     page.get_by_role("link", name=re.compile("share variance in the cortex of subj01")).click()
@@ -65,13 +65,25 @@ def test_a_choice_changes_the_view_and_its_link_restores_it(address, visit):
     page = visit(f"{address}/rois")
     page.get_by_role("radio", name="R²").click()
     page.get_by_role("button", name="IC", exact=True).click()
-    expect(page.locator(".js-plotly-plot .ytitle")).to_have_text("R²")
-    expect(page.locator(".js-plotly-plot .legend .traces")).to_have_count(3)
+    expect(page.locator("[data-testid=stPlotlyChart] .ytitle")).to_have_text("R²")
+    expect(page.locator("[data-testid=stPlotlyChart] .legend .traces")).to_have_count(3)
     page.wait_for_url(re.compile("quantity=r2_mean.*instructions=VQ1"))
     page.reload()
     for view in (settled(page), visit(page.url)):
-        expect(view.locator(".js-plotly-plot .ytitle")).to_have_text("R²")
-        expect(view.locator(".js-plotly-plot .legend .traces")).to_have_count(3)
+        expect(view.locator("[data-testid=stPlotlyChart] .ytitle")).to_have_text("R²")
+        expect(view.locator("[data-testid=stPlotlyChart] .legend .traces")).to_have_count(3)
+
+
+def test_back_goes_to_the_view_before(address, visit):
+    page = visit(f"{address}/variance?b=VQ1")
+    page.wait_for_url(re.compile("regions="))
+    page.get_by_role("combobox", name="IC with").click()
+    page.get_by_role("option", name=re.compile("IU3")).click()
+    expect(page.get_by_role("heading", name="IC and IU3")).to_be_visible()
+    page.wait_for_url(re.compile("b=IU3"))
+    page.wait_for_timeout(2100)  # until then the app takes the address for its own echo
+    page.go_back()
+    expect(page.get_by_role("heading", name="IC and VQ1")).to_be_visible()
 
 
 def test_a_picture_and_an_instruction_give_a_streamed_answer_that_stops(address, visit):
@@ -90,8 +102,8 @@ def test_a_picture_and_an_instruction_give_a_streamed_answer_that_stops(address,
     stop.click()
     expect(answer).to_contain_text("stopped")
     expect(ask).to_be_enabled()
-    assert int(re.search(r"(\d+) tokens", answer.inner_text())[1]) < 60  # of 64, had it gone on
-    assert "▌" not in answer.inner_text()
+    expect(answer).to_contain_text(re.compile(r"\D[1-5]?\d tokens"))  # of 64, had it gone on
+    expect(answer).not_to_contain_text("▌")
 
 
 def test_compared_answers_stand_side_by_side(address, visit):

@@ -175,6 +175,20 @@ def test_a_widget_writes_its_value_into_the_link(tiny, monkeypatch):
     assert "IC and IU3" in app.subheader[0].value
 
 
+def test_an_address_that_lags_behind_does_not_undo_a_choice(tiny, monkeypatch):
+    """The second click of two comes with the address from before the first; going back later counts."""
+    app = show("variance", tiny, monkeypatch)
+    before = dict(app.query_params)
+    next(box for box in app.selectbox if box.label == "IC with").select("IU3").run()
+    app.query_params.update(before)
+    next(box for box in app.selectbox if box.label == "Region").select("FFA").run()
+    assert (app.query_params["b"], app.query_params["roi"]) == ("IU3", "FFA")
+    monkeypatch.setattr(ui, "ECHO", 0.0)
+    app.query_params.update(before)
+    app.run()
+    assert "IC and VQ1 in visual cortex" in app.subheader[0].value
+
+
 def test_variance_draws_the_means_of_the_units(tiny, monkeypatch):
     app = show("variance", tiny, monkeypatch, b="VQ1", roi="FFA", subject="subj02")
     units = stores.variance()
