@@ -145,5 +145,29 @@ def publish(study):
     click.echo(f"published {jobs.publish(load(study))}")
 
 
+@main.command(epilog=_example("brainalign bench ridge --json", "brainalign bench banded --n 1800 --p 820 --t 600"))
+@click.argument("what", type=click.Choice(["ridge", "banded"]))
+@click.option("--n", type=int, help="Training images.")
+@click.option("--p", type=int, help="Dimensions of a feature space.")
+@click.option("--t", type=int, help="Units.")
+@click.option("--repeats", default=3, show_default=True, help="Interleaved runs, of which the median counts.")
+@click.option("--device", help="cpu, cuda ...; by default an accelerator if there is one.")
+@as_json
+def bench(what, n, p, t, repeats, device, as_json):
+    """Time the encoding engine beside its peers in the same run, with their agreement.
+
+    ridge: one feature space; banded: two of them on a grid of weights. Sizes suit the device unless given.
+    """
+    from brainalign import bench
+
+    found = getattr(bench, what)(n, p, t, repeats=repeats, device=device)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for name, seconds in {"BrainAlign": found["seconds"], **found["peer_seconds"]}.items():
+        click.echo(f"{seconds:9.2f} s  {name}")
+    click.echo(f"{found['ratio']:9.1f} x the fastest peer, {100 * found['alpha_agreement']:.1f} % of penalties agree")
+
+
 if __name__ == "__main__":
     main()

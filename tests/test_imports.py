@@ -13,7 +13,7 @@ LEVELS = [
     {"tables", "stats", "files"},
     {"nsd", "surface", "models", "encoding", "variance", "demo"},
     {"study", "store"},
-    {"features", "figures", "live"},
+    {"features", "figures", "live", "bench"},
     {"jobs"},
     {"ui"},
     {"cli", "app", "pages"},
