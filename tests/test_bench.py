@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from brainalign import bench
+from brainalign.bench.__main__ import main
 
 FIELDS = {"seconds", "peer_seconds", "ratio", "alpha_agreement", "max_abs_dr", "mean_abs_dr", "device", "n", "p", "T"}
 
@@ -46,10 +47,21 @@ def test_the_reference_is_ridge_refitted_in_every_fold():
         np.testing.assert_allclose(yhat[i], Ridge(alpha).fit(X, Y).predict(X_test), atol=1e-9)
 
 
-def test_projection_counts_fits():
-    rows = bench.projection(1.0, 10.0, models=2, instructions=10, layers=33, subjects=(4,), gpus=(1, 8))
-    assert rows[0] == {"subjects": 4, "gpus": 1, "fits": 2640, "joint_fits": 360, "hours": 1.73}
-    assert rows[1]["hours"] == pytest.approx(1.73 / 8, abs=0.01)
+def test_projection_counts_fits_and_the_text_tells_all():
+    rows = bench.projection(1.0, 330, models=2, subjects=(4,), gpus=(1, 8))
+    assert rows[0] == {"subjects": 4, "gpus": 1, "fits": 2640, "hours": 0.73}
+    assert rows[1]["hours"] == 0.09
+    found = {"seconds": 0.5, "peer_seconds": {"a peer": 2.0}, "ratio": 4.0, "alphas": 20, "device": "cpu"}
+    found |= {"n": 1, "p": 2, "T": 3, "alpha_agreement": 0.999, "mean_abs_dr": 1e-6, "max_abs_dr": 1e-5}
+    text = bench.as_text(found | {"projection": rows})
+    for part in (
+        "BrainAlign       0.500 s",
+        "a peer           2.000 s",
+        "4.0 times",
+        "99.90%",
+        "0.73 h on 1 such machine\n",
+    ):
+        assert part in text
 
 
 def test_an_unknown_peer_is_told():
@@ -59,5 +71,5 @@ def test_an_unknown_peer_is_told():
 
 def test_the_module_prints_json(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["bench", "ridge", "80", "10", "6"])
-    bench.main()
+    main()
     assert json.loads(capsys.readouterr().out)["ridge"]["alphas"] == 20
