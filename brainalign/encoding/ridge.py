@@ -66,16 +66,17 @@ class Targets:
 
         n, n_units = self.Y.shape
         bytes_each = self.Y.element_size() * (2 * n + 3 * rank)  # responses, one fold's errors, C, C_k and a product
-        size, start = max(1, dev.budget(self.device) // bytes_each), 0
+        size, start = min(n_units, max(1, dev.budget(self.device) // bytes_each)), 0
         while start < n_units:
             try:
                 work(slice(start, start + size))
                 start += size
+                continue
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise
-                size = min(size, n_units) // 2
-                torch.cuda.empty_cache()
+            size //= 2
+            torch.cuda.empty_cache()
 
 
 def cross_validate(basis, targets, alphas, route=None):
