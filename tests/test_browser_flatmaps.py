@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from browser import settled
 from PIL import Image
+from playwright.sync_api import expect
 from stores import ROIS, tiny_store
 
 from brainalign.figures.flatmap import palettes
@@ -166,7 +167,8 @@ def test_clicking_shows_the_units_exact_values(look, store):
     page.mouse.click(*place(page, store, vertex_of(store, unit)))
     page.get_by_text(f"Unit {unit} of subj01: PPA, visual cortex (nsdgeneral)").wait_for()
     page.wait_for_url(re.compile(f"unit={unit}"))
-    assert f"{r[2, unit]:.4f}" in page.get_by_test_id("stDataFrame").locator("canvas").first.text_content()
+    table = page.get_by_test_id("stDataFrame").locator("canvas").first
+    expect(table).to_contain_text(f"{r[2, unit]:.4f}", timeout=15_000)
 
 
 def test_another_instruction_changes_the_pixels_and_sends_only_the_map(look):
