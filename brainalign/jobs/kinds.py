@@ -10,18 +10,28 @@ from brainalign.jobs import planning, results
 
 
 class Resident:
-    """The subject and the model that were loaded last: jobs that share one come one after the other."""
+    """The subject and the model that were loaded last: jobs that share one come one after the other.
+
+    A subject keeps its encoding session, so that its responses are prepared once for all fits.
+    """
 
     def __init__(self, study):
         self.study = study
-        self._subject = self._adapter = None, None
+        self._subject = self._session = self._adapter = None, None
 
     def subject(self, name):
         if self._subject[0] != name:
-            self._subject = None, None  # release the last one before loading the next
+            self._subject = self._session = None, None  # release the last one before loading the next
             study = self.study
             self._subject = name, nsd.load_subject(study.root, name, study.space, study.beta_version)
         return self._subject[1]
+
+    def session(self, name):
+        if self._session[0] != name:
+            subject, choice = self.subject(name), self.study.encoding
+            task = subject.betas, subject.is_test, choice.alphas, choice.folds, choice.solver, self.study.seed
+            self._session = name, encoding.Session(*task)
+        return self._session[1]
 
     def adapter(self, name):
         if self._adapter[0] != name:
@@ -62,10 +72,11 @@ def make_subject(job, resident, progress=None):
 def make_encode(job, resident, progress=None):
     """Test r and R2, alpha and cross-validated R2 of every unit, for every layer and pooling."""
     started, study, subject = time.perf_counter(), resident.study, resident.subject(job.subject)
+    session = resident.session(job.subject)
     folder = _folder(study, job.model, job.instruction)
     maps, columns, warnings = _maps(features.manifest(folder), job), [], []
     for k, (layer, pooling) in enumerate(maps):
-        fit = encoding.fit(_rows(folder, layer, pooling, subject), *_task(study, subject))
+        fit = session.fit(_rows(folder, layer, pooling, subject))
         columns.append({"layer": layer, "pooling": pooling, "unit": np.arange(len(fit.r))} | _scores(fit))
         warnings += [f"layer {layer} {pooling}: {text}" for text in fit.warnings]
         if progress:
@@ -79,8 +90,7 @@ def make_pair(job, resident, progress=None):
     started, study, subject = time.perf_counter(), resident.study, resident.subject(job.subject)
     a, b, layer, pooling = job.inputs["a"], job.instruction, job.inputs["layer"], job.inputs["pooling"]
     spaces = {name: _rows(_folder(study, job.model, name), layer, pooling, subject) for name in (a, b)}
-    Y, is_test, alphas, *rest = _task(study, subject)
-    joint = encoding.fit_joint(spaces, Y, is_test, alphas, study.variance.gammas, *rest)
+    joint = resident.session(job.subject).fit_joint(spaces, study.variance.gammas)
     r2_a, r2_b = joint.alone[a].r2, joint.alone[b].r2
     parts = {"r2_a": r2_a, "r2_b": r2_b, "r2_ab": joint.r2} | variance.partition(r2_a, r2_b, joint.r2)
     columns = {"layer": layer, "pooling": pooling, "unit": np.arange(len(r2_a))} | parts
@@ -109,12 +119,6 @@ def _rows(folder, layer, pooling, subject):
     """Features of the subject's images, in their order: (n_images, n_dims)."""
     found = features.load(folder, layer, pooling)
     return found.values[found.rows(subject.image_ids)]
-
-
-def _task(study, subject):
-    """The arguments that every fit of a subject shares."""
-    choice = study.encoding
-    return subject.betas, subject.is_test, choice.alphas, choice.folds, choice.solver, study.seed
 
 
 def _scores(fit):
