@@ -1,0 +1,78 @@
+"""Pictures of every view on the shipped store: `python tests/screenshots.py` makes those of the README.
+
+    python tests/screenshots.py FOLDER       every view, 1280 and 1920 pixels wide, light and dark
+
+Look at them: nothing may overlap, be cut off, or puzzle a newcomer.
+"""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from browser import ARGUMENTS, CHROMIUM, PATIENCE, ROOT, settled, start
+
+from brainalign.tables import DATA
+
+VIEWS = {
+    "overview": "overview",
+    "live": "live?show=instructions&instruction=IC&instruction2=IU3",
+    "flatmaps": "flatmaps?subject=subj01&model=llava-demo&instruction=IC&pooling=mean_generated",
+    "difference": "flatmaps?subject=subj01&model=llava-demo&instruction=VQ2&difference=true&minus_instruction=CR",
+    "rois": "rois?model=llava-demo",
+    "variance": "variance?subject=subj01&model=llava-demo&a=IC&b=VQ2",
+}
+
+
+def ready(page, view):
+    """Wait until the view shows what it is for."""
+    settled(page)
+    if view == "live":
+        page.get_by_role("button", name="Ask").click()
+        page.get_by_role("button", name="Ask").wait_for()
+        page.get_by_text("tokens in").first.wait_for()
+    elif view in ("flatmaps", "difference"):
+        page.wait_for_selector("canvas.map[data-painted]")
+    elif view in ("rois", "variance"):
+        page.wait_for_selector(".js-plotly-plot .main-svg")
+    page.wait_for_timeout(1500)
+
+
+def shoot(browser, address, view, path, width=1280, height=900, dark=False):
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+    )
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{address}/{VIEWS[view]}")
+    ready(page, view)
+    page.screenshot(path=path)
+    context.close()
+
+
+def main(folder=None):
+    from playwright.sync_api import sync_playwright
+
+    chromium = next(filter(None, map(shutil.which, CHROMIUM)))
+    with tempfile.NamedTemporaryFile("w", suffix=".log") as log, sync_playwright() as driver:
+        process, address = start(DATA / "store", log)
+        browser = driver.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        try:
+            if folder is None:
+                for view in ("overview", "live", "flatmaps", "rois", "variance"):
+                    shoot(browser, address, view, ROOT / "docs" / "images" / f"{view}.png")
+                return
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            for view in VIEWS:
+                for width, height in ((1280, 900), (1920, 1080)):
+                    for dark in (False, True):
+                        name = f"{view}-{width}-{'dark' if dark else 'light'}.png"
+                        shoot(browser, address, view, Path(folder) / name, width, height, dark)
+        finally:
+            browser.close()
+            process.kill()
+            process.wait()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])
