@@ -60,7 +60,7 @@ def main(folder=None):
         try:
             if folder is None:
                 for view in ("overview", "live", "flatmaps", "rois", "variance"):
-                    shoot(browser, address, view, ROOT / "docs" / "images" / f"{view}.png")
+                    shoot(browser, address, view, ROOT / "docs" / "images" / f"{view}.png", height=1080)
                 return
             Path(folder).mkdir(parents=True, exist_ok=True)
             for view in VIEWS:
