@@ -71,7 +71,7 @@ def stock_of(path, _store):
     return {
         "subjects": _store.subjects().set_index("subject").to_dict("index"),
         "maps": maps,
-        "poolings": {model: _store.poolings(model) for model in _store.models()},
+        "poolings": {m: frames.in_order(_store.poolings(m), frames.POOLINGS) for m in _store.models()},
         "pairs": _store.pairs(),
         "least": float(_store.info().get("min_nc", 0)),
     }

@@ -18,7 +18,7 @@ VIEWS = {
     "overview": "overview",
     "live": "live?show=instructions&instruction=IC&instruction2=IU3",
     "flatmaps": "flatmaps?subject=subj01&model=llava-demo&instruction=IC&pooling=mean_generated",
-    "difference": "flatmaps?subject=subj01&model=llava-demo&instruction=VQ2&difference=true&minus_instruction=CR",
+    "difference": "flatmaps?subject=subj01&model=llava-demo&instruction=VQ2&difference=True&minus_instruction=CR",
     "rois": "rois?model=llava-demo",
     "variance": "variance?subject=subj01&model=llava-demo&a=IC&b=VQ2",
 }

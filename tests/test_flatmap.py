@@ -187,8 +187,8 @@ def test_a_difference_has_symmetric_limits(open_page, path):
     app = open_page(instruction="VQ1", difference="True", minus_model="llava-demo", minus_instruction="IU3")
     header, values, _ = sent(app)
     with open_latest(path) as store:
-        _, a, _ = store.layer_maps("subj01", "llava-demo", "VQ1", "last_prompt")
-        _, b, _ = store.layer_maps("subj01", "llava-demo", "IU3", "last_prompt")
+        _, a, _ = store.layer_maps("subj01", "llava-demo", "VQ1", "mean_generated")
+        _, b, _ = store.layer_maps("subj01", "llava-demo", "IU3", "mean_generated")
     same(values, a - b, header)
     assert header["limits"][0] == -header["limits"][1] < 0
     assert "llava-demo with VQ1 minus llava-demo with IU3" in texts(app)
