@@ -2,6 +2,8 @@
 
 import json
 import sys
+import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -37,18 +39,29 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON inste
 
 
 def _progress(label):
-    """A callback (done, total, what) that draws a bar on the error stream; silent where nobody watches."""
+    """A context and a callback (done, total, what): a bar on a terminal, elsewhere a line every half minute."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return nullcontext(), _lines(label)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    bar = Progress(*columns, console=Console(stderr=True))
+    bar = Progress(*columns, console=console)
     task = bar.add_task(label, total=None)
+    return bar, lambda done, total, what=None: bar.update(task, completed=done, total=total, description=what or label)
+
+
+def _lines(label, every=30.0):
+    last = time.monotonic()
 
     def update(done, total, what=None):
-        bar.update(task, completed=done, total=total, description=what or label)
+        nonlocal last
+        if time.monotonic() - last >= every:
+            last = time.monotonic()
+            click.echo(f"{int(done)}/{total} {what or label}", err=True)
 
-    return bar, update
+    return update
 
 
 @main.command(epilog=_example("brainalign check /data/nsd", "brainalign check demo-root --json"))

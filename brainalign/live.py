@@ -119,9 +119,9 @@ def picture(stimuli, image_id):
     """
     kind, where = _stimuli(stimuli)
     if kind == "demo":
-        from brainalign.demo import scenes
+        from brainalign.demo.drawing import render
 
-        return scenes.render(_scene(where, image_id))
+        return render(_scene(where, image_id))
     from brainalign import nsd
 
     if nsd.simulated(where) is None and os.environ.get("BRAINALIGN_NSD_TERMS") != "accepted":
@@ -137,9 +137,9 @@ def truth(stimuli, image_id):
     kind, where = _stimuli(stimuli)
     if kind != "demo":
         return None
-    from brainalign.demo import scenes
+    from brainalign.demo.answers import answers
 
-    return scenes.answers(_scene(where, image_id))
+    return answers(_scene(where, image_id))
 
 
 def _stimuli(stimuli):

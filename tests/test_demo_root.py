@@ -15,9 +15,10 @@ from brainalign.demo import files
 from brainalign.demo.atlas import TABLES, atlas
 from brainalign.demo.cortex import load_truth, signal
 from brainalign.demo.design import design
+from brainalign.demo.drawing import render
 from brainalign.demo.geometry import geodesic, hemisphere
 from brainalign.demo.root import write_root
-from brainalign.demo.scenes import Placed, render, scene
+from brainalign.demo.scenes import Placed, scene
 
 BETAS = "nsddata_betas/ppdata/{}/{}/betas_fithrf_GLMdenoise_RR"
 SEED = 3

@@ -11,7 +11,7 @@ from PIL import Image
 from tiny_models import write_models
 
 from brainalign import live, models
-from brainalign.demo import scenes
+from brainalign.demo import answers, drawing, scenes
 
 ASKED = "What is in this image?"
 
@@ -180,8 +180,8 @@ def test_only_one_large_model_stays(picture, monkeypatch):
 
 def test_pictures_and_truth_of_the_demo():
     scene = scenes.scene(12, 3)
-    np.testing.assert_array_equal(live.picture("demo:3", 12), scenes.render(scene))
-    assert live.truth("demo:3", 12) == scenes.answers(scene)
+    np.testing.assert_array_equal(live.picture("demo:3", 12), drawing.render(scene))
+    assert live.truth("demo:3", 12) == answers.answers(scene)
     assert live.truth("root:/anywhere", 12) is None
     for stimuli in ("demo:", "demo:x", "root:", "elsewhere:1"):
         with pytest.raises(ValueError, match="expected demo:<seed> or root:<path>"):
@@ -249,7 +249,7 @@ def test_ask_by_id_and_by_file(tmp_path):
     assert list(answer) == ["image", "instruction", "text", "model", "answer", "truth", "seconds", "tokens"]
     assert (answer["image"], answer["instruction"], answer["model"]) == (12, "IU3", "llava-demo")
     assert answer["text"] == "How many animals are there in the image?"
-    assert answer["truth"] == scenes.answers(scenes.scene(12))["IU3"]
+    assert answer["truth"] == answers.answers(scenes.scene(12))["IU3"]
     assert 0 < answer["tokens"] <= live.LONGEST
     assert answer["seconds"] > 0
     (tmp_path / "12.png").write_bytes(encoded(live.picture("demo:0", 12)))
@@ -263,4 +263,4 @@ def test_ask_by_id_and_by_file(tmp_path):
 )
 def test_truth_of_questions_in_other_words(text, key):
     truth = live.ask("7", text)["truth"]
-    assert truth == (scenes.answers(scenes.scene(7))[key] if key else None)
+    assert truth == (answers.answers(scenes.scene(7))[key] if key else None)

@@ -10,7 +10,7 @@ import torch
 from tiny_models import write_models
 
 from brainalign import models
-from brainalign.demo import language, scenes
+from brainalign.demo import drawing, language, scenes
 
 ASKED = ("What is in this image?", "How many animals are there in the image?")
 LENGTH = 10
@@ -36,7 +36,7 @@ def llava(folder):
 
 @pytest.fixture(scope="module")
 def pictures():
-    return [scenes.render(scenes.scene(i)) for i in range(5)]
+    return [drawing.render(scenes.scene(i)) for i in range(5)]
 
 
 @pytest.fixture(scope="module")

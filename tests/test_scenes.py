@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from brainalign.demo import language
-from brainalign.demo.scenes import BACKGROUNDS, MAX_OBJECTS, SKY, SPRITES, answers, render, scene
+from brainalign.demo.answers import answers
+from brainalign.demo.drawing import render
+from brainalign.demo.scenes import BACKGROUNDS, MAX_OBJECTS, SKY, SPRITES, scene
 from brainalign.demo.sprites import NUMBERS, sprites
 from brainalign.tables import instructions
 

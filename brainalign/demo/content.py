@@ -6,7 +6,8 @@ the rendered picture on a 12 x 12 grid.
 
 import numpy as np
 
-from brainalign.demo.scenes import BACKGROUNDS, CATEGORIES, SPRITES, render
+from brainalign.demo.drawing import render
+from brainalign.demo.scenes import BACKGROUNDS, CATEGORIES, SPRITES
 
 GRID, CELL = 12, 6  # the retina: 12 x 12 cells of 6 x 6 pixels
 FIELD = 8.4  # degrees of visual field that a picture fills

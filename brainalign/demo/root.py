@@ -12,9 +12,10 @@ import numpy as np
 
 from brainalign.demo import files
 from brainalign.demo.design import N_IMAGES, N_SESSIONS, N_SUBJECTS, design, expdesign, stimulus_table
+from brainalign.demo.drawing import render
 from brainalign.demo.geometry import N_VERTICES
 from brainalign.demo.head import head
-from brainalign.demo.scenes import render, scene
+from brainalign.demo.scenes import scene
 from brainalign.demo.subject import BETAS, VOXEL, Job, write_subject
 
 VERSION = 1  # of the simulation: raised whenever the same seed gives other bytes

@@ -1,6 +1,8 @@
 """How often the demo's model answers a scene exactly right."""
 
-from brainalign.demo.scenes import answers, render, scene
+from brainalign.demo.answers import answers
+from brainalign.demo.drawing import render
+from brainalign.demo.scenes import scene
 from brainalign.tables import instructions
 
 BATCH = 32

@@ -23,7 +23,9 @@ import torch
 from PIL import Image
 
 from brainalign.demo import language, zoo
-from brainalign.demo.scenes import answers, render, scene
+from brainalign.demo.answers import answers
+from brainalign.demo.drawing import render
+from brainalign.demo.scenes import scene
 
 EASY = {"CR", "IU1", "SR"}  # learned within minutes: asked of three scenes in ten, which leaves time for the counts
 TRAINING_SEED = 1_000_003  # the demo uses 0, the scores 4242: neither meets the training scenes
