@@ -174,12 +174,7 @@ def bench(what, n, p, t, repeats, device, as_json):
     from brainalign import bench
 
     found = getattr(bench, what)(n, p, t, repeats=repeats, device=device)
-    if as_json:
-        click.echo(json.dumps(found, indent=2))
-        return
-    for name, seconds in {"BrainAlign": found["seconds"], **found["peer_seconds"]}.items():
-        click.echo(f"{seconds:9.2f} s  {name}")
-    click.echo(f"{found['ratio']:9.1f} x the fastest peer, {100 * found['alpha_agreement']:.1f} % of penalties agree")
+    click.echo(json.dumps(found, indent=2) if as_json else bench.as_text(found))
 
 
 if __name__ == "__main__":
