@@ -18,7 +18,7 @@ logging.disable_progress_bar()  # whoever loads a model says so in its own way
 class Adapter:
     """A loaded model: answers in words, and states of every layer. A family fills in the methods with an underscore.
 
-    layers : names of the layers; index 0 is the embeddings
+    layers : names of the layers of the part that writes or classifies; index 0 is the embeddings
     poolings : ways to make one vector of a layer's tokens
     fixed_poolings : those which cannot depend on the instruction
     uses_instruction : False if no state can depend on one
@@ -40,6 +40,10 @@ class Adapter:
     def checkpoint_info(self):
         """Checkpoint, revision (hub commit or content hash) and dtype, for provenance."""
         return checkpoint.describe(self.model, self.source, self.dtype, getattr(self.net.config, "_commit_hash", None))
+
+    def layer_names(self, pooling):
+        """Names of the layers that a pooling has; one that looks at another part of the model has its own."""
+        return self.layers
 
     @property
     def n_bytes(self):
