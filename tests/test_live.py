@@ -163,7 +163,7 @@ def test_models_without_words_and_unknown_ones():
 def test_choices_say_what_can_be_asked_here(monkeypatch):
     monkeypatch.setattr(models.checkpoint, "_cached", lambda hub_id: None)
     choices = live.choices()
-    assert list(choices) == ["llava-1.5-7b", "llava-demo", "llava-demo-random"]
+    assert {"llava-1.5-7b", "llava-demo", "llava-demo-random"} <= set(choices)
     assert [name for name, fault in choices.items() if not fault] == ["llava-demo", "llava-demo-random"]
     assert "hf download" in choices["llava-1.5-7b"]
 

@@ -22,8 +22,8 @@ def source(model):
     First $BRAINALIGN_MODELS/<name, or last part of the checkpoint>, then the repository, then the hub's cache.
     """
     own = os.environ.get("BRAINALIGN_MODELS")
-    for name in (model.name, Path(model.checkpoint).name) if own else ():
-        if (Path(own) / name).is_dir():
+    for name in (model.name, model.of, Path(model.checkpoint).name) if own else ():
+        if name and (Path(own) / name).is_dir():
             return Path(own) / name
     return (_cached(model.checkpoint) if isinstance(model.checkpoint, str) else None) or model.checkpoint
 
@@ -92,14 +92,17 @@ def describe(model, place, dtype, commit=None):
     A hash reads every byte, so it is taken once and only when asked for.
     """
     if isinstance(place, str):
-        return {"checkpoint": place, "revision": commit or "unknown", "dtype": dtype}
-    if place.parent.name == "snapshots":
+        name, revision = place, commit or "unknown"
+    elif place.parent.name == "snapshots":
         name, revision = model.checkpoint, place.name
     else:
         name = f"data/models/{place.name}" if place.parent == SHIPPED else place.name
         files = [place / "config.json"] + ([] if model.random else weight_files(place))
         revision = "sha256:" + _digest(files)
-    return {"checkpoint": f"random weights as {name}" if model.random else name, "revision": revision, "dtype": dtype}
+    if model.random:
+        name = f"random weights as {name}"
+    control = {"control": model.control} if model.control and not model.random else {}
+    return {"checkpoint": name, "revision": revision, "dtype": dtype} | control
 
 
 def _digest(files):

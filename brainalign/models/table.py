@@ -1,0 +1,186 @@
+"""The table of models. A row is one checkpoint; what its adapter can do is told once for the family.
+
+Adding a model of a known family is one row here; a new family is one small file with an `Adapter`, its line in
+FAMILIES and its rows. Free of torch.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from brainalign.models.checkpoint import SHIPPED
+
+CONTROLS = {  # suffix of a name: what it does
+    "random": "random weights in its shape, always the same",
+    "image-only": "an empty instruction",
+    "instruction-only": "a uniform grey picture instead of the picture",
+    "shuffled": "the instruction's words in another, fixed order",
+}
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "8bit": 1.1, "4bit": 0.7}  # a parameter, see Model.memory
+
+
+@dataclass(frozen=True)
+class Family:
+    """What all models of one adapter share.
+
+    kind : "multimodal", "vision" or "language"
+    answers : can put an answer into words
+    poolings : names of its states, see `Adapter`; the usual ones first
+    fixed_poolings : those that cannot depend on the instruction
+    """
+
+    kind: str
+    answers: bool
+    poolings: tuple[str, ...]
+    fixed_poolings: tuple[str, ...] = ()
+
+
+FAMILIES = {
+    "llava:Llava": Family(
+        "multimodal", True, ("mean_generated", "last_prompt", "mean_instruction", "mean_image"), ("mean_image",)
+    ),
+    "vit:Vit": Family("vision", False, ("mean_patches", "cls"), ("mean_patches", "cls")),
+    "bridgetower:BridgeTower": Family(
+        "multimodal",
+        False,
+        ("mean_image", "mean_instruction", "cls", "vision_mean", "vision_cls"),
+        ("vision_mean", "vision_cls"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """One row of the table.
+
+    adapter : "module:Class" within `brainalign.models`, a key of FAMILIES
+    checkpoint : a hub id ("owner/name"), or the path of a folder that comes with the repository
+    tuned : trained to follow instructions
+    base : name of the matched model without that training, "" if there is none here
+    parameters : how many
+    licence : of the weights
+    dtype : in which the weights are held unless `load` is told otherwise
+    size : of what is downloaded
+    control : "", or what is done to the model `of` (a key of CONTROLS)
+    """
+
+    name: str
+    adapter: str
+    checkpoint: str | Path
+    tuned: bool = False
+    base: str = ""
+    parameters: int = 0
+    licence: str = "BSD-3-Clause"
+    dtype: str = "float32"
+    size: str = ""
+    note: str = ""
+    control: str = ""
+    of: str = ""
+
+    @property
+    def family(self):
+        return FAMILIES[self.adapter]
+
+    @property
+    def kind(self):
+        return self.family.kind
+
+    @property
+    def answers(self):
+        return self.family.answers
+
+    @property
+    def poolings(self):
+        """Names of its states: without the instruction's tokens where there is none, without the fixed ones of a
+        picture that is none."""
+        left_out = {"image-only": ("mean_instruction",), "instruction-only": self.family.fixed_poolings}
+        return tuple(p for p in self.family.poolings if p not in left_out.get(self.control, ()))
+
+    @property
+    def fixed_poolings(self):
+        """Those of them that cannot depend on the instruction."""
+        return tuple(p for p in self.poolings if p in self.family.fixed_poolings or self.control == "image-only")
+
+    @property
+    def random(self):
+        return self.control == "random"
+
+    @property
+    def uses_instruction(self):
+        """Whether its states can depend on an instruction."""
+        return self.kind != "vision" and self.control != "image-only"
+
+    def memory(self, dtype=None):
+        """Bytes that the weights take: about, for 8 and 4 bit, which leave a tenth of a model in 16 bit."""
+        return round(self.parameters * BYTES[dtype or self.dtype])
+
+
+def controlled(model, control):
+    """The row of a control of a model."""
+    usable = controls(model)
+    if control not in usable:
+        said = f"its controls are {', '.join(usable)}" if usable else "it has no control"
+        raise ValueError(f"{model.name} cannot be had as {model.name}-{control}; {said}")
+    tuned = model.tuned and control != "random"
+    note = f"control: {model.name} with {CONTROLS[control]}"
+    name = f"{model.name}-{control}"
+    return replace(model, name=name, tuned=tuned, base="", note=note, control=control, of=model.name)
+
+
+def controls(model):
+    """Which controls a model can have: the others need both a picture and an instruction, or weights."""
+    if model.control or not model.checkpoint:
+        return ()
+    kinds = {"vision": ("random",), "language": ("random", "shuffled")}
+    return kinds.get(model.kind, tuple(CONTROLS))
+
+
+_ROWS = (
+    Model(
+        "llava-1.5-7b",
+        "llava:Llava",
+        "llava-hf/llava-1.5-7b-hf",
+        tuned=True,
+        parameters=7_063_427_072,
+        licence="Llama 2",
+        dtype="bfloat16",
+        size="14 GB",
+        note="LLaVA 1.5: CLIP ViT-L/14 at 336 pixels, a projector, Vicuna 7B",
+    ),
+    Model(
+        "llava-1.5-13b",
+        "llava:Llava",
+        "llava-hf/llava-1.5-13b-hf",
+        tuned=True,
+        parameters=13_351_494_656,
+        licence="Llama 2",
+        dtype="bfloat16",
+        size="27 GB",
+        note="LLaVA 1.5 with Vicuna 13B",
+    ),
+    Model(
+        "llava-demo",
+        "llava:Llava",
+        SHIPPED / "llava-demo",
+        tuned=True,
+        parameters=7_760_000,
+        note="a small LLaVA trained on the demo's scenes and instructions",
+    ),
+    Model(
+        "vit-demo",
+        "vit:Vit",
+        SHIPPED / "vit-demo",
+        parameters=1_300_000,
+        note="a small ViT that classifies what is in the demo's scenes; it sees no instruction",
+    ),
+    Model(
+        "bridgetower-base",
+        "bridgetower:BridgeTower",
+        "BridgeTower/bridgetower-base",
+        parameters=333_000_000,
+        licence="MIT",
+        size="1.3 GB",
+        note="BridgeTower: image and text towers, bridged to six cross-modal layers",
+    ),
+)
+MODELS = {model.name: model for model in _ROWS}
+MODELS["llava-demo-random"] = controlled(MODELS["llava-demo"], "random")  # the demo's results hold it
