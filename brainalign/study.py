@@ -15,11 +15,6 @@ from brainalign import models, tables
 from brainalign.nsd.layout import BETA_VERSIONS, SPACES
 
 SUBJECTS = tuple(f"subj{k:02d}" for k in range(1, 9))
-POOLINGS = {  # by kind of model, the usual ones first
-    "multimodal": ("mean_generated", "last_prompt", "mean_instruction", "mean_image"),
-    "vision": ("mean_patches", "cls"),
-    "language": ("mean_instruction", "last_prompt"),
-}
 USUAL = {"multimodal": 2, "vision": 1, "language": 1}  # how many poolings a study takes if it names none
 GROUPS = ("ten", "families")
 
@@ -43,7 +38,7 @@ class ModelChoice:
 class EncodingChoice:
     """[encoding]: ridge regression of every unit on the features of one layer."""
 
-    solver: str = "himalaya"
+    solver: str = "ridge"
     alphas: tuple[float, ...] = tuple(float(a) for a in np.logspace(0, 6, 13))
     folds: int = 5
 
@@ -55,6 +50,8 @@ class VarianceChoice:
     layer : a number, or "best": the one whose anchor features predict left-out training images best
     pooling : one of the model's; its first where none is named
     gammas : shares of the anchor in the banded joint model; 0 and 1 (one of the two alone) are among them
+    triples : three instructions each, whose seven shares are told
+    unique : what each instruction explains beyond all the others of the model jointly
     """
 
     model: str
@@ -62,6 +59,16 @@ class VarianceChoice:
     layer: int | str = "best"
     pooling: str = ""
     gammas: tuple[float, ...] = (0.0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 1.0)
+    triples: tuple[tuple[str, ...], ...] = ()
+    unique: bool = True
+
+
+@dataclass(frozen=True)
+class StatisticsChoice:
+    """[statistics]: how sure scores are, by resampling the test images; the models are never fitted again."""
+
+    permutations: int = 5000  # of the images' order, for p of each unit
+    draws: int = 1000  # of the images with replacement, for intervals and paired differences
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,7 @@ class Study:
     models: tuple[ModelChoice, ...]
     encoding: EncodingChoice
     variance: VarianceChoice | None
+    statistics: StatisticsChoice
     features: FeatureChoice
     path: Path
     text: str
@@ -115,7 +123,7 @@ def load(path):
 
 
 def _study(raw, path, text):
-    _known(raw, ("study", "models", "encoding", "variance", "features"), "section")
+    _known(raw, ("study", "models", "encoding", "variance", "statistics", "features"), "section")
     head = dict(_table(raw, "study"))
     known = ("name", "root", "output", "store", "seed", "subjects", "space", "beta_version")
     _known(head, known, "key in [study]")
@@ -140,7 +148,8 @@ def _study(raw, path, text):
         models=chosen,
         encoding=_encoding(_table(raw, "encoding")),
         variance=_variance(raw["variance"], chosen) if "variance" in raw else None,
-        features=_features(_table(raw, "features")),
+        statistics=_wholes(_table(raw, "statistics"), StatisticsChoice, "[statistics]"),
+        features=_wholes(_table(raw, "features"), FeatureChoice, "[features]"),
         path=path,
         text=text,
     )
@@ -157,8 +166,8 @@ def _model(entry):
         values["instructions"] = ("",)
     else:
         values["instructions"] = _instructions(values["instructions"] or "ten", where)
-    known = POOLINGS[model.kind]
-    values["poolings"] = _names(values["poolings"], known, f"{where} poolings") or known[: USUAL[model.kind]]
+    usual = model.poolings[: USUAL[model.kind]]
+    values["poolings"] = _names(values["poolings"], model.poolings, f"{where} poolings") or usual
     layers = values["layers"]
     layers = () if layers in ("all", ()) else layers if isinstance(layers, list) else [layers]
     values["layers"] = tuple(sorted({_whole(layer, 0, f"{where} layers") for layer in layers}))
@@ -215,12 +224,27 @@ def _variance(raw, chosen):
     if not _numbers(gammas) or not {0, 1} <= set(gammas) or min(gammas) < 0 or max(gammas) > 1:
         raise ValueError(f"[variance] gammas is {gammas!r}, expected shares from 0 to 1, both of them included")
     values["gammas"] = tuple(sorted({float(g) for g in gammas}))
+    values["triples"] = _triples(values["triples"], model)
+    if not isinstance(values["unique"], bool):
+        raise ValueError(f"[variance] unique is {values['unique']!r}, expected true or false")
     return VarianceChoice(**values)
 
 
-def _features(raw):
-    values = _fill(raw, FeatureChoice, "[features]")
-    return FeatureChoice(**{key: _whole(value, 1, f"[features] {key}") for key, value in values.items()})
+def _triples(given, model):
+    where = f"[variance] triples ({model.name})"
+    if not isinstance(given, list | tuple):
+        raise ValueError(f'{where} is {given!r}, expected a list such as [["IC", "VQ1", "CR"]]')
+    found = tuple(_names(three, model.instructions, where) for three in given)
+    wrong = [three for three in found if len(three) != 3]
+    if wrong:
+        raise ValueError(f"{where}: {list(wrong[0])} has {len(wrong[0])} instructions, expected three")
+    _unique(["+".join(sorted(three)) for three in found], where)
+    return found
+
+
+def _wholes(raw, kind, where):
+    """A section of whole numbers."""
+    return kind(**{key: _whole(value, 1, f"{where} {key}") for key, value in _fill(raw, kind, where).items()})
 
 
 # Checks that say what was found, what was expected, and the nearest name -------------------------------------

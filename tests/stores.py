@@ -20,6 +20,7 @@ ROIS = {
     "visual cortex (nsdgeneral)": slice(0, 280),
 }
 PAIR_LAYER = 2
+MAP = ["subject", "model", "instruction", "layer", "pooling"]
 
 
 def maps():
@@ -61,6 +62,8 @@ def units():
         "ncsnr": ncsnr,
         "nc": np.linspace(60, 5, N_UNITS),
         "reliable": unit % 50 > 0,
+        "across_r": np.linspace(0.7, 0.1, N_UNITS),
+        "across_r2": np.linspace(0.5, 0.0, N_UNITS),
     }
     return pd.concat([pd.DataFrame({"subject": subject} | frame) for subject in SUBJECTS], ignore_index=True)
 
@@ -89,6 +92,84 @@ def variance():
     return pd.concat(frames, ignore_index=True)
 
 
+@cache
+def nested():
+    """The table `nested`: layer 2 in even units and 3 in odd ones; significant where r is above 0.3."""
+    found = scores()
+    found = found[found.layer == 2 + found.unit % 2].sort_values([*MAP[:3], "pooling", "unit"])
+    found = found.assign(r_low=found.r - 0.1, r_high=found.r + 0.1, p=np.where(found.r > 0.3, 0.001, 0.4))
+    return found.assign(q=np.where(found.r.isna(), np.nan, 2 * found.p), p=found.p.where(found.r.notna()))
+
+
+def _nested_rows():
+    def summary(groups):
+        means = groups.agg(n=("r", "count"), layer=("layer", "median"), r=("r", "mean"), r2=("r2", "mean"))
+        means["nc_mean"] = 30.0
+        means["r_norm"] = means.r / np.sqrt(0.3)
+        means["significant"] = groups.q.agg(lambda q: (q < 0.05).mean())
+        ends = {
+            f"{s}_{end}": means[s] + d for s in ("r", "r_norm", "r2") for end, d in (("low", -0.05), ("high", 0.05))
+        }
+        return means.assign(**ends)
+
+    return _roi_rows(nested(), [*MAP[:3], "pooling"], summary)
+
+
+def _contrasts():
+    """Every instruction with the next and with the ViT: IC is better in FFA and no different elsewhere."""
+    rows = []
+    for subject in SUBJECTS:
+        for a, b in (("IC", "VQ1"), ("VQ1", "IU3"), ("IC", "IU3")):
+            for roi in ROIS:
+                better = 0.1 if (a, roi) == ("IC", "FFA") else 0.01
+                rows.append(
+                    (subject, "llava-demo", a, "mean_generated", "llava-demo", b, "mean_generated", roi, better)
+                )
+            rows.append((subject, "llava-demo", a, "mean_generated", "vit-demo", "", "mean_image", "FFA", 0.2))
+        rows.append((subject, "llava-demo", "IC", "mean_generated", *rows[-1][1:4], "high - early", 0.15))
+    names = [f"{name}_{side}" for side in "ab" for name in ("model", "instruction", "pooling")]
+    frame = pd.DataFrame(rows, columns=["subject", *names, "roi", "difference"])
+    p = np.where(frame.difference > 0.05, 0.002, 0.5)
+    return frame.assign(low=frame.difference - 0.04, high=frame.difference + 0.04, p=p, q=p)
+
+
+def _uniques():
+    """The table `uniques`: IC explains 0.05 that no other instruction does, the others nothing."""
+    frames = []
+    for subject in SUBJECTS:
+        for i in sorted(INSTRUCTIONS):
+            own = np.where(i == "IC", 0.05, -0.001) + np.linspace(-0.02, 0.02, N_UNITS)
+            key = {"subject": subject, "model": "llava-demo", "layer": PAIR_LAYER, "pooling": "mean_generated"}
+            key |= {"instruction": i, "unit": np.arange(N_UNITS), "r2_all": 0.3 + own, "r2_others": 0.3}
+            frames.append(pd.DataFrame(key | {"unique_r2": own}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _unique_rows():
+    def summary(groups):
+        means = groups.agg(n=("unit", "size"), unique_r2=("unique_r2", "mean"), r2_all=("r2_all", "mean"))
+        negative = groups.unique_r2.agg(lambda values: (values < 0).mean())
+        ends = {"low": means.unique_r2 - 0.01, "high": means.unique_r2 + 0.01}
+        return means.assign(r2_others=0.3, negative=negative, **ends)
+
+    return _roi_rows(_uniques(), ["subject", "model", "layer", "pooling", "instruction"], summary)
+
+
+def _triples():
+    """The table `roi_triples`: captioning, VQ1 and IU3; what all share is the most, one part is negative."""
+    parts = {"unique_a": 0.05, "unique_b": 0.03, "unique_c": -0.01, "shared_ab": 0.04, "shared_ac": 0.02}
+    parts |= {"shared_bc": 0.01, "shared_abc": 0.1}
+    key = {"model": "llava-demo", "layer": PAIR_LAYER, "pooling": "mean_generated", "a": "IC", "b": "VQ1", "c": "IU3"}
+    rows = [
+        {"subject": s, **key, "roi": roi, "n": 50, "n_all": 60, "part": part, "value": value}
+        for s in SUBJECTS
+        for roi in ROIS
+        for part, value in parts.items()
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.assign(low=frame.value - 0.01, high=frame.value + 0.01, negative=np.where(frame.value < 0, 0.6, 0.1))
+
+
 def _roi_rows(frame, keys, summary):
     """One row a map and ROI from a table with one row a unit."""
     reliable = units().drop_duplicates("unit").set_index("unit").reliable
@@ -112,7 +193,8 @@ def _variance_summary(groups):
     parts = ["shared", "unique_a", "unique_b"]
     means = groups[["r2_a", "r2_b", "r2_ab", *parts]].mean()
     negative = groups[parts].agg(lambda values: (values < 0).mean()).add_suffix("_negative")
-    return pd.concat([means, negative, groups.size().rename("n")], axis=1)
+    ends = {f"{p}_{end}": means[p] + d for p in parts for end, d in (("low", -0.01), ("high", 0.01))}
+    return pd.concat([means, negative, groups.size().rename("n")], axis=1).assign(**ends)
 
 
 def _flat_units(k):
@@ -157,6 +239,12 @@ def _tables():
         "units": [units()],
         "unit_rois": [pd.DataFrame(inside).assign(subject=subject) for subject in SUBJECTS],
         "roi_scores": [_roi_rows(scores(), keys, _score_summary)],
+        "nested": [nested()],
+        "roi_nested": [_nested_rows()],
+        "roi_contrasts": [_contrasts()],
+        "uniques": [_uniques()],
+        "roi_uniques": [_unique_rows()],
+        "roi_triples": [_triples()],
         "variance": [variance()],
         "roi_variance": [_roi_rows(variance(), pair, _variance_summary)],
         "images": [images],

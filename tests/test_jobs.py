@@ -20,6 +20,7 @@ N_IMAGES, N_TEST, N_UNITS, DIMS = 160, 40, 30, 4
 SPACE = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
 LAYERS = ("embeddings", "layer 1", "layer 2")
 SEEN = {"subj01": np.arange(0, 160), "subj05": np.r_[0:40, 160:280]}  # the first 40 are shared
+N_JOBS = 24  # 4 feature sets; for each subject: itself, across, 4 encodes, 2 pairs, a triple and unique
 TEXT = """
 [study]
 name = "small"
@@ -37,6 +38,10 @@ folds = 3
 [variance]
 model = "llava-demo"
 gammas = [0, 0.5, 1]
+triples = [["IC", "VQ1", "IU3"]]
+[statistics]
+permutations = 300
+draws = 200
 [features]
 batch_size = 40
 shard = 100
@@ -121,9 +126,17 @@ def test_a_run_does_every_job_and_loads_each_subject_once(small):
     done = jobs.run(small, progress=lambda *call: calls.append(call))
     assert all(job.done for job in done)
     kinds_done = pd.Series([job.kind for job in done]).value_counts().to_dict()
-    assert kinds_done == {"features": 4, "subject": 2, "encode": 8, "pair": 4}
+    assert kinds_done == {
+        "features": 4,
+        "subject": 2,
+        "across": 2,
+        "encode": 8,
+        "pair": 4,
+        "triple": 2,
+        "unique": 2,
+    }
     assert small.loaded == list(SUBJECTS)
-    assert calls[-1][:2] == (18, 18)
+    assert calls[-1][:2] == (N_JOBS, N_JOBS)
     assert all(0 <= a[0] <= b[0] + 1e-9 for a, b in itertools.pairwise(calls))
     assert len(Adapter.asked) == len(set(Adapter.asked)) == 4 * 280  # each picture once an instruction, for both
 
@@ -137,7 +150,7 @@ def test_a_second_run_does_nothing(small):
     assert small.loaded == []
 
 
-@pytest.mark.parametrize("kind", ["subject", "encode", "pair"])
+@pytest.mark.parametrize("kind", ["subject", "encode", "pair", "unique", "across"])
 def test_a_run_goes_on_where_it_was_killed(small, monkeypatch, kind):
     maker, calls = kinds.MAKERS[kind], []
 
@@ -187,7 +200,7 @@ def test_workers_share_the_work_and_make_nothing_twice(small, monkeypatch):
     with ThreadPoolExecutor(4) as pool:
         runs = [pool.submit(jobs.run, small) for _ in range(3)]
         assert all(job.done for run in runs for job in run.result())
-    assert len(made) == len(set(made)) == 14
+    assert len(made) == len(set(made)) == N_JOBS - 4
 
 
 def test_an_executor_does_the_same(small):
@@ -195,7 +208,7 @@ def test_an_executor_does_the_same(small):
         calls = []
         done = jobs.run(small, pool, lambda *call: calls.append(call))
     assert all(job.done for job in done)
-    assert calls[-1][:2] == (18, 18)
+    assert calls[-1][:2] == (N_JOBS, N_JOBS)
 
 
 def test_jobs_wait_for_what_they_need_in_words(small):
@@ -207,6 +220,9 @@ def test_jobs_wait_for_what_they_need_in_words(small):
         "encode subj01 vit-demo": "the features vit-demo",
         "pair subj01 llava-demo VQ1": "the features llava-demo IC",
         "pair subj01 llava-demo IU3": "the features llava-demo IC",
+        "triple subj01 llava-demo IC+VQ1+IU3": "the features llava-demo IC",
+        "unique subj01 llava-demo": "the features llava-demo IC",
+        "across subj01": "the subject subj01",
     }
 
 
@@ -219,11 +235,13 @@ def test_a_job_is_done_again_when_its_own_inputs_change_and_not_otherwise(small,
         assert now.keys() == ids.keys()
         return {name for name in ids if now[name] != ids[name]}
 
-    assert changed(TEXT.replace("[1, 10, 100]", "[1, 10]")) == {n for n in ids if n.startswith(("encode", "pair"))}
-    assert changed(TEXT.replace("[0, 0.5, 1]", "[0, 1]")) == {n for n in ids if n.startswith("pair")}
+    fits = {n for n in ids if not n.startswith(("features", "subject"))}
+    assert changed(TEXT.replace("[1, 10, 100]", "[1, 10]")) == fits
+    assert changed(TEXT.replace("draws = 200", "draws = 300")) == {n for n in fits if not n.startswith("across")}
+    assert changed(TEXT.replace("[0, 0.5, 1]", "[0, 1]")) == {n for n in ids if n.startswith(("pair", "unique"))}
     assert changed(TEXT.replace('name = "small"', 'name = "renamed"')) == set()
     (Layout(small.root).betas("subj05", *SPACE) / "betas_session01.hdf5").write_text("other data")
-    assert changed(TEXT) == {n for n in ids if "subj05" in n}
+    assert changed(TEXT) == {n for n in ids if "subj05" in n or n.startswith("across")}
 
 
 def test_the_layer_of_the_partition_is_chosen_on_training_images(small):
@@ -251,14 +269,14 @@ def test_the_store_holds_what_the_result_files_hold(small):
             plain = results.by_map(results.read_table(job.path), ["r", "r2"])
             for (layer, pooling), columns in plain.items():
                 r, r2 = opened.unit_map(job.subject, job.model, job.instruction, layer, pooling)
-                np.testing.assert_allclose(r, columns["r"], atol=6e-6)
-                np.testing.assert_allclose(r2, columns["r2"], atol=6e-6)
+                np.testing.assert_allclose(r, columns["r"], atol=6e-5)
+                np.testing.assert_allclose(r2, columns["r2"], atol=6e-5)
         pair = next(job for job in done if str(job) == "pair subj01 llava-demo VQ1")
         parts = opened.variance_map("subj01", "llava-demo", "IC", "VQ1", 1, "mean_generated")
         plain = results.read_table(pair.path)
         for name, values in parts.items():
-            np.testing.assert_allclose(values, plain[name], atol=6e-6)
-        np.testing.assert_allclose(parts["shared"] + parts["unique_a"], parts["r2_a"], atol=2e-5)
+            np.testing.assert_allclose(values, plain[name], atol=6e-5)
+        np.testing.assert_allclose(parts["shared"] + parts["unique_a"], parts["r2_a"], atol=2e-4)
         assert np.nanmean(parts["unique_a"][:15]) > 0.3 > 0.05 > np.nanmean(parts["unique_b"][:15])
         assert np.nanmean(parts["unique_b"][15:]) > 0.3 > 0.05 > np.nanmean(parts["unique_a"][15:])
 
@@ -271,14 +289,16 @@ def test_the_small_tables_agree_with_the_subject(small):
         np.testing.assert_allclose(units.nc, stats.noise_ceiling(person.ncsnr, np.full(40, 3)), rtol=1e-6)
         assert np.flatnonzero(~units.reliable).tolist() == [3, 5]
         assert list(opened.rois("subj05")) == ["V1", "FFA"]
-        row = opened.roi_scores("subj05", "llava-demo", "IC", 1, "mean_generated", "V1").iloc[0]
+        row = opened.roi_scores(
+            subject="subj05", model="llava-demo", instruction="IC", layer=1, pooling="mean_generated", roi="V1"
+        ).iloc[0]
         assert (row.n, row.n_all) == (13, 15)
         r = opened.unit_map("subj05", "llava-demo", "IC", 1, "mean_generated")[0]
         kept = r[:15][units.reliable[:15]]
-        assert row.r_mean == pytest.approx(kept.mean(), abs=1e-5)
-        assert row.r_median == pytest.approx(np.median(kept), abs=1e-5)
+        assert row.r_mean == pytest.approx(kept.mean(), abs=1e-4)
+        assert row.r_median == pytest.approx(np.median(kept), abs=1e-4)
         nc = units.nc[:15][units.reliable[:15]]
-        assert row.r_norm_mean == pytest.approx((kept / np.sqrt(nc / 100)).mean(), abs=1e-5)
+        assert row.r_norm_mean == pytest.approx((kept / np.sqrt(nc / 100)).mean(), abs=1e-4)
         assert opened.subjects().set_index("subject").loc["subj05"].to_dict() == {
             "sessions": 2,
             "images": 160,
@@ -293,6 +313,65 @@ def test_the_small_tables_agree_with_the_subject(small):
         np.testing.assert_array_equal(opened.flat_units("subj01"), np.arange(20484) % 31 - 1)
         assert opened.info()["stimuli"] == "demo:4"
         assert opened.info()["study_toml"] == TEXT
+
+
+def test_how_sure_scores_are_holds_against_what_drives_the_units(small):
+    """V1 follows layer 1 of captioning, FFA layer 1 of VQ1, both as their answers' states have it."""
+    jobs.run(small)
+    key = {"subject": "subj01", "model": "llava-demo", "pooling": "mean_generated"}
+    with store.open_latest(jobs.publish(small)) as opened:
+        found, null = (opened.nested_map(**key, instruction=i) for i in ("IC", "IU3"))
+        reliable = opened.units("subj01").reliable.to_numpy()
+        regions = opened.rows("roi_nested", **key, instruction="IC").set_index("roi")
+        contrasts = opened.rows("roi_contrasts", subject="subj01", pooling_a=key["pooling"], pooling_b=key["pooling"])
+        uniques = opened.rows("roi_uniques", **key).set_index(["instruction", "roi"])
+        triple = opened.rows("roi_triples", **key, roi="V1").set_index("part").value
+        joint = opened.unique_map(**key, instruction="IC", layer=1)
+        units = opened.units("subj01")
+        r = opened.unit_map("subj01", "llava-demo", "IC", 1, "mean_generated")[0]
+    driven = np.flatnonzero(reliable & (np.arange(N_UNITS) < 15))
+    other = np.flatnonzero(reliable & (np.arange(N_UNITS) >= 15))
+    assert (found["layer"][driven] == 1).all()
+    np.testing.assert_array_equal(found["r"][driven], r[driven])
+    assert (found["q"][driven] < 0.05).mean() > 0.9
+    assert (null["q"][reliable] < 0.05).mean() < 0.1
+    assert (found["q"][reliable] >= found["p"][reliable]).all()
+    assert np.isnan(found["q"][~reliable]).all()
+    assert ((found["r_low"] < found["r"]) & (found["r"] < found["r_high"]))[driven].all()
+    assert regions.r["V1"] == pytest.approx(found["r"][driven].mean(), abs=1e-4)
+    assert regions.r_low["V1"] < regions.r["V1"] < regions.r_high["V1"]
+    assert regions.significant["V1"] > 0.9 > 0.3 > regions.significant["FFA"]
+    assert regions.r["early"] == regions.r["V1"]
+    assert regions.r["high"] == regions.r["FFA"]
+    pair = contrasts[(contrasts.instruction_a == "IC") & (contrasts.instruction_b == "VQ1")].set_index("roi")
+    assert pair.low["V1"] > 0 > pair.high["FFA"]
+    assert pair.difference["V1"] == pytest.approx(
+        regions.r["V1"] - np.nanmean(_r(small, "subj01", "VQ1")[driven]), abs=1e-3
+    )
+    levels = contrasts[(contrasts.instruction_a == "IC") & (contrasts.roi == "high - early")]
+    assert levels.high.item() < 0
+    assert uniques.loc[("IC", "V1")].low > 0.2
+    assert uniques.loc[("VQ1", "FFA")].low > 0.2
+    assert abs(uniques.loc[("IU3", "V1")].unique_r2) < 0.05
+    np.testing.assert_allclose(joint["unique_r2"], joint["r2_all"] - joint["r2_others"], atol=2e-4)
+    assert triple["unique_a"] > 0.2 > 0.1 > abs(triple["shared_abc"])
+    assert np.nanmedian(units.across_r[other]) > 0.2  # the other subject's units follow the same states
+
+
+def _r(small, name, instruction):
+    job = next(j for j in jobs.plan(small) if str(j) == f"encode {name} llava-demo {instruction}")
+    return results.read_arrays(job.beside)["mean_generated.r"]
+
+
+def test_the_chosen_layers_are_those_that_encoding_would_choose(small):
+    job = next(job for job in jobs.run(small) if str(job) == "encode subj01 llava-demo VQ1")
+    person = subject("subj01")
+    X = states(person.image_ids, "What is in this image?", "last_prompt").astype(np.float16).astype(np.float32)
+    fits = [encoding.fit(X[:, k], person.betas, person.is_test, (1, 10, 100), 3) for k in range(len(LAYERS))]
+    fit, layer = encoding.nested(fits)
+    found = results.read_arrays(job.beside)
+    np.testing.assert_array_equal(found["last_prompt.layer"], layer)
+    np.testing.assert_allclose(found["last_prompt.r"], fit.r, atol=1e-5)
 
 
 def test_every_run_has_its_provenance(small):
@@ -320,13 +399,13 @@ def test_publishing_twice_from_nothing_gives_the_same_version(small, tmp_path):
 
 
 def test_an_incomplete_study_is_published_only_when_told(small, monkeypatch):
-    with pytest.raises(ValueError, match=r"18 of 18 jobs are not done: features llava-demo IC, .*`brainalign run "):
+    with pytest.raises(ValueError, match=r"24 of 24 jobs are not done: features llava-demo IC, .*`brainalign run "):
         jobs.publish(small)
     with pytest.raises(ValueError, match="nothing to publish"):
         jobs.publish(small, partial=True)
     done = jobs.run(small)
     next(job for job in done if str(job) == "encode subj05 vit-demo").path.unlink()
-    with pytest.raises(ValueError, match="1 of 18 jobs are not done: encode subj05 vit-demo;"):
+    with pytest.raises(ValueError, match="1 of 24 jobs are not done: encode subj05 vit-demo;"):
         jobs.publish(small)
     with store.open_latest(jobs.publish(small, partial=True)) as opened:
         assert opened.coverage().groupby("model").size().to_dict() == {"llava-demo": 6, "vit-demo": 1}

@@ -7,7 +7,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from stores import INSTRUCTIONS, N_UNITS, SUBJECTS, info, maps, scores, tables, tiny_store, units, variance
+from stores import INSTRUCTIONS, N_UNITS, SUBJECTS, info, maps, nested, scores, tables, tiny_store, units, variance
 
 from brainalign import store, surface
 
@@ -94,6 +94,25 @@ def test_partitions(tiny):
     assert regions.unique_b_negative == pytest.approx((inside.unique_b < 0).mean(), rel=1e-5)
 
 
+def test_chosen_layers_and_unique_variance(tiny):
+    key = {"subject": "subj02", "model": "llava-demo", "instruction": "VQ1", "pooling": "last_prompt"}
+    found, rows = tiny.nested_map(**key), brute(nested(), **key).sort_values("unit")
+    assert sorted(set(found["layer"])) == [2, 3]
+    for name, values in found.items():
+        np.testing.assert_allclose(values, rows[name], rtol=1e-6)
+    found = tiny.unique_map("subj02", "llava-demo", "IC", 2, "mean_generated")
+    assert found["unique_r2"].mean() == pytest.approx(0.05, abs=1e-6)
+    assert len(tiny.rows("roi_triples", subject="subj01", roi="V1")) == 7
+    assert tiny.rows("roi_contrasts", subject="subj01", roi="high - early").difference.item() > 0
+
+
+def test_a_table_or_column_that_is_not_there(tiny):
+    with pytest.raises(ValueError, match="no table 'score'; it has store, scores"):
+        tiny.rows("score")
+    with pytest.raises(ValueError, match="roi_scores has no column 'r OR true'; it has subject"):
+        tiny.rows("roi_scores", **{"r OR true": 1})
+
+
 def test_pictures_answers_and_surface(tiny):
     assert tiny.image_ids().tolist() == list(range(0, 120, 3))
     assert tiny.image_ids(shared=True).tolist() == list(range(0, 30, 3))
@@ -113,7 +132,7 @@ def test_what_is_not_there_is_named(tiny):
         tiny.unit_map("subj01", "llava-demo", "", 1, "cls")
     with pytest.raises(ValueError, match=r"no subject 'subj08' in results-.*; it has subj01, subj02, subj05"):
         tiny.n_units("subj08")
-    with pytest.raises(ValueError, match="no partition of IC and SR"):
+    with pytest.raises(ValueError, match=r"no variance of subj01 with .*b .SR."):
         tiny.variance_map("subj01", "llava-demo", "IC", "SR", 2, "mean_generated")
 
 

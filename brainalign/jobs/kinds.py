@@ -2,11 +2,12 @@
 
 import time
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 
 from brainalign import encoding, features, models, nsd, stats, variance
-from brainalign.jobs import planning, results
+from brainalign.jobs import nested, planning, results
 
 
 class Resident:
@@ -33,6 +34,12 @@ class Resident:
             self._session = name, encoding.Session(*task)
         return self._session[1]
 
+    def regions(self, name):
+        """Masks by region, which units are reliable, and the noise ceiling, of a subject."""
+        subject = self.subject(name)
+        ceiling = stats.noise_ceiling(subject.ncsnr, subject.repeats[subject.is_test])
+        return nested.regions(subject.rois), reliable(subject), ceiling
+
     def adapter(self, name):
         if self._adapter[0] != name:
             self._adapter = None, None
@@ -42,22 +49,23 @@ class Resident:
 
 def make_features(jobs, resident, progress=None):
     """Features of one model for several instructions, which share the work on each picture."""
-    study, pictures = resident.study, planning.picture_ids(resident.study)
-    model = next(model for model in study.models if model.name == jobs[0].model)
-    asked = {job.path.parent: planning.request(study, model, job.instruction, pictures) for job in jobs}
-    load = partial(resident.adapter, model.name)
-    features.extract(asked, load, partial(nsd.stimulus, study.root), progress)
+    study = resident.study
+    requests = planning.requests(study)
+    asked = {job.path.parent: requests[job.model, job.instruction] for job in jobs}
+    load = partial(resident.adapter, jobs[0].model)
+    for poolings in dict.fromkeys(request.poolings for request in asked.values()):
+        alike = {path: request for path, request in asked.items() if request.poolings == poolings}
+        features.extract(alike, load, partial(nsd.stimulus, study.root), progress)
 
 
 def make_subject(job, resident, progress=None):
     """Where a subject's units lie and how well they can be predicted."""
     started, subject = time.perf_counter(), resident.subject(job.subject)
-    reliable = np.isfinite(subject.ncsnr) & subject.valid.all(0)
     arrays = {
         "place": subject.units,
         "ncsnr": subject.ncsnr,
         "nc": stats.noise_ceiling(subject.ncsnr, subject.repeats[subject.is_test]),
-        "reliable": reliable,
+        "reliable": reliable(subject),
         "rois": np.array(list(subject.rois)),
         "inside": np.stack(list(subject.rois.values())),
         "flat_units": nsd.flat_units(resident.study.root, job.subject, subject.space, subject.units),
@@ -65,40 +73,138 @@ def make_subject(job, resident, progress=None):
         "is_test": subject.is_test,
         "repeats": subject.repeats,
         "sessions": np.array(len(subject.valid)),
+        "test_ids": subject.image_ids[subject.is_test],
+        "test_betas": subject.betas[subject.is_test],
     }
     results.write_arrays(job.path, arrays, results.about(job, time.perf_counter() - started))
 
 
+def reliable(subject):
+    """Units with a noise ceiling and data in every session: those that means over a region are taken over."""
+    return np.isfinite(subject.ncsnr) & subject.valid.all(0)
+
+
+def make_across(job, resident, progress=None):
+    """How well the other subjects' responses predict a subject's, for the test images that all of them saw."""
+    started, study = time.perf_counter(), resident.study
+    people = {name: results.read_arrays(planning.subject_path(study, name)) for name in planning.subjects(study)}
+    common = sorted(set.intersection(*(set(person["test_ids"].tolist()) for person in people.values())))
+    betas = {n: p["test_betas"][np.searchsorted(p["test_ids"], common)] for n, p in people.items()}
+    others = [values for name, values in betas.items() if name != job.subject]
+    choice = study.encoding
+    task = betas[job.subject], others, choice.alphas, choice.folds, choice.solver, study.seed
+    scores = encoding.cross_subject(*task)
+    columns = {"unit": np.arange(len(scores.r)), "r": scores.r, "r2": scores.r2}
+    about = results.about(job, time.perf_counter() - started, scores.warnings, images=len(common))
+    results.write_table(job.path, _stack([columns]), about)
+
+
 def make_encode(job, resident, progress=None):
-    """Test r and R2, alpha and cross-validated R2 of every unit, for every layer and pooling."""
+    """Test r and R2, alpha and cross-validated R2 of every unit, for every layer and pooling.
+
+    Beside it, for each pooling: each unit's best layer by the training images, and how sure its scores are.
+    """
     started, study, subject = time.perf_counter(), resident.study, resident.subject(job.subject)
     session = resident.session(job.subject)
     folder = _folder(study, job.model, job.instruction)
     maps, columns, warnings = _maps(features.manifest(folder), job), [], []
+    best = {pooling: nested.Nested(*session.y_test.shape) for pooling in sorted(job.inputs["poolings"])}
     for k, (layer, pooling) in enumerate(maps):
-        fit = session.fit(_rows(folder, layer, pooling, subject))
+        fit = session.fit(_rows(folder, layer, pooling, subject), keep=True)
         columns.append({"layer": layer, "pooling": pooling, "unit": np.arange(len(fit.r))} | _scores(fit))
+        best[pooling].offer(layer, fit)
         warnings += [f"layer {layer} {pooling}: {text}" for text in fit.warnings]
         if progress:
             progress(k + 1, len(maps), f"layer {layer} {pooling}")
+    _write_nested(job, resident, best, time.perf_counter() - started)
     provenance = results.about(job, time.perf_counter() - started, warnings)
     results.write_table(job.path, _stack(columns), provenance)
 
 
+def _write_nested(job, resident, best, seconds):
+    masks, reliable, nc = resident.regions(job.subject)
+    y, study = resident.session(job.subject).y_test, resident.study
+    arrays = {"regions": np.array(list(masks))}
+    for pooling, chosen in best.items():
+        found = nested.inference(y, chosen, masks, reliable, nc, study.statistics, study.seed)
+        found |= {"layer": chosen.layer, "r": chosen.r, "r2": chosen.r2, "yhat": chosen.yhat.astype(np.float16)}
+        arrays |= {f"{pooling}.{name}": values for name, values in found.items()}
+    results.write_arrays(job.beside, arrays, results.about(job, seconds))
+
+
 def make_pair(job, resident, progress=None):
     """R2 of two instructions alone and together, and what follows: shared and unique variance, signed."""
-    started, study, subject = time.perf_counter(), resident.study, resident.subject(job.subject)
-    a, b, layer, pooling = job.inputs["a"], job.instruction, job.inputs["layer"], job.inputs["pooling"]
-    spaces = {name: _rows(_folder(study, job.model, name), layer, pooling, subject) for name in (a, b)}
-    joint = resident.session(job.subject).fit_joint(spaces, study.variance.gammas)
-    r2_a, r2_b = joint.alone[a].r2, joint.alone[b].r2
-    parts = {"r2_a": r2_a, "r2_b": r2_b, "r2_ab": joint.r2} | variance.partition(r2_a, r2_b, joint.r2)
-    columns = {"layer": layer, "pooling": pooling, "unit": np.arange(len(r2_a))} | parts
-    provenance = results.about(job, time.perf_counter() - started, joint.warnings)
-    results.write_table(job.path, _stack([columns]), provenance)
+    started, (a, b) = time.perf_counter(), job.inputs["instructions"]
+    spaces, session = _spaces(job, resident), resident.session(job.subject)
+    joint = session.fit_joint(spaces, resident.study.variance.gammas, keep=True)
+    fits = {"a": joint.alone[a], "b": joint.alone[b], "ab": joint}
+    _write_parts(job, resident, fits, lambda r2: variance.partition(r2["a"], r2["b"], r2["ab"]), started)
 
 
-MAKERS = {"subject": make_subject, "encode": make_encode, "pair": make_pair}
+def make_triple(job, resident, progress=None):
+    """R2 of three instructions, every two and each alone, and the seven parts that follow."""
+    started, session = time.perf_counter(), resident.session(job.subject)
+    spaces = dict(zip("abc", _spaces(job, resident).values()))
+    sets = [names for size in (1, 2, 3) for names in combinations("abc", size)]
+    fits = {"".join(names): _joint(session, {n: spaces[n] for n in names}) for names in sets}
+    _write_parts(job, resident, fits, variance.partition_three, started)
+
+
+def make_unique(job, resident, progress=None):
+    """What each instruction explains beyond all the others of the model jointly."""
+    started, session = time.perf_counter(), resident.session(job.subject)
+    spaces, gammas = _spaces(job, resident), resident.study.variance.gammas
+    fits = {}
+    for k, (name, own) in enumerate(spaces.items()):
+        others = np.hstack([X for other, X in spaces.items() if other != name])
+        fits[name] = session.fit_joint({"own": own, "others": others}, gammas, keep=True)
+        if progress:
+            progress(k + 1, len(spaces), name)
+    fits |= {f"without {name}": joint.alone["others"] for name, joint in fits.items()}
+    names = job.inputs["instructions"]
+    _write_parts(job, resident, fits, lambda r2: {n: r2[n] - r2[f"without {n}"] for n in names}, started)
+
+
+def _spaces(job, resident):
+    """instruction -> features of the subject's images, at the job's layer and pooling."""
+    study, subject = resident.study, resident.subject(job.subject)
+    layer, pooling = job.inputs["layer"], job.inputs["pooling"]
+    return {i: _rows(_folder(study, job.model, i), layer, pooling, subject) for i in job.inputs["instructions"]}
+
+
+def _joint(session, spaces):
+    if len(spaces) == 1:
+        return session.fit(*spaces.values(), keep=True)
+    return session.fit_joint(spaces, keep=True)
+
+
+def _write_parts(job, resident, fits, parts, started):
+    """One row a unit: R2 of every model and the parts; beside it the intervals of the parts' means over regions.
+
+    fits : name -> Fit with its predictions; parts : function from {name: R2} to {part: R2}
+    """
+    study, session = resident.study, resident.session(job.subject)
+    masks, reliable, _ = resident.regions(job.subject)
+    r2 = {name: fit.r2 for name, fit in fits.items()}
+    about = results.about(
+        job, time.perf_counter() - started, dict.fromkeys(w for f in fits.values() for w in f.warnings)
+    )
+    predictions = {name: fit.yhat for name, fit in fits.items()}
+    ends = nested.part_intervals(session.y_test, predictions, parts, masks, reliable, study.statistics, study.seed)
+    results.write_arrays(job.beside, {"regions": np.array(list(masks))} | ends, about)
+    columns = {"layer": job.inputs["layer"], "pooling": job.inputs["pooling"], "unit": np.arange(len(reliable))}
+    columns |= {f"r2_{name}": values for name, values in r2.items()} | parts(r2)
+    results.write_table(job.path, _stack([columns]), about)
+
+
+MAKERS = {
+    "subject": make_subject,
+    "across": make_across,
+    "encode": make_encode,
+    "pair": make_pair,
+    "triple": make_triple,
+    "unique": make_unique,
+}
 
 
 def _folder(study, model, instruction):

@@ -3,15 +3,18 @@
 Kinds, and what each makes once for the whole study:
 features  the states and answers of a model under an instruction, for every picture of every subject
 subject   where a subject's units lie, their ROIs, noise ceiling and place on the flat surface
-encode    scores of all layers and poolings of one model and instruction
+across    how well the other subjects predict a subject's responses to the images all of them saw
+encode    scores of all layers and poolings of one model and instruction, and how sure those of the best layers are
 pair      the partition of variance between the anchor instruction and another one
+triple    the partition among three instructions
+unique    what each instruction explains beyond all others of the model
 
 Some inputs are known only when other jobs are done (the content of features, the best layer); until then a job
-waits, and has neither id nor path. The code is no input: after a change of method, delete the study's output.
+waits, and has neither id nor path. The code itself is no input, but METHOD is: raise it when results change.
 """
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +25,8 @@ from brainalign.files import file_identity, fingerprint
 from brainalign.jobs import results
 from brainalign.nsd.layout import Layout
 
+METHOD = 2  # of everything after the features
+
 
 @dataclass(frozen=True)
 class Job:
@@ -29,6 +34,7 @@ class Job:
 
     inputs : everything that the result depends on; None while `waits` says what for
     path : of the result; a file that exists is complete
+    beside : a second file of some jobs, written before the first
     """
 
     kind: str
@@ -47,6 +53,10 @@ class Job:
     def done(self):
         return self.path is not None and self.path.exists()
 
+    @property
+    def beside(self):
+        return self.path.with_suffix(".npz")
+
     def __str__(self):
         return " ".join(part for part in (self.kind, self.subject, self.model, self.instruction) if part)
 
@@ -60,20 +70,21 @@ def plan(study):
 
 def replan(study):
     """The plan again, after some jobs were done: NSD's files and the models' are not looked at again."""
-    spaces = feature_sets(study)
+    spaces, people = feature_sets(study), [_subject(study, name) for name in subjects(study)]
     jobs = list(spaces.values())
-    for name in subjects(study):
-        encodes = [_encode(study, name, model, spaces[model.name, i]) for model, i in _spaces(study)]
-        jobs += [_subject(study, name), *encodes]
+    for person in people:
+        encodes = [_encode(study, person.subject, model, spaces[model.name, i]) for model, i in _spaces(study)]
+        jobs += [person, *encodes]
         if study.variance:
-            jobs += _pairs(study, name, spaces, encodes)
+            jobs += _variance(study, person.subject, spaces, encodes)
+        if len(people) > 1:
+            jobs.append(_across(study, person, people))
     return jobs
 
 
 def feature_sets(study):
     """The jobs that make features: {(model, instruction): Job}."""
-    pictures = picture_ids(study)
-    return {(model.name, i): _features(study, request(study, model, i, pictures)) for model, i in _spaces(study)}
+    return {key: _features(study, asked) for key, asked in requests(study).items()}
 
 
 def subjects(study):
@@ -94,24 +105,34 @@ def picture_ids(study):
     return tuple(np.unique(np.concatenate(seen)).tolist())
 
 
-def request(study, model, instruction, pictures):
-    """What `features.extract` is asked for one model and instruction."""
-    prompt = tables.instructions()[instruction].text if instruction else ""
-    choice = study.features
-    return features.Request(
-        model.name,
-        instruction,
-        prompt,
-        pictures,
-        model.poolings,
-        choice.max_new_tokens,
-        choice.batch_size,
-        choice.shard,
-    )
+def requests(study):
+    """What `features.extract` is asked for: {(model, instruction): Request}.
+
+    States that cannot depend on an instruction go under "", once and not under each.
+    """
+    pictures, choice, found = picture_ids(study), study.features, {}
+    options = choice.max_new_tokens, choice.batch_size, choice.shard
+    for model, instruction in _spaces(study):
+        read = instruction or model.instructions[0]
+        prompt = tables.instructions()[read].text if read else ""
+        found[model.name, instruction] = features.Request(
+            model.name, instruction, prompt, pictures, model.poolings, *options
+        )
+    return found
 
 
 def _spaces(study):
-    return [(model, instruction) for model in study.models for instruction in model.instructions]
+    """Every (model, instruction) with features of its own, the model with the poolings that it has there."""
+    found = []
+    for model in study.models:
+        fixed = models.find(model.name).fixed_poolings
+        once = tuple(pooling for pooling in model.poolings if pooling in fixed)
+        each = tuple(pooling for pooling in model.poolings if pooling not in fixed)
+        if once:
+            found.append((replace(model, poolings=once), ""))
+        if each:
+            found += [(replace(model, poolings=each), instruction) for instruction in model.instructions]
+    return found
 
 
 def _path(study, folder, inputs, kind, *names, suffix=""):
@@ -134,9 +155,14 @@ def _features(study, asked):
 
 
 def _subject(study, name):
-    inputs = {"data": _data(study, name)}
+    inputs = {"data": _data(study, name), "method": METHOD}
     path = _path(study, "subjects", inputs, "subject", name, suffix=".npz")
     return Job("subject", name, "", "", inputs, path)
+
+
+def subject_path(study, name):
+    """Where the result of a subject's own job is."""
+    return _subject(study, name).path
 
 
 def _data(study, name):
@@ -154,37 +180,59 @@ def _encode(study, name, model, space):
         "features": _content(space.path),
         "poolings": model.poolings,
         "layers": model.layers,
-        "encoding": asdict(study.encoding),
-        "seed": study.seed,
+        **_choices(study),
     }
     return Job(*job, inputs, _path(study, "encode", inputs, *job, suffix=".parquet"))
 
 
-def _pairs(study, name, spaces, encodes):
-    """One job for each instruction beside the anchor, all at the same layer."""
+def _choices(study):
+    """How every fit of the study is made and judged."""
+    return {
+        "encoding": asdict(study.encoding),
+        "statistics": asdict(study.statistics),
+        "seed": study.seed,
+        "method": METHOD,
+    }
+
+
+def _across(study, person, people):
+    job = ("across", person.subject, "", "")
+    waiting = [other for other in people if not other.done]
+    if waiting:
+        return Job(*job, None, None, f"the {waiting[0]}")
+    inputs = {"people": [str(other.path.name) for other in people], "encoding": asdict(study.encoding)}
+    inputs |= {"subject": person.subject, "seed": study.seed, "method": METHOD}
+    return Job(*job, inputs, _path(study, "across", inputs, *job, suffix=".parquet"))
+
+
+def _variance(study, name, spaces, encodes):
+    """The jobs that partition variance: all of a subject at the same layer."""
     choice = study.variance
     model = next(model for model in study.models if model.name == choice.model)
-    anchor = spaces[choice.model, choice.anchor]
     fitted = next(job for job in encodes if (job.model, job.instruction) == (choice.model, choice.anchor))
-    others = [spaces[choice.model, i] for i in model.instructions if i != choice.anchor]
-    for other in others:
-        job = ("pair", name, choice.model, other.instruction)
-        waiting = [j for j in (anchor, other, *([fitted] if choice.layer == "best" else [])) if not j.done]
+    sets = [("pair", (choice.anchor, i)) for i in model.instructions if i != choice.anchor]
+    sets += [("triple", three) for three in choice.triples]
+    if choice.unique:
+        sets.append(("unique", model.instructions))
+    for kind, ids in sets:
+        label = {"pair": ids[-1], "triple": "+".join(ids), "unique": ""}[kind]
+        job = (kind, name, choice.model, label)
+        needed = [spaces[choice.model, i] for i in ids]
+        waiting = [j for j in (*needed, *([fitted] if choice.layer == "best" else [])) if not j.done]
         if waiting:
             yield Job(*job, None, None, f"the {waiting[0]}")
             continue
         layer = results.best_layer(fitted.path, choice.pooling) if choice.layer == "best" else choice.layer
         inputs = {
             "data": _data(study, name),
-            "a": choice.anchor,
-            "features": [_content(anchor.path), _content(other.path)],
+            "instructions": ids,
+            "features": [_content(space.path) for space in needed],
             "layer": layer,
             "pooling": choice.pooling,
-            "gammas": choice.gammas,
-            "encoding": asdict(study.encoding),
-            "seed": study.seed,
+            **({} if kind == "triple" else {"gammas": choice.gammas}),
+            **_choices(study),
         }
-        yield Job(*job, inputs, _path(study, "pair", inputs, *job, suffix=".parquet"))
+        yield Job(*job, inputs, _path(study, kind, inputs, *job, suffix=".parquet"))
 
 
 # Identities of what lies outside the study file --------------------------------------------------------------

@@ -1,20 +1,20 @@
 """Result files -> a version of the store."""
 
 import json
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from brainalign import features, nsd, store, surface, variance
-from brainalign.jobs import results
+from brainalign import features, nsd, store, surface
+from brainalign.jobs import partitions, results, significance
+from brainalign.jobs.frames import DECIMALS, areas, labelled, mean
+from brainalign.jobs.nested import MIN_NC
 from brainalign.jobs.planning import plan
 from brainalign.stats import normalise
 
-DECIMALS = 5  # of r and R2 in the store, which DuckDB then packs tightly; result files keep all
-MIN_NC = 10.0  # percent: units below it are left out of r_norm_mean
-PARTS = ("r2_a", "r2_b", "r2_ab", "shared", "unique_a", "unique_b")
+KINDS = ("across", "encode", "pair", "triple", "unique")
 
 
 def publish(study, partial=False):
@@ -53,16 +53,28 @@ def _info(study):
 def _tables(study, jobs):
     """{table: iterable of frames}; the long tables one job at a time, in key order."""
     people = {job.subject: results.read_arrays(job.path) for job in jobs if job.kind == "subject"}
-    encodes = [job for job in jobs if job.kind == "encode" and job.subject in people]
-    pairs = [job for job in jobs if job.kind == "pair" and job.subject in people]
+    of = {kind: [job for job in jobs if job.kind == kind and job.subject in people] for kind in KINDS}
     spaces = [job for job in jobs if job.kind == "features"]
+    across = {job.subject: results.read_table(job.path) for job in of["across"]}
+    pairs = sorted(of["pair"], key=partitions.key)
+
+    def each(kind, make):
+        """One frame a job, which needs what is known of its subject."""
+        return (make(job, people[job.subject]) for job in of[kind])
+
     return {
-        "scores": (_scores(job) for job in encodes),
-        "units": [_units(name, person) for name, person in people.items()],
+        "scores": (_scores(job) for job in of["encode"]),
+        "units": [_units(name, person, across.get(name)) for name, person in people.items()],
         "unit_rois": [_unit_rois(name, person) for name, person in people.items()],
-        "roi_scores": (_roi_scores(job, people[job.subject]) for job in encodes),
-        "variance": (_variance(job) for job in sorted(pairs, key=_pair_key)),
-        "roi_variance": (_roi_variance(job, people[job.subject]) for job in pairs),
+        "roi_scores": each("encode", _roi_scores),
+        "nested": chain.from_iterable(each("encode", significance.nested)),
+        "roi_nested": each("encode", significance.roi_nested),
+        "roi_contrasts": (_contrasts(of["encode"], name, person) for name, person in people.items()),
+        "variance": (partitions.pair(job) for job in pairs),
+        "roi_variance": each("pair", partitions.roi_pair),
+        "roi_triples": each("triple", partitions.roi_triple),
+        "uniques": chain.from_iterable(partitions.uniques(job) for job in of["unique"]),
+        "roi_uniques": each("unique", partitions.roi_uniques),
         "images": [_images(people)],
         "answers": (_answers(job) for job in spaces),
         "geometry": [_geometry()],
@@ -72,48 +84,19 @@ def _tables(study, jobs):
     }
 
 
-# Long tables -------------------------------------------------------------------------------------------------
-
-
-def _pair_key(job):
-    return (job.subject, job.model, job.inputs["layer"], job.inputs["pooling"], job.inputs["a"], job.instruction)
-
-
-def _rounded(values):
-    return np.round(values.astype(np.float64), DECIMALS).astype(np.float32)
-
-
-def _labels(n, **values):
-    """Columns that hold one text in all n rows."""
-    return {name: pa.repeat(pa.scalar(value), n) for name, value in values.items()}
-
-
 def _scores(job):
     columns = results.read_table(job.path, ["layer", "pooling", "unit", "r", "r2"])
-    labels = _labels(len(columns["unit"]), subject=job.subject, model=job.model, instruction=job.instruction)
-    return pa.table(labels | columns | {name: _rounded(columns[name]) for name in ("r", "r2")})
+    return labelled(columns, ("r", "r2"), subject=job.subject, model=job.model, instruction=job.instruction)
 
 
-def _variance(job):
-    columns = results.read_table(job.path, ["layer", "pooling", "unit", *PARTS])
-    labels = _labels(len(columns["unit"]), subject=job.subject, model=job.model, a=job.inputs["a"], b=job.instruction)
-    return pa.table(labels | columns | {name: _rounded(columns[name]) for name in PARTS})
+def _contrasts(encodes, name, person):
+    return significance.contrasts([job for job in encodes if job.subject == name], person)
 
 
 def _answers(job):
     rows = pd.DataFrame(features.answers(job.path.parent), columns=["image_id", "answer"])
-    rows = rows[rows.answer != ""].astype({"image_id": "int32"})
+    rows = rows[(rows.answer != "") & (job.instruction != "")].astype({"image_id": "int32"})
     return rows.assign(model=job.model, instruction=job.instruction)
-
-
-# ROI tables --------------------------------------------------------------------------------------------------
-
-
-def _regions(person):
-    """(name, units before masking, reliable units) of every ROI that the subject has."""
-    for name, inside in zip(person["rois"].tolist(), person["inside"]):
-        if inside.any():
-            yield name, int(inside.sum()), np.flatnonzero(inside & person["reliable"])
 
 
 def _roi_scores(job, person):
@@ -122,35 +105,17 @@ def _roi_scores(job, person):
     for (layer, pooling), scores in maps.items():
         r, r2, nc = scores["r"], scores["r2"], person["nc"]
         norm = normalise(r, nc, MIN_NC)
-        for name, n_all, units in _regions(person):
+        for name, (n_all, units) in areas(person).items():
             rows.append(key | {"layer": layer, "pooling": pooling, "roi": name, "n": len(units), "n_all": n_all})
-            rows[-1] |= {"r_mean": _mean(r[units]), "r_median": _mean(r[units], np.median)}
-            rows[-1] |= {"r2_mean": _mean(r2[units]), "r_norm_mean": _mean(norm[units])}
-            rows[-1] |= {"nc_mean": _mean(nc[units])}
+            rows[-1] |= {"r_mean": mean(r[units]), "r_median": mean(r[units], np.median)}
+            rows[-1] |= {"r2_mean": mean(r2[units]), "r_norm_mean": mean(norm[units])}
+            rows[-1] |= {"nc_mean": mean(nc[units])}
     return pd.DataFrame(rows).sort_values(["layer", "pooling", "roi"])
 
 
-def _mean(values, how=np.mean):
-    """Over the units that have a value; NaN where none has."""
-    values = values[np.isfinite(values)]
-    return float(how(values)) if len(values) else np.nan
-
-
-def _roi_variance(job, person):
-    columns = results.read_table(job.path, list(PARTS))
-    key = {"subject": job.subject, "model": job.model, "layer": job.inputs["layer"]}
-    key |= {"pooling": job.inputs["pooling"], "a": job.inputs["a"], "b": job.instruction}
-    rows = []
-    for name, n_all, units in _regions(person):
-        rows.append(key | {"roi": name, "n_all": n_all} | variance.summarise(columns, units))
-    return pd.DataFrame(rows).sort_values("roi")
-
-
-# Small tables ------------------------------------------------------------------------------------------------
-
-
-def _units(name, person):
+def _units(name, person, across):
     columns = {column: person[column] for column in ("place", "ncsnr", "nc", "reliable")}
+    columns |= {f"across_{score}": across[score] if across else np.nan for score in ("r", "r2")}
     return pd.DataFrame({"subject": name, "unit": np.arange(len(person["place"]))} | columns)
 
 

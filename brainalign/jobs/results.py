@@ -88,10 +88,11 @@ def write_arrays(path, arrays, provenance):
     write_once(path, lambda aside: aside.write_bytes(file.getvalue()))
 
 
-def read_arrays(path):
-    """The arrays that `write_arrays` wrote."""
+def read_arrays(path, leave=None):
+    """The arrays that `write_arrays` wrote, but for those with `leave` in their name."""
     with np.load(path, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files if name != "about"}
+        names = [name for name in arrays.files if name != "about" and not (leave and leave in name)]
+        return {name: arrays[name] for name in names}
 
 
 def by_map(columns, names):

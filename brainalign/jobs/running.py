@@ -20,7 +20,10 @@ def run(study, executor=None, progress=None):
     done = _counter(len(jobs), sum(job.done for job in jobs), progress)
     todo = [job for job in jobs if not job.done]
     _do(_features, study, _counts(job.model for job in todo if job.kind == "features"), executor, done)
-    _do(_subject, study, _counts(job.subject for job in todo if job.kind != "features"), executor, done)
+    _do(
+        _subject, study, _counts(job.subject for job in todo if job.kind not in ("features", "across")), executor, done
+    )
+    _do(_subject, study, _counts(job.subject for job in todo if job.kind == "across"), executor, done)
     return replan(study)
 
 

@@ -8,9 +8,15 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
+from brainalign.store.schema import TABLES, columns
 from brainalign.tables import instructions, rois
 
 PARTS = ("r2_a", "r2_b", "r2_ab", "shared", "unique_a", "unique_b")
+NESTED = ("layer", "r", "r2", "r_low", "r_high", "p", "q")
+UNIQUE = ("r2_all", "r2_others", "unique_r2")
+LABELS = {"subject", "model", "instruction", "layer", "pooling", "a", "b", "c", "roi", "part"} | {
+    f"{name}_{side}" for name in ("model", "instruction", "pooling") for side in "ab"
+}
 
 
 def latest(place):
@@ -107,6 +113,10 @@ class Store:
         sql = "SELECT DISTINCT pooling FROM roi_scores WHERE model = $model ORDER BY pooling"
         return self._list(sql, model=model)
 
+    def spaces(self):
+        """One row a map over layers: subject, model, instruction, pooling."""
+        return self._frame("SELECT DISTINCT subject, model, instruction, pooling FROM roi_scores ORDER BY ALL")
+
     def coverage(self):
         """One row a subject, model and instruction: number of layers, poolings and maps."""
         return self._frame("""
@@ -168,8 +178,8 @@ class Store:
         return layers.tolist(), r, r2
 
     def units(self, subject):
-        """One row a unit: unit, place, ncsnr, nc, reliable."""
-        sql = "SELECT unit, place, ncsnr, nc, reliable FROM units WHERE subject = $subject ORDER BY unit"
+        """One row a unit: unit, place, ncsnr, nc, reliable, across_r, across_r2."""
+        sql = "SELECT * EXCLUDE subject FROM units WHERE subject = $subject ORDER BY unit"
         return self._frame(sql, subject=subject)
 
     def noise_ceiling(self, subject):
@@ -187,57 +197,51 @@ class Store:
 
     def variance_map(self, subject, model, a, b, layer, pooling):
         """Partition of one pair, signed: r2_a, r2_b, r2_ab, shared, unique_a, unique_b -> (n_units,) each."""
-        rows = self._arrays(
-            f"""SELECT unit, {", ".join(PARTS)} FROM variance WHERE subject = $subject AND model = $model
-                AND a = $a AND b = $b AND layer = $layer AND pooling = $pooling""",
-            subject=subject,
-            model=model,
-            a=a,
-            b=b,
-            layer=int(layer),
-            pooling=pooling,
-        )
+        return self._columns("variance", PARTS, subject, model=model, a=a, b=b, layer=int(layer), pooling=pooling)
+
+    def nested_map(self, subject, model, instruction, pooling):
+        """Each unit at the layer that training images choose: layer, r, r2, r_low, r_high, p, q -> (n_units,) each.
+
+        layer is NaN where no layer has a score.
+        """
+        found = self._columns("nested", NESTED, subject, model=model, instruction=instruction, pooling=pooling)
+        return found | {"layer": np.where(found["layer"] < 0, np.nan, found["layer"])}
+
+    def unique_map(self, subject, model, instruction, layer, pooling):
+        """What an instruction explains beyond all others: r2_all, r2_others, unique_r2 -> (n_units,) each, signed."""
+        key = {"model": model, "instruction": instruction, "layer": int(layer), "pooling": pooling}
+        return self._columns("uniques", UNIQUE, subject, **key)
+
+    def _columns(self, table, names, subject, **key):
+        """Columns of a table with one row a unit: name -> (n_units,) float32, NaN where there is no row."""
+        where, values = _where(table, {"subject": subject} | key)
+        rows = self._arrays(f"SELECT unit, {', '.join(names)} FROM {table} WHERE {where}", **values)
         if not len(rows["unit"]):
-            raise ValueError(f"no partition of {a} and {b} for {subject}, {model}, layer {layer}, {pooling}")
-        parts = {name: np.full(self.n_units(subject), np.nan, np.float32) for name in PARTS}
-        for name in PARTS:
-            parts[name][rows["unit"]] = rows[name]
-        return parts
+            wanted = ", ".join(f"{name} {value!r}" for name, value in key.items())
+            raise ValueError(f"no {table} of {subject} with {wanted}")
+        found = {name: np.full(self.n_units(subject), np.nan, np.float32) for name in names}
+        for name in names:
+            found[name][rows["unit"]] = rows[name]
+        return found
 
-    # ROI tables: any argument left out is not filtered on
+    # tables with few rows: any argument left out is not filtered on
 
-    def roi_scores(self, subject=None, model=None, instruction=None, layer=None, pooling=None, roi=None):
-        """Rows of roi_scores that match; n counts the reliable units, n_all those before masking."""
-        return self._frame(
-            """SELECT * FROM roi_scores
-               WHERE coalesce(subject = $subject, true) AND coalesce(model = $model, true)
-               AND coalesce(instruction = $instruction, true) AND coalesce(layer = $layer, true)
-               AND coalesce(pooling = $pooling, true) AND coalesce(roi = $roi, true)
-               ORDER BY subject, model, instruction, layer, pooling, roi""",
-            subject=subject,
-            model=model,
-            instruction=instruction,
-            layer=layer,
-            pooling=pooling,
-            roi=roi,
-        )
+    def rows(self, table, **equal):
+        """Rows of a table that have these values, in the order of its first columns; None is no condition.
 
-    def roi_variance(self, subject=None, model=None, a=None, b=None, layer=None, pooling=None, roi=None):
-        """Rows of roi_variance that match: signed means over units and fractions of negative units."""
-        return self._frame(
-            """SELECT * FROM roi_variance
-               WHERE coalesce(subject = $subject, true) AND coalesce(model = $model, true)
-               AND coalesce(a = $a, true) AND coalesce(b = $b, true) AND coalesce(layer = $layer, true)
-               AND coalesce(pooling = $pooling, true) AND coalesce(roi = $roi, true)
-               ORDER BY subject, model, a, b, layer, pooling, roi""",
-            subject=subject,
-            model=model,
-            a=a,
-            b=b,
-            layer=layer,
-            pooling=pooling,
-            roi=roi,
-        )
+        The tables and their columns are those of `store.schema.TABLES`.
+        """
+        where, values = _where(table, {name: value for name, value in equal.items() if value is not None})
+        order = ", ".join(name for name in columns(table) if name in LABELS) or "ALL"
+        return self._frame(f"SELECT * FROM {table} WHERE {where} ORDER BY {order}", **values)
+
+    def roi_scores(self, **equal):
+        """Rows of roi_scores: n counts the reliable units, n_all those before masking."""
+        return self.rows("roi_scores", **equal)
+
+    def roi_variance(self, **equal):
+        """Rows of roi_variance: signed means over units with their intervals, and fractions of negative units."""
+        return self.rows("roi_variance", **equal)
 
     # pictures, answers, surface
 
@@ -271,6 +275,16 @@ class Store:
                 f"no surface mapping of {subject!r}; {self.path.name} has {_names(self.subjects().subject)}"
             )
         return np.frombuffer(found[0], "<i4")
+
+
+def _where(table, equal):
+    """An SQL condition on columns of a table, and its parameters; a table or column that is not there is an error."""
+    if table not in TABLES:
+        raise ValueError(f"the store has no table {table!r}; it has {', '.join(TABLES)}")
+    unknown = [name for name in equal if name not in columns(table)]
+    if unknown:
+        raise ValueError(f"{table} has no column {unknown[0]!r}; it has {', '.join(columns(table))}")
+    return " AND ".join(f"{name} = ${name}" for name in equal) or "true", equal
 
 
 def _filled(column):

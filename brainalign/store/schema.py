@@ -6,7 +6,11 @@ the number of decimals that the table `store` names, so that DuckDB packs them t
 """
 
 _MAP = "subject VARCHAR, model VARCHAR, instruction VARCHAR, layer UTINYINT, pooling VARCHAR"
+_CHOSEN = "subject VARCHAR, model VARCHAR, instruction VARCHAR, pooling VARCHAR"
+_INTERVALS = ", ".join(f"{name} FLOAT, {name}_low FLOAT, {name}_high FLOAT" for name in ("r", "r_norm", "r2"))
 _PAIR = "subject VARCHAR, model VARCHAR, layer UTINYINT, pooling VARCHAR, a VARCHAR, b VARCHAR"
+_ENDS = ", ".join(f"{part}_{end} FLOAT" for part in ("shared", "unique_a", "unique_b") for end in ("low", "high"))
+_LAYER = "subject VARCHAR, model VARCHAR, layer UTINYINT, pooling VARCHAR"
 _PARTS = "r2_a FLOAT, r2_b FLOAT, r2_ab FLOAT, shared FLOAT, unique_a FLOAT, unique_b FLOAT"
 
 TABLES = {
@@ -15,16 +19,38 @@ TABLES = {
     # one row a map and unit, in key order: this is what makes a map cost milliseconds
     "scores": f"{_MAP}, unit UINTEGER, r FLOAT, r2 FLOAT",
     # place: where the unit lies (types.Subject.units); nc: percent, by the repeats of the test images
-    "units": "subject VARCHAR, unit UINTEGER, place BIGINT, ncsnr FLOAT, nc FLOAT, reliable BOOLEAN",
+    # across_r, across_r2: predicted from the other subjects' responses; NaN where there is one subject only
+    "units": "subject VARCHAR, unit UINTEGER, place BIGINT, ncsnr FLOAT, nc FLOAT, reliable BOOLEAN, "
+    "across_r FLOAT, across_r2 FLOAT",
     "unit_rois": "subject VARCHAR, roi VARCHAR, unit UINTEGER",
     # n_all: units in the ROI; n: those of them that are reliable, which all means are taken over;
     # r_norm_mean: mean of r / sqrt(nc/100) over those with nc of at least min_nc percent
     "roi_scores": f"{_MAP}, roi VARCHAR, n INTEGER, n_all INTEGER, r_mean FLOAT, r_median FLOAT, "
     "r2_mean FLOAT, r_norm_mean FLOAT, nc_mean FLOAT",
+    # the layer of each unit that left-out training images choose (-1: none), and how sure its scores are: ends of
+    # the 95 % bootstrap interval of r, p by permutation, q by Benjamini-Hochberg over the map's reliable units
+    "nested": f"{_CHOSEN}, unit UINTEGER, layer TINYINT, r FLOAT, r2 FLOAT, r_low FLOAT, r_high FLOAT, "
+    "p FLOAT, q FLOAT",
+    # means over reliable units of the above with their intervals; layer: the median of the chosen ones;
+    # significant: the share of units with q below 0.05; roi "early" and "high": the areas of a level together
+    "roi_nested": f"{_CHOSEN}, roi VARCHAR, n INTEGER, n_all INTEGER, layer FLOAT, {_INTERVALS}, nc_mean FLOAT, "
+    "significant FLOAT",
+    # differences of two maps' means, or of two regions in one map (then the roi is "high - early"), by paired
+    # bootstrap over test images: p two-sided, q over the regions of a comparison
+    "roi_contrasts": "subject VARCHAR, model_a VARCHAR, instruction_a VARCHAR, pooling_a VARCHAR, model_b VARCHAR, "
+    "instruction_b VARCHAR, pooling_b VARCHAR, roi VARCHAR, difference FLOAT, low FLOAT, high FLOAT, "
+    "p FLOAT, q FLOAT",
     "variance": f"{_PAIR}, unit UINTEGER, {_PARTS}",
     # *_negative: the fraction of units where that part is below 0
     "roi_variance": f"{_PAIR}, roi VARCHAR, n INTEGER, n_all INTEGER, {_PARTS}, "
-    "shared_negative FLOAT, unique_a_negative FLOAT, unique_b_negative FLOAT",
+    f"shared_negative FLOAT, unique_a_negative FLOAT, unique_b_negative FLOAT, {_ENDS}",
+    # one row a part of three instructions: unique_a ..., shared_ab (by a and b but not c) ..., shared_abc
+    "roi_triples": f"{_PAIR}, c VARCHAR, roi VARCHAR, n INTEGER, n_all INTEGER, part VARCHAR, value FLOAT, "
+    "low FLOAT, high FLOAT, negative FLOAT",
+    # what an instruction explains beyond all the others of its model: unique_r2 = r2_all - r2_others, signed
+    "uniques": f"{_LAYER}, instruction VARCHAR, unit UINTEGER, r2_all FLOAT, r2_others FLOAT, unique_r2 FLOAT",
+    "roi_uniques": f"{_LAYER}, instruction VARCHAR, roi VARCHAR, n INTEGER, n_all INTEGER, r2_all FLOAT, "
+    "r2_others FLOAT, unique_r2 FLOAT, low FLOAT, high FLOAT, negative FLOAT",
     # subjects: names of those who saw the picture, separated by spaces
     "images": "image_id INTEGER, shared BOOLEAN, subjects VARCHAR",
     "answers": "model VARCHAR, instruction VARCHAR, image_id INTEGER, answer VARCHAR",
@@ -39,7 +65,9 @@ TABLES = {
 
 KEYS = {
     "scores": ["subject", "model", "instruction", "layer", "pooling", "unit"],
+    "nested": ["subject", "model", "instruction", "pooling", "unit"],
     "variance": ["subject", "model", "layer", "pooling", "a", "b", "unit"],
+    "uniques": ["subject", "model", "layer", "pooling", "instruction", "unit"],
 }
 
 

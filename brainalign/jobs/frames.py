@@ -1,0 +1,37 @@
+"""What the tables of a store have in common: labels of long columns, rounding, regions and their means."""
+
+import numpy as np
+import pyarrow as pa
+
+from brainalign.jobs import nested
+
+DECIMALS = 4  # of scores in the store, which DuckDB then packs tightly; result files keep all
+
+
+def rounded(values):
+    """Scores as the store holds them."""
+    return np.round(values.astype(np.float64), DECIMALS).astype(np.float32)
+
+
+def labelled(columns, names, **labels):
+    """An Arrow table of columns, those of `names` rounded, and of labels that hold one value in all rows."""
+    n = len(columns["unit"])
+    same = {name: pa.repeat(pa.scalar(value), n) for name, value in labels.items()}
+    return pa.table(same | columns | {name: rounded(columns[name]) for name in names})
+
+
+def regions(person):
+    """(name, units before masking, reliable units) of every ROI that a subject has, and of the two groups of them."""
+    found = nested.regions(dict(zip(person["rois"].tolist(), person["inside"])))
+    return {name: (int(mask.sum()), np.flatnonzero(mask & person["reliable"])) for name, mask in found.items()}
+
+
+def areas(person):
+    """As `regions`, without the groups."""
+    return {name: found for name, found in regions(person).items() if name not in nested.GROUPS}
+
+
+def mean(values, how=np.mean):
+    """Over the units that have a value; NaN where none has."""
+    values = values[np.isfinite(values)]
+    return float(how(values)) if len(values) else np.nan

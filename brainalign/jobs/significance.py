@@ -1,0 +1,112 @@
+"""Tables of the chosen layers' scores, how sure they are, and which differ, from the files beside the encode jobs."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from brainalign import stats
+from brainalign.jobs import results
+from brainalign.jobs.frames import labelled, mean, regions, rounded
+from brainalign.jobs.nested import MIN_NC
+
+LEVEL = 0.05
+SCORES = ("r", "r_norm", "r2")
+COLUMNS = ("r", "r2", "r_low", "r_high", "p", "q")
+
+
+def nested(job, person):
+    """Rows of `nested`: one Arrow table a pooling."""
+    for pooling, found in _chosen(job).items():
+        units = {"unit": np.arange(len(found["layer"]), dtype=np.uint32), "layer": found["layer"].astype(np.int8)}
+        found["q"] = _q(found["p"], person)
+        columns = units | {name: found[name] for name in COLUMNS}
+        labels = {"subject": job.subject, "model": job.model, "instruction": job.instruction, "pooling": pooling}
+        yield labelled(columns, COLUMNS, **labels)
+
+
+def roi_nested(job, person):
+    """Rows of `roi_nested`."""
+    rows, nc, row = [], person["nc"], _row(job)
+    for pooling, found in _chosen(job).items():
+        q = _q(found["p"], person)
+        found["r_norm"] = stats.normalise(found["r"], nc, MIN_NC)
+        for roi, (n_all, units) in regions(person).items():
+            known = units[found["layer"][units] >= 0]
+            rows.append({"pooling": pooling, "roi": roi, "n": len(known), "n_all": n_all})
+            rows[-1] |= {"layer": mean(found["layer"][known], np.median), "nc_mean": mean(nc[units])}
+            rows[-1] |= {"significant": mean(1.0 * (q[known] < LEVEL))}
+            for score in SCORES:
+                low, high = stats.interval(found[f"draws_{score}"][:, row[roi]])
+                rows[-1] |= {score: mean(found[score][units]), f"{score}_low": low, f"{score}_high": high}
+    labels = {"subject": job.subject, "model": job.model, "instruction": job.instruction}
+    return pd.DataFrame([labels | row for row in rows]).sort_values(["pooling", "roi"])
+
+
+def contrasts(jobs, person):
+    """Rows of `roi_contrasts` for one subject: differences of mean r, by draws of the same test images.
+
+    Compared are the instructions of one model, the models under one instruction (or where one takes none), and
+    the high-level with the early areas in each map.
+    """
+    maps = [(job.model, job.instruction, pooling) for job in jobs for pooling in job.inputs["poolings"]]
+    draws, means = {}, {}
+    for job in jobs:
+        for pooling, found in _chosen(job).items():
+            key = job.model, job.instruction, pooling
+            draws[key] = pd.DataFrame(found["draws_r"], columns=_row(job))
+            means[key] = pd.Series({roi: mean(found["r"][units]) for roi, (_, units) in regions(person).items()})
+    usual = {(model, instruction): pooling for model, instruction, pooling in reversed(maps)}
+    rows = [_compared(a, b, draws, means) for a, b in combinations(maps, 2) if _comparable(a, b, usual)]
+    rows += [_levels(key, draws[key], means[key]) for key in maps if {"early", "high"} <= set(means[key].index)]
+    frame = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+    return frame.assign(subject=jobs[0].subject, **{n: rounded(frame[n]) for n in ("difference", "low", "high")})
+
+
+def _comparable(a, b, usual):
+    same_model, same_words = a[0] == b[0], a[1] == b[1] or "" in (a[1], b[1])
+    if same_model:
+        return a[1] != b[1] and a[2] == b[2]
+    return same_words and usual[a[:2]] == a[2] and usual[b[:2]] == b[2]
+
+
+def _compared(a, b, draws, means):
+    found = pd.DataFrame(_tested(draws[a] - draws[b], means[a] - means[b]))
+    found["q"] = stats.fdr(found.p)
+    return found.assign(**_named("a", a), **_named("b", b))
+
+
+def _levels(key, draws, means):
+    drawn = (draws["high"] - draws["early"]).to_frame("high - early")
+    found = pd.DataFrame(_tested(drawn, pd.Series({"high - early": means["high"] - means["early"]})))
+    return found.assign(q=found.p, **_named("a", key), **_named("b", key))
+
+
+def _tested(draws, difference):
+    values = draws.to_numpy(np.float64)
+    low, high = stats.interval(values)
+    p = np.where(np.isnan(values).any(0), np.nan, stats.sign_p(values))
+    return {"roi": list(draws), "difference": difference[list(draws)].to_numpy(), "low": low, "high": high, "p": p}
+
+
+def _named(side, key):
+    return dict(zip((f"model_{side}", f"instruction_{side}", f"pooling_{side}"), key))
+
+
+def _q(p, person):
+    """Benjamini-Hochberg over the reliable units; NaN for the others."""
+    return stats.fdr(np.where(person["reliable"], p, np.nan))
+
+
+def _chosen(job):
+    """{pooling: {name: array}} of the file beside an encode job, without the predictions."""
+    found = results.read_arrays(job.beside, leave=".yhat")
+    return {
+        pooling: {name.partition(".")[2]: found[name] for name in found if name.startswith(f"{pooling}.")}
+        for pooling in sorted(job.inputs["poolings"])
+    }
+
+
+def _row(job):
+    """Region -> its column in the draws."""
+    return {name: k for k, name in enumerate(results.read_arrays(job.beside, leave=".")["regions"].tolist())}
