@@ -277,7 +277,7 @@ def reshape(folder):
             "other.* is missing",
         ),
         (overwrite("model.safetensors.index.json", b"[]"), "index.json is damaged"),
-        (pickled, "only safetensors are loaded"),
+        (pickled, "not a whole file of PyTorch weights"),
         (cut, "expected [0-9,]+"),
         (drop_weights, "weights are not in"),
         (reshape, "cannot be loaded from"),

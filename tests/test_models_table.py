@@ -16,7 +16,9 @@ def test_a_family_is_told_as_its_adapter_says(adapter):
     family, (module, _, cls) = table.FAMILIES[adapter], adapter.partition(":")
     cls = getattr(import_module(f"brainalign.models.{module}"), cls)
     assert (family.poolings, family.fixed_poolings) == (tuple(cls.poolings), tuple(cls.fixed_poolings))
-    assert (family.answers, family.kind != "vision") == (cls.answers, cls.uses_instruction)
+    assert family.answers == cls.answers
+    assert cls.uses_instruction == (family.poolings != family.fixed_poolings)
+    assert family.text_poolings == getattr(cls, "text_poolings", ())
     assert set(family.fixed_poolings) <= set(family.poolings)
     assert inspect.getdoc(cls)
     assert adapter in {row.adapter for row in ROWS}, "a family without a model"

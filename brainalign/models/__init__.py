@@ -7,7 +7,7 @@
 from difflib import get_close_matches
 from importlib import import_module
 
-from brainalign.models import checkpoint, table
+from brainalign.models import checkpoint, regions, table
 from brainalign.models.checkpoint import ModelError
 from brainalign.models.table import CONTROLS, MODELS, Model
 
@@ -29,7 +29,8 @@ def find(name):
 
 def missing(name):
     """What keeps a model from loading on this machine, and what to do; "" if its files are here and complete."""
-    return checkpoint.missing(find(name))
+    model = find(name)
+    return checkpoint.missing(model) or (regions.missing(checkpoint.source(model)) if model.family.regions else "")
 
 
 def available(name):
@@ -41,14 +42,17 @@ def identity(name):
     """What `load` would load, without loading it: checkpoint, revision (hub commit or content hash), dtype, and
     the control if it is one."""
     model = find(name)
-    return checkpoint.describe(model, checkpoint.source(model), model.dtype)
+    place = checkpoint.source(model)
+    found = checkpoint.describe(model, place, model.dtype)
+    return found | ({"regions": regions.described(place)} if model.family.regions else {})
 
 
 def load(name, device=None, dtype=None):
     """A model's adapter, ready to answer and to give states.
 
     device : "cpu", "cuda", "cuda:1", "mps"; by default an accelerator if there is one
-    dtype : "float32", "bfloat16" or "float16"; by default the table's
+    dtype : "float32", "bfloat16", "float16", or "8bit" and "4bit", which need an NVIDIA GPU and bitsandbytes;
+        by default the table's
     """
     from brainalign.models.controls import controlled
 

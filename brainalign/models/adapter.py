@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from transformers.utils import logging
 
-from brainalign.models import checkpoint
+from brainalign.models import checkpoint, weights
 from brainalign.models.checkpoint import ModelError
 from brainalign.models.streaming import Stream
 
@@ -91,11 +91,12 @@ class Adapter:
                     parts[text].append(part)
         return {text: _joined(part, poolings) for text, part in parts.items()}
 
-    def _chosen(self, poolings):
-        poolings = tuple(poolings or self.poolings)
+    def _chosen(self, poolings, known=None):
+        known = known or self.poolings
+        poolings = tuple(poolings or known)
         for pooling in poolings:
-            if pooling not in self.poolings:
-                raise ValueError(f"{self.model.name} has no pooling {pooling!r}; choose {', '.join(self.poolings)}")
+            if pooling not in known:
+                raise ValueError(f"{self.model.name} has no pooling {pooling!r}; choose {', '.join(known)}")
         return poolings
 
     @contextmanager
@@ -121,25 +122,12 @@ class Adapter:
         """Yield (text, answers, {pooling: float32 array (n_images, n_layers, n_dims)}) for each text."""
         raise NotImplementedError
 
-    def _weights(self, model_class):
-        """The network with the checkpoint's weights, or with random ones of its shape."""
-        dtype = getattr(torch, self.dtype)
-        if self.model.random:
-            config = model_class.config_class.from_pretrained(self.source)
-            with torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(0)
-                net = model_class(config)
-            return net.to(self.device, dtype).eval()
-        net, info = model_class.from_pretrained(
-            self.source, dtype=dtype, use_safetensors=True, output_loading_info=True, device_map={"": self.device}
-        )
-        if info["missing_keys"]:
-            lost = sorted(info["missing_keys"])
-            raise ModelError(
-                f"{self.model.name}: {len(lost)} weights are not in {self.source}, the first is {lost[0]}; "
-                "it is another architecture or an incomplete copy: download it again"
-            )
-        return net.eval()
+    def _weights(self, model_class, **options):
+        """The network with the checkpoint's weights, or with random ones of its shape.
+
+        options : further arguments of the class, such as add_pooling_layer=False
+        """
+        return weights.network(self.model, model_class, self.source, self.device, self.dtype, **options)
 
 
 def _accelerator():

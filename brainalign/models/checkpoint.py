@@ -5,11 +5,16 @@ import json
 import os
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import is_zipfile
 
 from brainalign.tables import DATA
 
 SHIPPED = DATA / "models"
-DTYPES = ("float32", "bfloat16", "float16")
+DTYPES = ("float32", "bfloat16", "float16", "8bit", "4bit")  # the last two: of the language model alone
+
+
+def is_quantised(dtype):
+    return dtype in DTYPES[3:]
 
 
 class ModelError(ValueError):
@@ -17,10 +22,12 @@ class ModelError(ValueError):
 
 
 def source(model):
-    """The folder with a model's files, or its hub id if they would have to be downloaded.
+    """The folder with a model's files, its hub id if they would have to be downloaded, "" if it has none.
 
     First $BRAINALIGN_MODELS/<name, or last part of the checkpoint>, then the repository, then the hub's cache.
     """
+    if not model.checkpoint:
+        return ""
     own = os.environ.get("BRAINALIGN_MODELS")
     for name in (model.name, model.of, Path(model.checkpoint).name) if own else ():
         if name and (Path(own) / name).is_dir():
@@ -31,6 +38,8 @@ def source(model):
 def missing(model):
     """What keeps a model from loading from this machine, and what to do; "" if nothing."""
     place = source(model)
+    if place == "":
+        return ""
     if isinstance(place, str):
         return f"{model.name}: no files on this machine. {_todo(model)}"
     fault = folder_fault(place, weights=not model.random)
@@ -57,24 +66,42 @@ def folder_fault(folder, weights=True):
 
 
 def weight_files(folder):
-    """The safetensors files of a folder: one, or those that its index names."""
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        try:
-            names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError, TypeError):
-            raise ModelError(f"{index} is damaged") from None
-        return [folder / Path(name).name for name in names]
-    pickles = [*folder.glob("*.bin"), *folder.glob("*.pth")]
-    if pickles and not (folder / "model.safetensors").exists():
-        raise ModelError(f"{folder} has only {pickles[0].name}; a pickle can run code, so only safetensors are loaded")
+    """The weight files of a folder, one or those that an index names: safetensors, or else PyTorch's own.
+
+    The latter are pickles; they are only ever read as tensors (weights_only), so that they cannot run code.
+    """
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        index = folder / f"{name}.index.json"
+        if index.exists():
+            return _indexed(index)
+        if (folder / name).exists():
+            return [folder / name]
     return [folder / "model.safetensors"]
 
 
+def _indexed(index):
+    try:
+        names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise ModelError(f"{index} is damaged") from None
+    return [index.with_name(Path(name).name) for name in names]
+
+
 def _weights_fault(file):
-    """A safetensors file holds 8 bytes of header length, a JSON header, then exactly the bytes the header names."""
     if not file.exists():
         return f"{file} is missing"
+    return _safetensors_fault(file) if file.suffix == ".safetensors" else _pytorch_fault(file)
+
+
+def _pytorch_fault(file):
+    """A zip archive, whose end tells that it is whole; before 2020 a pickle."""
+    with open(file, "rb") as opened:
+        old = opened.read(2) == b"\x80\x02"
+    return "" if old or is_zipfile(file) else f"{file} is not a whole file of PyTorch weights"
+
+
+def _safetensors_fault(file):
+    """A safetensors file holds 8 bytes of header length, a JSON header, then exactly the bytes the header names."""
     with open(file, "rb") as opened:
         n = int.from_bytes(opened.read(8), "little")
         found = file.stat().st_size
@@ -91,7 +118,9 @@ def describe(model, place, dtype, commit=None):
 
     A hash reads every byte, so it is taken once and only when asked for.
     """
-    if isinstance(place, str):
+    if place == "":
+        name, revision = model.name, "none"
+    elif isinstance(place, str):
         name, revision = place, commit or "unknown"
     elif place.parent.name == "snapshots":
         name, revision = model.checkpoint, place.name

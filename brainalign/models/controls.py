@@ -60,6 +60,9 @@ class Shuffled(Control):
         found = super().states_many(images, [shuffled(text) for text in texts], *args, **kwargs)
         return {text: found[shuffled(text)] for text in texts}
 
+    def states_of_texts(self, texts, *args, **kwargs):
+        return super().states_of_texts([shuffled(text) for text in texts], *args, **kwargs)
+
 
 def grey(image):
     """A uniform picture of the same shape."""

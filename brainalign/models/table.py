@@ -26,12 +26,16 @@ class Family:
     answers : can put an answer into words
     poolings : names of its states, see `Adapter`; the usual ones first
     fixed_poolings : those that cannot depend on the instruction
+    text_poolings : of a text about each picture that the model reads instead of it, none if it cannot
+    regions : reads features of a picture's regions, see `brainalign.models.regions`
     """
 
     kind: str
     answers: bool
     poolings: tuple[str, ...]
     fixed_poolings: tuple[str, ...] = ()
+    text_poolings: tuple[str, ...] = ()
+    regions: bool = False
 
 
 FAMILIES = {
@@ -39,12 +43,32 @@ FAMILIES = {
         "multimodal", True, ("mean_generated", "last_prompt", "mean_instruction", "mean_image"), ("mean_image",)
     ),
     "vit:Vit": Family("vision", False, ("mean_patches", "cls"), ("mean_patches", "cls")),
+    "vit:VitBackbone": Family("vision", False, ("mean_patches", "cls"), ("mean_patches", "cls")),
+    "clip:Clip": Family(
+        "multimodal",
+        False,
+        ("vision_mean", "vision_cls", "joint"),
+        ("vision_mean", "vision_cls", "joint"),
+        text_poolings=("mean_instruction", "cls", "joint"),
+    ),
+    "language:Bert": Family("language", False, ("mean_instruction", "cls"), text_poolings=("mean_instruction", "cls")),
+    "language:Decoder": Family(
+        "language", True, ("mean_instruction", "last_prompt"), text_poolings=("mean_instruction", "last_prompt")
+    ),
+    "language:Vicuna": Family(
+        "language", True, ("mean_instruction", "last_prompt"), text_poolings=("mean_instruction", "last_prompt")
+    ),
+    "pixels:Pixels": Family("vision", False, ("pixels",), ("pixels",)),
     "bridgetower:BridgeTower": Family(
         "multimodal",
         False,
         ("mean_image", "mean_instruction", "cls", "vision_mean", "vision_cls"),
         ("vision_mean", "vision_cls"),
     ),
+    "lxmert:Lxmert": Family(
+        "multimodal", False, ("mean_image", "mean_instruction", "cls", "vision_mean"), ("vision_mean",), regions=True
+    ),
+    "visualbert:VisualBert": Family("multimodal", False, ("mean_image", "mean_instruction", "cls"), regions=True),
 }
 
 
@@ -89,6 +113,10 @@ class Model:
         return self.family.answers
 
     @property
+    def text_poolings(self):
+        return self.family.text_poolings
+
+    @property
     def poolings(self):
         """Names of its states: without the instruction's tokens where there is none, without the fixed ones of a
         picture that is none."""
@@ -107,7 +135,7 @@ class Model:
     @property
     def uses_instruction(self):
         """Whether its states can depend on an instruction."""
-        return self.kind != "vision" and self.control != "image-only"
+        return set(self.poolings) != set(self.fixed_poolings)
 
     def memory(self, dtype=None):
         """Bytes that the weights take: about, for 8 and 4 bit, which leave a tenth of a model in 16 bit."""
@@ -130,8 +158,9 @@ def controls(model):
     """Which controls a model can have: the others need both a picture and an instruction, or weights."""
     if model.control or not model.checkpoint:
         return ()
-    kinds = {"vision": ("random",), "language": ("random", "shuffled")}
-    return kinds.get(model.kind, tuple(CONTROLS))
+    if not model.uses_instruction:
+        return ("random",)
+    return ("random", "shuffled") if model.kind == "language" else tuple(CONTROLS)
 
 
 _ROWS = (
@@ -140,6 +169,7 @@ _ROWS = (
         "llava:Llava",
         "llava-hf/llava-1.5-7b-hf",
         tuned=True,
+        base="vicuna-7b",
         parameters=7_063_427_072,
         licence="Llama 2",
         dtype="bfloat16",
@@ -166,6 +196,81 @@ _ROWS = (
         note="a small LLaVA trained on the demo's scenes and instructions",
     ),
     Model(
+        "vicuna-7b",
+        "language:Vicuna",
+        "lmsys/vicuna-7b-v1.5",
+        tuned=True,
+        base="llama-2-7b",
+        parameters=6_738_415_616,
+        licence="Llama 2",
+        dtype="bfloat16",
+        size="13 GB",
+        note="Vicuna 7B v1.5, the language model of LLaVA 1.5: LLaMA 2 trained to follow instructions in words",
+    ),
+    Model(
+        "llama-2-7b",
+        "language:Decoder",
+        "meta-llama/Llama-2-7b-hf",
+        parameters=6_738_415_616,
+        licence="Llama 2, gated",
+        dtype="bfloat16",
+        size="13 GB",
+        note="LLaMA 2 7B, text only",
+    ),
+    Model(
+        "llama-7b",
+        "language:Decoder",
+        "huggyllama/llama-7b",
+        parameters=6_738_415_616,
+        licence="LLaMA, research only",
+        dtype="bfloat16",
+        size="13 GB",
+        note="LLaMA 7B, text only",
+    ),
+    Model(
+        "bert-base",
+        "language:Bert",
+        "google-bert/bert-base-uncased",
+        parameters=109_482_240,
+        licence="Apache-2.0",
+        size="440 MB",
+        note="BERT base, uncased, text only",
+    ),
+    Model(
+        "clip-vit-l14",
+        "clip:Clip",
+        "openai/clip-vit-large-patch14",
+        parameters=427_616_513,
+        licence="MIT",
+        size="1.7 GB",
+        note="CLIP ViT-L/14 at 224 pixels: an image tower and a text tower that meet in one embedding",
+    ),
+    Model(
+        "clip-vit-l14-336",
+        "clip:Clip",
+        "openai/clip-vit-large-patch14-336",
+        parameters=427_944_193,
+        licence="MIT",
+        size="1.7 GB",
+        note="CLIP ViT-L/14 at 336 pixels, whose image tower is LLaVA 1.5's",
+    ),
+    Model(
+        "vit-h",
+        "vit:VitBackbone",
+        "google/vit-huge-patch14-224-in21k",
+        parameters=630_764_800,
+        licence="Apache-2.0",
+        size="2.5 GB",
+        note="ViT-H/14 trained on ImageNet-21k",
+    ),
+    Model(
+        "pixels",
+        "pixels:Pixels",
+        "",
+        licence="none",
+        note="control: the picture's own colours on coarse grids, without any model",
+    ),
+    Model(
         "vit-demo",
         "vit:Vit",
         SHIPPED / "vit-demo",
@@ -180,6 +285,24 @@ _ROWS = (
         licence="MIT",
         size="1.3 GB",
         note="BridgeTower: image and text towers, bridged to six cross-modal layers",
+    ),
+    Model(
+        "lxmert-base",
+        "lxmert:Lxmert",
+        "unc-nlp/lxmert-base-uncased",
+        parameters=207_930_624,
+        licence="Apache 2.0",
+        size="0.9 GB",
+        note="LXMERT: language, region and cross-modal layers, on region features from files or a ResNet-101 grid",
+    ),
+    Model(
+        "visualbert-vqa",
+        "visualbert:VisualBert",
+        "uclanlp/visualbert-vqa-coco-pre",
+        parameters=111_850_752,
+        licence="Apache 2.0",
+        size="0.5 GB",
+        note="VisualBERT: words and regions in one BERT, on region features from files or a ResNet-101 grid",
     ),
 )
 MODELS = {model.name: model for model in _ROWS}

@@ -1,30 +1,37 @@
 """Vision transformers: they see a picture and no instruction."""
 
-import torch
-from transformers import ViTForImageClassification, ViTImageProcessorPil
+from transformers import ViTForImageClassification, ViTImageProcessorPil, ViTModel
 
 from brainalign.models.adapter import Adapter
+from brainalign.models.fusion import first, mean
 
 
 class Vit(Adapter):
     """A ViT classifier. Its states come after each block, before the last LayerNorm.
 
-    Poolings: mean over the patches' tokens, or the class token that the classifier reads.
+    mean_patches : mean over the patches' tokens
+    cls : the class token, which the classifier reads
     """
 
     poolings = fixed_poolings = ("mean_patches", "cls")
     uses_instruction = False
     answers = False
+    net_class, options = ViTForImageClassification, {}
 
     def _load(self):
-        self.net = self._weights(ViTForImageClassification)
+        self.net = self._weights(self.net_class, **self.options)
         self.processor = ViTImageProcessorPil.from_pretrained(self.source)
         self.layers = ("embeddings", *(f"layer {i + 1}" for i in range(self.net.config.num_hidden_layers)))
 
     def _batch(self, images, texts, poolings, max_new_tokens):
         pixels = self.processor(images, return_tensors="pt")["pixel_values"].to(self.device, self.net.dtype)
-        states = torch.stack(self.net(pixel_values=pixels, output_hidden_states=True).hidden_states, 1).float()
-        pooled = {"mean_patches": states[:, :, 1:].mean(2), "cls": states[:, :, 0]}
-        pooled = {name: pooled[name].cpu().numpy() for name in poolings}
+        states = self.net(pixel_values=pixels, output_hidden_states=True).hidden_states
+        pooled = {"mean_patches": mean([layer[:, 1:] for layer in states]), "cls": first(states)}
         for text in texts:
-            yield text, [""] * len(images), pooled
+            yield text, [""] * len(images), {pooling: pooled[pooling] for pooling in poolings}
+
+
+class VitBackbone(Vit):
+    """A ViT without a classifier; what a checkpoint has above its last block is left out."""
+
+    net_class, options = ViTModel, {"add_pooling_layer": False}

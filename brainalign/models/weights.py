@@ -1,0 +1,88 @@
+"""A model's network with its weights: the checkpoint's, those in 8 or 4 bit, or random ones of its shape."""
+
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+import torch
+from transformers.utils import logging
+
+from brainalign.models.checkpoint import ModelError, is_quantised
+
+VISION = ("vision", "visual", "perceiver")  # in the names of parts that stay in 16 bit, wherever they are
+
+
+def network(model, net_class, source, device, dtype, **options):
+    """An instance of `net_class` on a device, ready to run.
+
+    dtype : one of `checkpoint.DTYPES`; options : further arguments of the class, such as add_pooling_layer=False
+    """
+    with _quiet():
+        if model.random:
+            return _random(net_class, source, options).to(device, _torch_dtype(dtype)).eval()
+        if is_quantised(dtype):
+            options = options | {"quantization_config": quantization(model, net_class, source, device, dtype)}
+        net, info = net_class.from_pretrained(
+            source, dtype=_torch_dtype(dtype), output_loading_info=True, device_map={"": device}, **options
+        )
+    if info["missing_keys"]:
+        lost = sorted(info["missing_keys"])
+        raise ModelError(
+            f"{model.name}: {len(lost)} weights are not in {source}, the first is {lost[0]}; "
+            "it is another architecture or an incomplete copy: download it again"
+        )
+    return net.eval()
+
+
+def quantization(model, net_class, source, device, dtype):
+    """transformers' settings for 8 or 4 bit, of the language model alone."""
+    advice = "load it with dtype bfloat16"
+    if not model.answers:
+        raise ModelError(f"{model.name} has no language model to hold in {dtype}; {advice}")
+    if device.type != "cuda":
+        raise ModelError(f"{model.name}: {dtype} needs an NVIDIA GPU, found {device}; {advice}")
+    if not find_spec("bitsandbytes"):
+        raise ModelError(f"{model.name}: {dtype} needs bitsandbytes: pip install bitsandbytes; or {advice}")
+    from transformers import BitsAndBytesConfig
+
+    kept = unquantised(net_class, source)
+    if dtype == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)
+    nf4 = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": torch.bfloat16}
+    return BitsAndBytesConfig(load_in_4bit=True, llm_int8_skip_modules=kept, **nf4)
+
+
+def unquantised(net_class, source):
+    """Full names of the linear parts that stay in 16 bit: vision, connector and the output over words.
+
+    Full, because transformers matches a name from the start: "vision_tower" would miss "model.vision_tower".
+    """
+    with torch.device("meta"):
+        net = net_class(net_class.config_class.from_pretrained(source))
+    language = {id(module) for module in net.get_decoder().modules()} - {id(net.get_output_embeddings())}
+    linear = {name: module for name, module in net.named_modules() if isinstance(module, torch.nn.Linear)}
+    return [
+        name for name, module in linear.items() if id(module) not in language or any(part in name for part in VISION)
+    ]
+
+
+def _random(net_class, source, options):
+    """Always the same weights; the random state of others is left alone."""
+    config = net_class.config_class.from_pretrained(source)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        return net_class(config, **options)
+
+
+def _torch_dtype(dtype):
+    return torch.bfloat16 if is_quantised(dtype) else getattr(torch, dtype)
+
+
+@contextmanager
+def _quiet():
+    """Without transformers' table of the weights it left out; those it lacks are an error of ours."""
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
