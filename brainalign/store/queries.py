@@ -235,13 +235,13 @@ class Store:
         order = ", ".join(name for name in columns(table) if name in LABELS) or "ALL"
         return self._frame(f"SELECT * FROM {table} WHERE {where} ORDER BY {order}", **values)
 
-    def roi_scores(self, **equal):
+    def roi_scores(self, subject=None, **equal):
         """Rows of roi_scores: n counts the reliable units, n_all those before masking."""
-        return self.rows("roi_scores", **equal)
+        return self.rows("roi_scores", subject=subject, **equal)
 
-    def roi_variance(self, **equal):
+    def roi_variance(self, subject=None, **equal):
         """Rows of roi_variance: signed means over units with their intervals, and fractions of negative units."""
-        return self.rows("roi_variance", **equal)
+        return self.rows("roi_variance", subject=subject, **equal)
 
     # pictures, answers, surface
 
