@@ -89,6 +89,18 @@ def reference(llava, picture, text):
         "last_prompt": prompt[:, -1],
         "mean_instruction": prompt[:, 145:-1].mean(1),
         "mean_image": prompt[:, 1:145].mean(1),
+    } | parts(llava.net.model, pixels)
+
+
+def parts(net, pixels):
+    """States of the vision tower and the projector, each run by hand."""
+    with torch.inference_mode():
+        layers = net.vision_tower(pixels, output_hidden_states=True).hidden_states
+        handed = net.multi_modal_projector(layers[-1][:, 1:])
+    return {
+        "vision_mean": torch.stack([layer[0, 1:].mean(0) for layer in layers]),
+        "vision_cls": torch.stack([layer[0, 0] for layer in layers]),
+        "connector_mean": handed.mean(1),
     }
 
 
@@ -213,8 +225,8 @@ def test_the_same_adapter_reads_llava_1_5(llava, folder, pictures, monkeypatch, 
     monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
     large = models.load("llava-1.5-7b", device="cpu", dtype="float32")
     assert large._written("What is it?") == "USER: <image>\nWhat is it? ASSISTANT:"
-    prompt = large._prompt(pictures[0], "What is it?", 5)
-    words = large.tokenizer.convert_ids_to_tokens(prompt.ids[0, prompt.prefix :])
+    prompt = large._prompt("What is it?", 144, 5)
+    words = large.tokenizer.convert_ids_to_tokens(prompt.ids)
     assert [w for w, inside in zip(words, prompt.instruction) if inside] == ["▁what", "▁is", "▁it"]
     assert large.states(pictures[:1], "What is it?", max_new_tokens=3)[1]["mean_instruction"].shape == (1, 7, 256)
 
@@ -350,7 +362,7 @@ def test_out_of_memory_while_running_names_a_smaller_batch(pictures, monkeypatch
     def fail(*args, **kwargs):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
-    monkeypatch.setattr(llava.net, "generate", fail)
+    monkeypatch.setattr(llava.net, "get_image_features", fail)
     with pytest.raises(models.ModelError, match="out of memory on cpu; try batch_size 16"):
         llava.states(pictures, ASKED[0], batch_size=32)
     with pytest.raises(models.ModelError, match="a smaller model"):

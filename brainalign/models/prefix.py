@@ -1,25 +1,42 @@
 """Language models that read a picture as tokens before the instruction: the part that such families share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
+import numpy as np
 import torch
-from transformers import DynamicCache, GenerationConfig
+from transformers import GenerationConfig
 
 from brainalign.models.adapter import Adapter
+from brainalign.models.branches import ALL, Branches, roomy_cache
 from brainalign.models.streaming import Pieces
+
+TOGETHER = 16  # instructions that are answered at once; more would mostly look at one another's masks
 
 
 @dataclass(frozen=True)
 class Prompt:
     """A picture and an instruction as tokens.
 
-    ids : (1, n_tokens); prefix : tokens up to the last one of the picture, the same for every instruction
-    instruction : (n_tokens - prefix,) True for the tokens of the instruction itself, without the template around it
+    ids : (n_tokens,); prefix : tokens up to the last one of the picture, the same for every instruction
+    instruction : (n_tokens,) True for the tokens of the instruction itself, without the template around it
     """
 
     ids: torch.Tensor
     prefix: int
     instruction: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Pictures as a language model gets them.
+
+    tokens : one (n_tokens, n_dims) a picture
+    pooled : states of the vision tower and the connector, {pooling: float32 array (n, n_layers, n_dims)}
+    """
+
+    tokens: list
+    pooled: dict = field(default_factory=dict)
 
 
 class PicturePrefix(Adapter):
@@ -49,33 +66,50 @@ class PicturePrefix(Adapter):
         )
         self.layers = ("embeddings", *(f"layer {i + 1}" for i in range(text.num_hidden_layers)))
 
-    def _prompt(self, image, text, max_new_tokens):
-        """The instruction in the model's template behind one picture."""
+    @property
+    def _decoder(self):
+        """The language model without its head."""
+        return self.net.get_decoder()
+
+    def _see(self, images, poolings):
+        """What the language model gets of pictures, and the poolings of what comes before it: `Seen`."""
+        raise NotImplementedError
+
+    # Prompts ------------------------------------------------------------------------------------------------
+
+    def _prompt(self, text, n_picture, max_new_tokens):
+        """The instruction in the model's template behind a picture of so many tokens."""
         text = self._plain(text)
-        written = self._written(text)
-        bos = self.tokenizer.bos_token
-        special = {"add_special_tokens": not (bos and written.startswith(bos))}
-        ids = self.processor(images=[image], text=[written], return_tensors="pt", **special)["input_ids"]
-        pictured = (ids[0] == self.processor.image_token_id).nonzero()[:, 0]
-        mark = self.processor.image_token
-        whole = written.replace(mark, mark * len(pictured))
-        spans = self.tokenizer(whole, return_offsets_mapping=True, **special)["offset_mapping"]
-        start = whole.rindex(text)
-        inside = torch.tensor([a < start + len(text) and b > start and b > a for a, b in spans])
-        prefix = int(pictured[-1]) + 1
-        if inside[:prefix].any() or not inside.any():
+        ids, inside = self._tokens(text, n_picture)
+        ids, inside = torch.tensor(ids, device=self.device), torch.tensor(inside, device=self.device)
+        prefix = int((ids == self.net.config.image_token_id).nonzero()[-1]) + 1
+        if text and (inside[:prefix].any() or not inside.any()):
             raise ValueError(f"{self.model.name} reads nothing of the instruction {text!r}; try other words")
         longest = self.net.config.get_text_config().max_position_embeddings
-        if ids.shape[1] + max_new_tokens > longest:
+        if len(ids) + max_new_tokens > longest:
             raise ValueError(
-                f"{ids.shape[1]} tokens of picture and instruction and {max_new_tokens} of answer are more than "
+                f"{len(ids)} tokens of picture and instruction and {max_new_tokens} of answer are more than "
                 f"{self.model.name} can hold ({longest}); shorten the instruction"
             )
-        return Prompt(ids.to(self.device), prefix, inside[prefix:].to(self.device))
+        return Prompt(ids, prefix, inside)
+
+    def _tokens(self, text, n_picture):
+        """Token ids of the whole prompt, and which of them are the instruction's own."""
+        written = self._written(text)
+        bos, mark = self.tokenizer.bos_token, self.processor.image_token
+        special = {"add_special_tokens": not (bos and written.startswith(bos))}
+        whole = written.replace(mark, mark * n_picture)
+        return self._spans(whole, whole.rindex(text), len(text), **special)
+
+    def _spans(self, whole, start, length, **special):
+        """Token ids of a text, and which of them cover a part of it."""
+        told = self.tokenizer(whole, return_offsets_mapping=True, **special)
+        end = start + length
+        return told["input_ids"], [a < end and b > start and b > a for a, b in told["offset_mapping"]]
 
     def _plain(self, text):
         text = text.strip()
-        for mark in {*self.tokenizer.all_special_tokens, self.processor.image_token}:
+        for mark in {*self.tokenizer.all_special_tokens, str(self.processor.image_token)}:
             if mark in text:
                 raise ValueError(f"the instruction contains {mark!r}, a mark of {self.model.name}; leave it out")
         return text
@@ -86,77 +120,150 @@ class PicturePrefix(Adapter):
         content = [{"type": "image"}, {"type": "text", "text": text}]
         return self.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
 
-    def _pixels(self, images):
-        pixels = self.processor.image_processor(images, return_tensors="pt")["pixel_values"]
-        return pixels.to(self.device, self.net.dtype)
-
     def _text(self, ids):
         return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
 
-    def _answer(self, image, text, stream, max_new_tokens):
-        prompt = self._prompt(image, text, max_new_tokens)
-        self.net.generate(
-            input_ids=prompt.ids,
-            attention_mask=torch.ones_like(prompt.ids),
-            pixel_values=self._pixels([image]),
-            max_new_tokens=max_new_tokens,
-            streamer=Pieces(stream, self._text),
-            stopping_criteria=[lambda ids, scores: torch.full((len(ids),), stream.stopped, device=ids.device)],
+    # The language model -------------------------------------------------------------------------------------
+
+    def _embed(self, ids):
+        return self.net.get_input_embeddings()(ids)
+
+    def _predict(self, final):
+        return self.net.get_output_embeddings()(final).argmax(-1)
+
+    def _forward(self, embeds, mask, positions, cache, states=True):
+        """One pass of the language model: states of every layer, if wanted, and the final ones."""
+        seen = self._decoder(
+            inputs_embeds=embeds,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            output_hidden_states=states,
+            use_cache=True,
         )
+        return seen.hidden_states if states else (), seen.last_hidden_state
+
+    def _filled(self, ids, tokens):
+        """Embeddings (n, n_tokens, n_dims) of the same ids for n pictures, with each one's tokens in their places."""
+        embeds = self._embed(ids).expand(len(tokens), -1, -1).clone()
+        embeds[:, ids == self.net.config.image_token_id] = tokens.to(embeds.dtype)
+        return embeds
+
+    def _places(self, n, first, last):
+        return torch.arange(first, last, device=self.device).expand(n, -1)
+
+    def _answer(self, image, text, stream, max_new_tokens):
+        tokens = torch.stack(self._see([image], ()).tokens)
+        prompt = self._prompt(text, tokens.shape[1], max_new_tokens)
+        n, pieces = len(prompt.ids), Pieces(stream, self._text)
+
+        def emit(token):
+            pieces.put(token)
+            return stream.stopped
+
+        cache = roomy_cache(self.net.config.get_text_config())
+        grown = Branches(partial(self._forward, states=False), cache, 1, self.device, single=True)
+        places = self._places(1, 0, n)
+        _, final = grown.feed(self._filled(prompt.ids, tokens), torch.full_like(places, ALL), places)
+        pieces.put(prompt.ids)
+        first = self._predict(final[:, -1:])
+        grown.answer(first, places[:, -1:] + 1, self._embed, self._predict, self.ends, max_new_tokens, emit=emit)
+        pieces.end()
 
     def _batch(self, images, texts, poolings, max_new_tokens):
-        prompts = [self._prompt(images[0], text, max_new_tokens) for text in texts]
-        ids, prefix = prompts[0].ids[:, : prompts[0].prefix], prompts[0].prefix
-        cache = DynamicCache(config=self.net.config.get_text_config())
-        seen = self.net(
-            input_ids=ids.expand(len(images), -1),
-            pixel_values=self._pixels(images),
-            past_key_values=cache,
-            output_hidden_states=True,
-            logits_to_keep=1,
-        )
-        pictured = (ids == self.processor.image_token_id).float().expand(len(images), -1)
-        shared = _pooled(seen.hidden_states, {"mean_image": pictured}) if "mean_image" in poolings else {}
-        del seen
-        for text, prompt in zip(texts, prompts):
-            new, states, weights = self._one(prompt, cache, len(images), max_new_tokens)
-            pooled = shared | _pooled(states, {p: w for p, w in weights.items() if p in poolings})
-            yield text, [self._text(row) for row in new], pooled
-            cache.crop(prefix - cache.get_seq_length())
+        seen = self._see(images, poolings)
+        found = self._answered(seen.tokens, texts, poolings, max_new_tokens)
+        for text, (answers, pooled) in found.items():
+            yield text, answers, pooled | seen.pooled
 
-    def _one(self, prompt, cache, n, max_new_tokens):
-        """Answer one instruction on a cache of n pictures, then take every layer's states in one pass.
+    def _answered(self, tokens, texts, poolings, max_new_tokens):
+        """{text: (answers, states of the language model)}; pictures of as many tokens share their batches."""
+        counts, groups = np.array([len(picture) for picture in tokens]), []
+        for count in np.unique(counts):
+            rows = np.flatnonzero(counts == count)
+            group = torch.stack([tokens[row] for row in rows])
+            groups.append((rows, self._group(group, texts, poolings, max_new_tokens)))
+        order = np.argsort(np.concatenate([rows for rows, _ in groups]))
+        return {text: _merged([found[text] for _, found in groups], order) for text in texts}
 
-        Returns new tokens (n, n_new), states (n, n_suffix + n_new, n_dims) of each layer, and the tokens' weights.
-        """
-        ids = prompt.ids.expand(n, -1)
-        mask = torch.ones_like(ids)
-        ids = self.net.generate(ids, attention_mask=mask, past_key_values=cache, max_new_tokens=max_new_tokens)
-        cache.crop(prompt.prefix - cache.get_seq_length())
-        ids = ids[:, prompt.prefix :]
-        seen = self.net(input_ids=ids, past_key_values=cache, output_hidden_states=True, logits_to_keep=1)
-        new = ids[:, len(prompt.instruction) :]
-        return new, seen.hidden_states, self._token_weights(prompt, new)
+    def _group(self, tokens, texts, poolings, max_new_tokens):
+        """The same for pictures (n, n_tokens, n_dims) of as many tokens: prefix once, then the instructions."""
+        n, config = len(tokens), self.net.config.get_text_config()
+        prompts = [self._prompt(text, tokens.shape[1], max_new_tokens) for text in texts]
+        ids = prompts[0].ids[: prompts[0].prefix]
+        cache, wanted = roomy_cache(config), "mean_image" in poolings
+        states, _ = self._forward(self._filled(ids, tokens), None, self._places(n, 0, len(ids)), cache, wanted)
+        pictured = (ids == self.net.config.image_token_id).float()[None]
+        shared = {"mean_image": _mixed(states, pictured)[:, 0].cpu().numpy()} if wanted else {}
+        del states
+        found = {}
+        for start in range(0, len(texts), TOGETHER):
+            several, last = slice(start, start + TOGETHER), start + TOGETHER >= len(texts)
+            own = cache if last else roomy_cache(config, cache)
+            answers, pooled = self._grown(prompts[several], own, n, poolings, max_new_tokens)
+            for i, text in enumerate(texts[several]):
+                states = {name: values[:, i].cpu().numpy() for name, values in pooled.items()}
+                found[text] = [self._text(row[i]) for row in answers], states | shared
+        return found
 
-    def _token_weights(self, prompt, new):
-        """Which tokens after the picture each pooling takes: {pooling: (n, n_suffix + n_new) of 0 or 1}."""
-        n_suffix = len(prompt.instruction)
-        last, instruction, generated = torch.zeros(3, len(new), n_suffix + new.shape[1], device=self.device)
-        last[:, n_suffix - 1] = 1
-        instruction[:, :n_suffix] = prompt.instruction.float()
-        generated[:, n_suffix:] = torch.isin(new, self.ends).cumsum(1) == 0
-        generated = torch.where(generated.any(1, keepdim=True), generated, last)
-        return {"mean_generated": generated, "last_prompt": last, "mean_instruction": instruction}
+    def _grown(self, prompts, cache, n, poolings, max_new_tokens):
+        """Answers to several prompts on the cache of n pictures, and {pooling: (n, n_prompts, n_layers, n_dims)}."""
+        prefix, single = prompts[0].prefix, len(prompts) == 1
+        wanted = {"mean_generated", "last_prompt", "mean_instruction"} & set(poolings)
+        grown = Branches(partial(self._forward, states=bool(wanted)), cache, n, self.device, single)
+        ids = torch.cat([prompt.ids[prefix:] for prompt in prompts])
+        lengths = [len(prompt.ids) - prefix for prompt in prompts]
+        branch = torch.repeat_interleave(torch.arange(len(prompts)), torch.tensor(lengths)).to(self.device)
+        places = torch.cat([torch.arange(prefix, prefix + k) for k in lengths]).to(self.device)
+        states, final = grown.feed(self._embed(ids).expand(n, -1, -1), branch.expand(n, -1), places.expand(n, -1))
+        ends = torch.tensor(lengths, device=self.device).cumsum(0)
+        pooled, sums = {}, None
+        if wanted:
+            last = torch.nn.functional.one_hot(ends - 1, len(ids)).float()
+            sums = Means(_mixed(states, last))
+            pooled["last_prompt"] = sums.otherwise
+        if "mean_instruction" in wanted:
+            inside = torch.cat([prompt.instruction[prefix:] for prompt in prompts])
+            own = branch == torch.arange(len(prompts), device=self.device)[:, None]
+            pooled["mean_instruction"] = _mixed(states, (own & inside).float())
+        del states
+        first, start = self._predict(final[:, ends - 1]), (places[ends - 1] + 1).expand(n, -1)
+        take = sums.take if "mean_generated" in wanted else None
+        answers = grown.answer(first, start, self._embed, self._predict, self.ends, max_new_tokens, take)
+        if take:
+            pooled["mean_generated"] = sums.means()
+        return answers, {pooling: pooled[pooling] for pooling in poolings if pooling in pooled}
 
 
-def _pooled(states, weights):
-    """Weighted means over tokens in float32: {pooling: array (n, n_layers, n_dims)}.
+class Means:
+    """Running means of states over the tokens of every row's branches: (n, n_branches, n_layers, n_dims)."""
 
-    states : n_layers of (n, n_tokens, n_dims); weights : {pooling: (n, n_tokens)}
+    def __init__(self, otherwise):
+        """otherwise : the states of branches without a token."""
+        self.otherwise, self.sums = otherwise, torch.zeros_like(otherwise)
+        self.counts = torch.zeros_like(otherwise[:, :, 0, 0])
+
+    def take(self, states, rows, branches):
+        """states : n_layers of (n_tokens, n_dims)."""
+        self.sums[rows, branches] += torch.stack(states, 1).float()
+        self.counts[rows, branches] += 1
+
+    def means(self):
+        counts = self.counts[:, :, None, None]
+        return torch.where(counts > 0, self.sums / counts.clamp(min=1), self.otherwise)
+
+
+def _mixed(states, weights):
+    """Weighted means over tokens in float32: (n, n_weights, n_layers, n_dims).
+
+    states : n_layers of (n, n_tokens, n_dims); weights : (n_weights, n_tokens)
     """
-    if not weights:
-        return {}
-    mix = torch.stack(list(weights.values()), 1)
-    mix = mix / mix.sum(-1, keepdim=True)
-    pooled = torch.stack([mix @ layer.float() for layer in states], 2).cpu().numpy()
-    return {name: pooled[:, i] for i, name in enumerate(weights)}
+    mix = weights / weights.sum(-1, keepdim=True)
+    return torch.stack([mix @ layer.float() for layer in states], 2)
+
+
+def _merged(parts, order):
+    """(answers, {pooling: array}) of several groups of pictures as one, in the pictures' order."""
+    answers = [answer for some, _ in parts for answer in some]
+    pooled = {name: np.concatenate([states[name] for _, states in parts])[order] for name in parts[0][1]}
+    return [answers[i] for i in order], pooled

@@ -38,10 +38,14 @@ class Family:
     regions: bool = False
 
 
+ANSWERED = ("mean_generated", "last_prompt", "mean_instruction", "mean_image")  # of the language model
+BEFORE = ("vision_mean", "vision_cls", "connector_mean")  # of the vision tower and the connector
+QWEN = Family(
+    "multimodal", True, (*ANSWERED, "vision_mean", "connector_mean"), ("mean_image", "vision_mean", "connector_mean")
+)
 FAMILIES = {
-    "llava:Llava": Family(
-        "multimodal", True, ("mean_generated", "last_prompt", "mean_instruction", "mean_image"), ("mean_image",)
-    ),
+    "llava:Llava": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
+    "llava:LlavaNext": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "vit:Vit": Family("vision", False, ("mean_patches", "cls"), ("mean_patches", "cls")),
     "vit:VitBackbone": Family("vision", False, ("mean_patches", "cls"), ("mean_patches", "cls")),
     "clip:Clip": Family(
@@ -59,6 +63,9 @@ FAMILIES = {
         "language", True, ("mean_instruction", "last_prompt"), text_poolings=("mean_instruction", "last_prompt")
     ),
     "pixels:Pixels": Family("vision", False, ("pixels",), ("pixels",)),
+    "endpoint:Endpoint": Family("multimodal", True, ()),
+    "qwen:Qwen": QWEN,
+    "qwen:Qwen3": QWEN,
     "bridgetower:BridgeTower": Family(
         "multimodal",
         False,
@@ -188,6 +195,28 @@ _ROWS = (
         note="LLaVA 1.5 with Vicuna 13B",
     ),
     Model(
+        "llava-next-mistral-7b",
+        "llava:LlavaNext",
+        "llava-hf/llava-v1.6-mistral-7b-hf",
+        tuned=True,
+        parameters=7_566_747_648,
+        licence="Apache 2.0",
+        dtype="bfloat16",
+        size="15 GB",
+        note="LLaVA-NeXT (1.6): up to four more tiles of a picture, Mistral 7B",
+    ),
+    Model(
+        "llava-next-vicuna-7b",
+        "llava:LlavaNext",
+        "llava-hf/llava-v1.6-vicuna-7b-hf",
+        tuned=True,
+        parameters=7_063_427_072,
+        licence="Llama 2",
+        dtype="bfloat16",
+        size="14 GB",
+        note="LLaVA-NeXT (1.6) with Vicuna 7B, as LLaVA 1.5 has",
+    ),
+    Model(
         "llava-demo",
         "llava:Llava",
         SHIPPED / "llava-demo",
@@ -232,7 +261,7 @@ _ROWS = (
         "language:Bert",
         "google-bert/bert-base-uncased",
         parameters=109_482_240,
-        licence="Apache-2.0",
+        licence="Apache 2.0",
         size="440 MB",
         note="BERT base, uncased, text only",
     ),
@@ -259,7 +288,7 @@ _ROWS = (
         "vit:VitBackbone",
         "google/vit-huge-patch14-224-in21k",
         parameters=630_764_800,
-        licence="Apache-2.0",
+        licence="Apache 2.0",
         size="2.5 GB",
         note="ViT-H/14 trained on ImageNet-21k",
     ),
@@ -278,10 +307,43 @@ _ROWS = (
         note="a small ViT that classifies what is in the demo's scenes; it sees no instruction",
     ),
     Model(
+        "qwen2.5-vl-7b",
+        "qwen:Qwen",
+        "Qwen/Qwen2.5-VL-7B-Instruct",
+        tuned=True,
+        parameters=8_292_166_656,
+        licence="Apache 2.0",
+        dtype="bfloat16",
+        size="17 GB",
+        note="Qwen2.5-VL: a tower for pictures of any shape, Qwen2.5 7B",
+    ),
+    Model(
+        "qwen2.5-vl-3b",
+        "qwen:Qwen",
+        "Qwen/Qwen2.5-VL-3B-Instruct",
+        tuned=True,
+        parameters=3_754_622_976,
+        licence="Qwen Research",
+        dtype="bfloat16",
+        size="8 GB",
+        note="Qwen2.5-VL with Qwen2.5 3B",
+    ),
+    Model(
+        "qwen3-vl-8b",
+        "qwen:Qwen3",
+        "Qwen/Qwen3-VL-8B-Instruct",
+        tuned=True,
+        parameters=8_767_123_696,
+        licence="Apache 2.0",
+        dtype="bfloat16",
+        size="18 GB",
+        note="Qwen3-VL: its tower's features enter several layers of Qwen3 8B",
+    ),
+    Model(
         "bridgetower-base",
         "bridgetower:BridgeTower",
         "BridgeTower/bridgetower-base",
-        parameters=333_000_000,
+        parameters=326_347_008,
         licence="MIT",
         size="1.3 GB",
         note="BridgeTower: image and text towers, bridged to six cross-modal layers",
@@ -290,7 +352,7 @@ _ROWS = (
         "lxmert-base",
         "lxmert:Lxmert",
         "unc-nlp/lxmert-base-uncased",
-        parameters=207_930_624,
+        parameters=207_936_768,
         licence="Apache 2.0",
         size="0.9 GB",
         note="LXMERT: language, region and cross-modal layers, on region features from files or a ResNet-101 grid",
@@ -299,11 +361,18 @@ _ROWS = (
         "visualbert-vqa",
         "visualbert:VisualBert",
         "uclanlp/visualbert-vqa-coco-pre",
-        parameters=111_850_752,
+        parameters=111_450_624,
         licence="Apache 2.0",
         size="0.5 GB",
         note="VisualBERT: words and regions in one BERT, on region features from files or a ResNet-101 grid",
     ),
 )
+ENDPOINT = Model(
+    "endpoint",
+    "endpoint:Endpoint",
+    "",
+    licence="the server's",
+    note="a model behind an OpenAI-compatible server; it answers on the live page and has no states",
+)  # in no list but that of the models of this machine, and only where its address is set
 MODELS = {model.name: model for model in _ROWS}
 MODELS["llava-demo-random"] = controlled(MODELS["llava-demo"], "random")  # the demo's results hold it
