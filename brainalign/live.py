@@ -62,7 +62,7 @@ class Resident:
 
 def choices():
     """The models that answer in words: {name: what keeps it from loading here and what to do, "" if nothing}."""
-    return {name: models.missing(name) for name, model in models.MODELS.items() if model.answers}
+    return models.answering()
 
 
 def resident(name):

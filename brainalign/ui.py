@@ -108,7 +108,7 @@ def page_store():
 
 def answering_models():
     """Models that answer in words, by name: what keeps each from loading on this machine, "" if nothing."""
-    return {name: live.models.missing(name) for name, model in live.models.MODELS.items() if model.answers}
+    return live.choices()
 
 
 # --- Header ---

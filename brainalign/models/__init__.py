@@ -7,17 +7,30 @@
 from difflib import get_close_matches
 from importlib import import_module
 
-from brainalign.models import checkpoint, regions, table
+from brainalign.models import checkpoint, endpoint, regions, table
 from brainalign.models.checkpoint import ModelError
 from brainalign.models.table import CONTROLS, MODELS, Model
 
-__all__ = ["CONTROLS", "MODELS", "Model", "ModelError", "available", "find", "identity", "load", "missing"]
+__all__ = ["CONTROLS", "MODELS", "Model", "ModelError"]
+__all__ += ["answering", "available", "find", "here", "identity", "load", "missing"]
+
+
+def here():
+    """All rows of the table by name, and that of a server's model where its address is set."""
+    return MODELS | ({table.ENDPOINT.name: table.ENDPOINT} if endpoint.address() else {})
+
+
+def answering():
+    """The models that answer in words: {name: what keeps it from loading here and what to do, "" if nothing}."""
+    return {name: missing(name) for name, model in here().items() if model.answers}
 
 
 def find(name):
     """The table's row of a model or of a control."""
-    if name in MODELS:
-        return MODELS[name]
+    if name in here():
+        return here()[name]
+    if name == table.ENDPOINT.name:
+        raise ValueError(f"no server is set; export {endpoint.ADDRESS}=http://localhost:8000/v1 or where it is")
     for control in CONTROLS:
         of = str(name).removesuffix(f"-{control}")
         if of != name and of in MODELS:
@@ -38,12 +51,12 @@ def available(name):
     return not missing(name)
 
 
-def identity(name):
+def identity(name, dtype=None):
     """What `load` would load, without loading it: checkpoint, revision (hub commit or content hash), dtype, and
     the control if it is one."""
     model = find(name)
     place = checkpoint.source(model)
-    found = checkpoint.describe(model, place, model.dtype)
+    found = checkpoint.describe(model, place, dtype or model.dtype)
     return found | ({"regions": regions.described(place)} if model.family.regions else {})
 
 
