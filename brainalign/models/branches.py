@@ -48,7 +48,7 @@ class Roomy(DynamicLayer):
 
 def roomy_cache(config, prefix=None):
     """An empty cache for a language model, or one that goes on from the tokens of another, which stays as it is."""
-    cache = Cache(layers=[Roomy() for _ in range(config.num_hidden_layers)])
+    cache = Cache(layers=[Roomy() for _ in (prefix.layers if prefix else range(config.num_hidden_layers))])
     for layer, seen in zip(cache.layers, prefix.layers if prefix else ()):
         layer.update(seen.keys, seen.values)
     return cache

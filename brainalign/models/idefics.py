@@ -1,0 +1,81 @@
+"""IDEFICS: a language model looks at a picture from between its layers, through cross-attention to a perceiver."""
+
+import torch
+from transformers import IdeficsForVisionText2Text, IdeficsProcessor
+
+from brainalign.models.branches import Roomy
+from brainalign.models.prefix import PicturePrefix, Seen
+
+
+class Idefics(PicturePrefix):
+    """IDEFICS with a perceiver, such as IDEFICS-9b-instruct. Beside its language model's poolings:
+
+    vision_mean, vision_cls : patches and class token of the vision tower after each block
+    connector_mean : what the perceiver makes of them, the same for every instruction
+
+    The prompt has one mark for the picture. It and all tokens after it attend to the perceiver's tokens; mean_image is
+    the mark's state. The tokens travel as a further layer of the cache, so that they leave it with their row.
+    """
+
+    net_class, processor_class = IdeficsForVisionText2Text, IdeficsProcessor
+    poolings = (*PicturePrefix.poolings, "vision_mean", "vision_cls", "connector_mean")
+    fixed_poolings = ("mean_image", "vision_mean", "vision_cls", "connector_mean")
+    template = "<s>User:<fake_token_around_image><image><fake_token_around_image>{text}<end_of_utterance>\nAssistant:"
+
+    def _load(self):
+        super()._load()
+        id_of = self.tokenizer.convert_tokens_to_ids
+        self.processor.image_token, self.net.config.image_token_id = "<image>", id_of("<image>")
+        self.ends = torch.cat([self.ends, self.ends.new_tensor([id_of("<end_of_utterance>")])]).unique()
+        self.never = torch.tensor(id_of(["<image>", "<fake_token_around_image>"]), device=self.device)
+
+    def layer_names(self, pooling):
+        if pooling == "connector_mean":
+            return ("perceiver",)
+        if pooling.startswith("vision_"):
+            return ("embeddings", *(f"layer {i + 1}" for i in range(self.net.config.vision_config.num_hidden_layers)))
+        return self.layers
+
+    def _see(self, images, poolings):
+        pixels = self.processor.image_processor(images, return_tensors="pt").to(self.device, self.net.dtype)
+        tower = self.net.model.vision_model
+        states, pooled = tower.pre_layrnorm(tower.embeddings(pixels)), {"vision_mean": [], "vision_cls": []}
+        for layer in (*tower.encoder.layers, None):
+            pooled["vision_mean"].append(states[:, 1:].float().mean(1))
+            pooled["vision_cls"].append(states[:, 0].float())
+            states = layer(states, None) if layer else states
+        tokens = self.net.model.perceiver_resampler(states)
+        pooled["connector_mean"] = [tokens.float().mean(1)]
+        return Seen(list(tokens), {p: torch.stack(pooled[p], 1).cpu().numpy() for p in poolings if p in pooled})
+
+    def _written(self, text):
+        return self.template.format(text=text)
+
+    def _prompt(self, text, n_picture, max_new_tokens):
+        prompt = super()._prompt(text, 1, max_new_tokens)
+        self.start = prompt.prefix - 1
+        return prompt
+
+    def _filled(self, ids, tokens):
+        self.shown = tokens  # to the pass that follows
+        return self._embed(ids).expand(len(tokens), -1, -1)
+
+    def _forward(self, embeds, mask, positions, cache, states=True):
+        if not cache.get_seq_length():
+            cache.layers.append(Roomy())
+            cache.layers[-1].update(self.shown[:, None], self.shown[:, None])
+        seen = self.net.model(
+            inputs_embeds=embeds,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            perceiver_embeddings=cache.layers[-1].keys,
+            image_attention_mask=(positions >= self.start)[..., None],
+            output_hidden_states=states,
+            use_cache=True,
+        )
+        return seen.hidden_states if states else (), seen.last_hidden_state
+
+    def _predict(self, final):
+        """The likeliest next token that is not a mark of a picture."""
+        return self.net.get_output_embeddings()(final).index_fill(-1, self.never, -torch.inf).argmax(-1)

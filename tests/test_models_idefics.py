@@ -1,0 +1,133 @@
+"""IDEFICS with tiny random weights, held against transformers' own processor and generate."""
+
+import pytest
+import torch
+from family_checks import CHECKS, Family, close, states_are_those_of
+from tiny_text import liven, tokenizer
+
+from brainalign import models
+from brainalign.demo import drawing, language, scenes
+from brainalign.models import prefix
+
+ASKED = ("What is in this image?", "How many animals are there in the image?")
+NAME = "idefics-9b-instruct"
+MARKS = ("<fake_token_around_image>", "<end_of_utterance>")
+END = language.vocabulary()["▁Orange"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    from transformers import IdeficsConfig, IdeficsForVisionText2Text, IdeficsImageProcessorPil, IdeficsProcessor
+
+    made, words = tmp_path_factory.mktemp("models"), tokenizer(MARKS, bos_token="<s>", eos_token="</s>")
+    config = IdeficsConfig(
+        vocab_size=len(words) - 3,
+        additional_vocab_size=3,  # as the published one has for its marks
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        max_position_embeddings=200,
+        alpha_initializer="ones",  # gates that start at 0 would hide the picture
+        cross_layer_interval=2,
+        qk_layer_norms=True,
+        use_resampler=True,
+        vision_config={"embed_dim": 48, "image_size": 56, "intermediate_size": 64, "num_hidden_layers": 3}
+        | {"patch_size": 14, "num_attention_heads": 4},
+        perceiver_config={"use_resampler": True, "resampler_n_latents": 5, "resampler_depth": 2}
+        | {"resampler_n_heads": 2, "resampler_head_dim": 16, "qk_layer_norms_perceiver": True},
+        pad_token_id=words.pad_token_id,
+    )
+    torch.manual_seed(2)
+    net = liven(IdeficsForVisionText2Text(config).eval())
+    net.generation_config.update(eos_token_id=END, pad_token_id=words.pad_token_id)
+    net.save_pretrained(made / NAME)
+    IdeficsProcessor(IdeficsImageProcessorPil(image_size=56), words).save_pretrained(made / NAME)
+    return made
+
+
+@pytest.fixture(scope="module")
+def family(folder):
+    pictures = [drawing.render(scenes.scene(i)) for i in range(4)]
+    pictures[1] = pictures[1][:300]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRAINALIGN_MODELS", str(folder))
+        return Family(models.load(NAME, device="cpu", dtype="float32"), pictures, ASKED)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_family(check, family, tmp_path):
+    check(family, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def reference(family):
+    """Answer and states by transformers' own processor call and generate, from the picture's pixels on."""
+    adapter, length, recorded = family.adapter, family.length, {}
+    id_of = adapter.tokenizer.convert_tokens_to_ids
+    tower, perceiver = adapter.net.model.vision_model, adapter.net.model.perceiver_resampler
+
+    def keep(name):
+        return lambda module, args, out: recorded.setdefault(name, out)
+
+    @torch.inference_mode()
+    def states(picture, text):
+        said = ["User:", picture, f"{text}<end_of_utterance>", "\nAssistant:"]
+        inputs = adapter.processor(text=[said], add_end_of_utterance_token=False, return_tensors="pt")
+        ids = inputs["input_ids"][0]
+        recorded.clear()
+        hooks = [layer.register_forward_hook(keep(i + 1)) for i, layer in enumerate(tower.encoder.layers)]
+        hooks += [tower.pre_layrnorm.register_forward_hook(keep(0)), perceiver.register_forward_hook(keep("tokens"))]
+        out = adapter.net.generate(
+            **inputs,
+            max_new_tokens=length + 1,
+            eos_token_id=9999,
+            bad_words_ids=[[id_of("<image>")], [id_of("<fake_token_around_image>")]],
+            do_sample=False,
+            output_hidden_states=True,
+            return_dict_in_generate=True,
+        )
+        for hook in hooks:
+            hook.remove()
+        new = out.sequences[0, len(ids) :][:length].tolist()
+        n = next((i for i, token in enumerate(new) if token in (END, id_of("<end_of_utterance>"))), length)
+        prompt = torch.stack(out.hidden_states[0])[:, 0]
+        after = (ids == id_of("<fake_token_around_image>")).nonzero()[-1, 0] + 1
+        end = (ids == id_of("<end_of_utterance>")).nonzero()[0, 0]
+        steps = [torch.stack(step)[:, 0, 0] for step in out.hidden_states[1 : n + 1]]
+        seen = torch.stack([recorded[i][0] for i in range(len(tower.encoder.layers) + 1)])
+        return adapter.tokenizer.decode(new[: n + 1], skip_special_tokens=True).strip(), {
+            "mean_generated": torch.stack(steps).mean(0) if steps else prompt[:, -1],
+            "last_prompt": prompt[:, -1],
+            "mean_instruction": prompt[:, after:end].mean(1),
+            "mean_image": prompt[:, ids == id_of("<image>")][:, 0],
+            "vision_mean": seen[:, 1:].mean(1),
+            "vision_cls": seen[:, 0],
+            "connector_mean": recorded["tokens"][0].mean(0)[None],
+        }
+
+    return states
+
+
+def test_states_are_those_of_generate(family, reference):
+    states_are_those_of(reference, family)
+
+
+def test_the_picture_stays_in_view_of_many_instructions(family, monkeypatch):
+    """More instructions than are answered at once go on from a copy of the picture's cache."""
+    monkeypatch.setattr(prefix, "TOGETHER", 1)
+    found = family.states_many(family.pictures, family.texts)
+    for text in family.texts:
+        assert found[text][0] == family.pooled[text][0]
+        for pooling, states in found[text][1].items():
+            close(states, family.pooled[text][1][pooling])
+
+
+def test_an_answer_ends_with_the_utterance_and_has_no_pictures(family, monkeypatch):
+    adapter = family.adapter
+    mark, end = adapter.tokenizer.convert_tokens_to_ids(list(MARKS))
+    assert sorted(adapter.ends.tolist()) == sorted([END, end])
+    logits = torch.zeros(1, 1, len(adapter.tokenizer))
+    logits[..., mark], logits[..., language.IMAGE], logits[..., 7] = 3, 2, 1
+    monkeypatch.setattr(adapter.net.lm_head, "forward", lambda final: logits)
+    assert adapter._predict(torch.zeros(1, 1, 64)) == 7
