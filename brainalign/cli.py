@@ -115,6 +115,16 @@ def ask(image, instruction, model, as_json):
     click.echo(json.dumps(answer, indent=2) if as_json else answer["answer"])
 
 
+@main.command("models", epilog=_example("brainalign models", "brainalign models --json"))
+@as_json
+def models_(as_json):
+    """List the models: what each is, what it needs, and whether its files are on this machine."""
+    from brainalign.models import listing
+
+    found = listing.listing()
+    click.echo(json.dumps(found, indent=2) if as_json else listing.as_text(found))
+
+
 @main.command("demo-score", epilog=_example("brainalign demo-score --n 500 --seed 4242 --json"))
 @click.option("--n", default=500, show_default=True, help="How many scenes.")
 @click.option("--seed", default=4242, show_default=True, help="Seed of the scenes.")

@@ -1,12 +1,16 @@
 """The table of models: rows that hold together, names of controls, suggestions, and what is present here."""
 
 import inspect
+import json
 from importlib import import_module
+from math import prod
 
 import pytest
+from click.testing import CliRunner
 
 from brainalign import models
-from brainalign.models import table
+from brainalign.cli import main
+from brainalign.models import checkpoint, table
 
 ROWS = [*models.MODELS.values(), table.ENDPOINT]
 
@@ -76,3 +80,73 @@ def test_identities_tell_controls_apart():
         "revision": models.identity("llava-demo-random")["revision"],
         "dtype": "float32",
     }
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if isinstance(row.checkpoint, checkpoint.Path)], ids=lambda row: row.name
+)
+def test_shipped_models_have_as_many_parameters_as_told(row):
+    from safetensors import safe_open
+
+    held = 0
+    with safe_open(row.checkpoint / "model.safetensors", "np") as file:
+        for name in file.keys():  # noqa: SIM118
+            held += prod(file.get_slice(name).get_shape())
+    assert row.parameters == pytest.approx(held, rel=0.02)
+
+
+# What is on this machine ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A machine with one good model, one damaged, and nothing else but what ships."""
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    monkeypatch.setattr(checkpoint, "_cached", lambda hub_id: None)
+    for name, header in (("llava-1.5-7b-hf", 8), ("bert-base", 999)):
+        text = json.dumps({"w": {"dtype": "F32", "shape": [header // 4], "data_offsets": [0, header]}}).encode()
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+        (tmp_path / name / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + b"12345678")
+    return tmp_path
+
+
+def shown(*args):
+    done = CliRunner().invoke(main, ["models", *args])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_the_command_tells_what_is_here(machine):
+    found = {entry["name"]: entry for entry in json.loads(shown("--json"))}
+    assert list(found) == list(models.MODELS)
+    states = {name: entry["state"] for name, entry in found.items()}
+    here = {name for name, state in states.items() if state == "present"}
+    shipped = {name for name, row in models.MODELS.items() if not isinstance(row.checkpoint, str)}
+    assert here == shipped | {"llava-1.5-7b", "pixels"}
+    assert [name for name, state in states.items() if state == "incomplete"] == ["bert-base"]
+    assert "bytes, expected" in found["bert-base"]["todo"]
+    assert found["vit-h"]["command"] == (
+        f"hf download google/vit-huge-patch14-224-in21k --local-dir {machine}/vit-huge-patch14-224-in21k"
+    )
+    assert found["llava-1.5-7b"]["memory"]["bfloat16"] == pytest.approx(14.1e9, rel=0.01)
+
+
+def test_the_table_fits_a_hundred_columns(machine, monkeypatch):
+    monkeypatch.delenv("BRAINALIGN_MODELS")
+    lines = shown().splitlines()
+    assert max(map(len, lines)) <= 100
+    where = next(i for i, line in enumerate(lines) if line.startswith("  vit-h "))
+    assert lines[where].split() == ["vit-h", "vision", "-", "-", "631", "M", "2.5", "GB", "Apache", "2.0"]
+    assert lines[where + 1].startswith("    hf download google/vit-huge-patch14-224-in21k --local-dir ~/models/")
+    gated = next(i for i, line in enumerate(lines) if line.startswith("  llama-2-7b "))
+    assert "accept its terms first: https://huggingface.co/meta-llama/Llama-2-7b-hf" in lines[gated + 1]
+    assert any(line.startswith("  <name>-shuffled ") for line in lines)
+
+
+def test_a_fault_is_told_below_the_model(machine):
+    lines = shown().splitlines()
+    start = lines.index("Incomplete on this machine")
+    assert lines[start + 2].startswith("  bert-base ")
+    assert lines[start + 3].startswith("    ")
+    assert "bytes, expected" in " ".join(lines[start + 3 : start + 7])

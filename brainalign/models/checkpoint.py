@@ -186,14 +186,26 @@ def _caused_by(error, name):
     return False
 
 
+def state(model):
+    """Whether a model's files are on this machine: "present", "incomplete" or "not downloaded"."""
+    if not missing(model):
+        return "present"
+    return "not downloaded" if isinstance(source(model), str) else "incomplete"
+
+
+def command(model):
+    """The shell command that brings a model's files."""
+    if isinstance(model.checkpoint, Path):
+        return f"git checkout -- data/models/{model.checkpoint.name}"
+    folder = Path(os.environ.get("BRAINALIGN_MODELS") or "~/models") / Path(model.checkpoint).name
+    return f"hf download {model.checkpoint} --local-dir {folder}"
+
+
 def _todo(model):
     if isinstance(model.checkpoint, Path):
-        folder = f"data/models/{model.checkpoint.name}"
-        return f"It comes with the repository: restore it with `git checkout -- {folder}`"
-    own = os.environ.get("BRAINALIGN_MODELS")
-    export = "" if own else "export BRAINALIGN_MODELS=~/models && "
-    folder = Path(own or "~/models") / Path(model.checkpoint).name
-    return f"Download it once ({model.size}): {export}hf download {model.checkpoint} --local-dir {folder}"
+        return f"It comes with the repository: restore it with `{command(model)}`"
+    export = "" if os.environ.get("BRAINALIGN_MODELS") else "export BRAINALIGN_MODELS=~/models && "
+    return f"Download it once ({model.size}): {export}{command(model)}"
 
 
 def _cached(hub_id):

@@ -1,0 +1,87 @@
+"""The table of models for a reader: what each is, and what is on this machine."""
+
+from textwrap import wrap
+
+from brainalign.models import CONTROLS, checkpoint, here, missing, table
+
+WIDTH = 100
+DTYPES = ("float32", "bfloat16", "8bit", "4bit")
+HEADINGS = {
+    "present": "On this machine",
+    "incomplete": "Incomplete on this machine",
+    "not downloaded": "Not on this machine; the line below a model downloads it",
+}
+
+
+def listing():
+    """Every model as a dictionary; `todo` says what to do if its files are not here, "" if they are."""
+    return [_entry(model) for model in here().values()]
+
+
+def _entry(model):
+    fault = missing(model.name)
+    return {
+        "name": model.name,
+        "kind": model.kind,
+        "tuned": model.tuned,
+        "base": model.base,
+        "control": model.control,
+        "answers": model.answers,
+        "poolings": list(model.poolings),
+        "fixed_poolings": list(model.fixed_poolings),
+        "text_poolings": list(model.text_poolings),
+        "parameters": model.parameters,
+        "memory": {dtype: model.memory(dtype) for dtype in (DTYPES if model.answers else DTYPES[:2])},
+        "dtype": model.dtype,
+        "licence": model.licence,
+        "gated": model.gated,
+        "checkpoint": table.shown(model.checkpoint),
+        "controls": [f"{model.name}-{control}" for control in table.controls(model)],
+        "note": model.note,
+        "state": "incomplete" if fault and checkpoint.state(model) == "present" else checkpoint.state(model),
+        "todo": fault.removeprefix(f"{model.name}: "),
+        "command": checkpoint.command(model) if fault else "",
+    }
+
+
+def as_text(entries):
+    """The table in at most 100 columns, by what is on this machine."""
+    lines = []
+    for state, heading in HEADINGS.items():
+        rows = [entry for entry in entries if entry["state"] == state]
+        if not rows:
+            continue
+        lines += [heading, _line("name", "kind", "tuned", "base", "weights", "memory", "licence")]
+        for entry in rows:
+            lines += [_row(entry), *_todo(entry)]
+        lines.append("")
+    if any(entry["state"] == "not downloaded" for entry in entries):
+        lines.append("Downloads are found under $BRAINALIGN_MODELS: export BRAINALIGN_MODELS=~/models")
+    lines.append("Controls are names too:")
+    lines += [f"  <name>-{control:17} {what}" for control, what in CONTROLS.items()]
+    return "\n".join(lines)
+
+
+def _row(entry):
+    weights = _short(entry["parameters"], ((1e9, "B"), (1e6, "M"))) if entry["parameters"] else "-"
+    memory = _short(entry["memory"][entry["dtype"]], ((1e9, "GB"), (1e6, "MB"))) if entry["parameters"] else "-"
+    tuned = "yes" if entry["tuned"] else "-"
+    return _line(entry["name"], entry["kind"], tuned, entry["base"] or "-", weights, memory, entry["licence"])
+
+
+def _todo(entry):
+    if entry["state"] == "incomplete":
+        return wrap(entry["todo"], WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
+    terms = [f"    # accept its terms first: https://huggingface.co/{entry['checkpoint']}, then: hf auth login"]
+    return [*(terms if entry["gated"] else []), *([f"    {entry['command']}"] if entry["command"] else [])]
+
+
+def _line(name, kind, tuned, base, weights, memory, licence):
+    return f"  {name:23} {kind:10} {tuned:5} {base:21} {weights:>7} {memory:>7}  {licence}".rstrip()
+
+
+def _short(number, units):
+    """Two or three digits and a unit: 7063427072 -> "7.1 B"."""
+    size, unit = next((u for u in units if number >= u[0]), units[-1])
+    value = number / size
+    return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
