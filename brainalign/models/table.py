@@ -89,7 +89,7 @@ class Model:
     tuned : trained to follow instructions
     base : name of the matched model without that training, "" if there is none here
     parameters : how many
-    licence : of the weights
+    licence : of the weights; gated : the hub wants its terms accepted
     dtype : in which the weights are held unless `load` is told otherwise
     size : of what is downloaded
     control : "", or what is done to the model `of` (a key of CONTROLS)
@@ -102,6 +102,7 @@ class Model:
     base: str = ""
     parameters: int = 0
     licence: str = "BSD-3-Clause"
+    gated: bool = False
     dtype: str = "float32"
     size: str = ""
     note: str = ""
@@ -150,6 +151,11 @@ class Model:
         return round(self.parameters * BYTES[dtype or self.dtype])
 
 
+def shown(checkpoint):
+    """A checkpoint for a reader: the hub id, or the folder within the repository."""
+    return f"data/models/{checkpoint.name}" if isinstance(checkpoint, Path) else checkpoint
+
+
 def controlled(model, control):
     """The row of a control of a model."""
     usable = controls(model)
@@ -189,6 +195,7 @@ _ROWS = (
         "llava:Llava",
         "llava-hf/llava-1.5-13b-hf",
         tuned=True,
+        base="vicuna-13b",
         parameters=13_351_494_656,
         licence="Llama 2",
         dtype="bfloat16",
@@ -222,7 +229,7 @@ _ROWS = (
         "llava:Llava",
         SHIPPED / "llava-demo",
         tuned=True,
-        parameters=7_760_000,
+        parameters=7_947_776,
         note="a small LLaVA trained on the demo's scenes and instructions",
     ),
     Model(
@@ -238,11 +245,23 @@ _ROWS = (
         note="Vicuna 7B v1.5, the language model of LLaVA 1.5: LLaMA 2 trained to follow instructions in words",
     ),
     Model(
+        "vicuna-13b",
+        "language:Vicuna",
+        "lmsys/vicuna-13b-v1.5",
+        tuned=True,
+        parameters=13_015_864_320,
+        licence="Llama 2",
+        dtype="bfloat16",
+        size="26 GB",
+        note="Vicuna 13B v1.5",
+    ),
+    Model(
         "llama-2-7b",
         "language:Decoder",
         "meta-llama/Llama-2-7b-hf",
         parameters=6_738_415_616,
-        licence="Llama 2, gated",
+        licence="Llama 2",
+        gated=True,
         dtype="bfloat16",
         size="13 GB",
         note="LLaMA 2 7B, text only",
@@ -252,7 +271,7 @@ _ROWS = (
         "language:Decoder",
         "huggyllama/llama-7b",
         parameters=6_738_415_616,
-        licence="LLaMA, research only",
+        licence="LLaMA, research",
         dtype="bfloat16",
         size="13 GB",
         note="LLaMA 7B, text only",
@@ -304,7 +323,7 @@ _ROWS = (
         "vit-demo",
         "vit:Vit",
         SHIPPED / "vit-demo",
-        parameters=1_300_000,
+        parameters=1_274_062,
         note="a small ViT that classifies what is in the demo's scenes; it sees no instruction",
     ),
     Model(
