@@ -21,6 +21,7 @@ from threading import Event
 
 import numpy as np
 import pytest
+import torch
 
 from brainalign import models
 
@@ -65,6 +66,37 @@ def states_are_those_of(reference, family):
             assert set(expected) == set(family.adapter.poolings)
             for pooling, values in expected.items():
                 close(states[pooling][i], np.asarray(values))
+
+
+def by_generate(adapter, net, inputs, length):
+    """What transformers' own generate says to one prompt, and every layer's states, which are made one by one.
+
+    net : what generates; inputs : its keyword arguments. Returns the answer, the prompt's states
+    (n_layers, n_tokens, n_dims) and the answer's, without its end; those of an empty one are the prompt's last.
+    """
+    with torch.inference_mode():
+        out = net.generate(
+            **inputs,
+            max_new_tokens=length + 1,  # the last token made has no state
+            min_new_tokens=length + 1,
+            eos_token_id=999_999,
+            do_sample=False,
+            output_hidden_states=True,
+            return_dict_in_generate=True,
+        )
+    new = out.sequences[0, -length - 1 : -1].tolist()
+    n = next((i for i, token in enumerate(new) if token in adapter.ends.tolist()), length)
+    prompt = torch.stack(out.hidden_states[0])[:, 0]
+    said = [torch.stack(step)[:, 0, 0] for step in out.hidden_states[1 : n + 1]] or [prompt[:, -1]]
+    return adapter._text(new[: n + 1]), prompt, torch.stack(said, 1)
+
+
+def of_the_tower(layers, first=0):
+    """vision_mean and vision_cls from the states (n, 1 + n_patches, n_dims) of each layer of a tower."""
+    return {
+        "vision_mean": torch.stack([layer[first, 1:].mean(0) for layer in layers]),
+        "vision_cls": torch.stack([layer[first, 0] for layer in layers]),
+    }
 
 
 def shapes_are_as_named(family, tmp_path=None):

@@ -7,7 +7,7 @@ from threading import Event
 import numpy as np
 import pytest
 import torch
-from family_checks import CHECKS, Family, states_are_those_of
+from family_checks import CHECKS, Family, by_generate, of_the_tower, states_are_those_of
 from tiny_models import write_models
 
 from brainalign import models
@@ -67,25 +67,10 @@ def reference(llava, picture, text):
     """Answer and pooled states by the book: one picture, one prompt written by hand, generate's own hidden states."""
     ids = torch.tensor([[language.BOS] + [language.IMAGE] * 144 + language.encode_question(text)])
     pixels = llava.processor.image_processor([picture], return_tensors="pt")["pixel_values"]
-    with torch.inference_mode():
-        out = llava.net.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            pixel_values=pixels,
-            max_new_tokens=LENGTH + 1,  # the last token made has no state
-            min_new_tokens=LENGTH + 1,
-            eos_token_id=9999,
-            do_sample=False,
-            output_hidden_states=True,
-            return_dict_in_generate=True,
-        )
-    new = out.sequences[0, ids.shape[1] :][:LENGTH].tolist()
-    n = next((i for i, token in enumerate(new) if token in (language.EOS, END)), LENGTH)
-    prompt = torch.stack(out.hidden_states[0])[:, 0].numpy()
-    said = [torch.stack(step)[:, 0, 0].numpy() for step in out.hidden_states[1 : n + 1]]
-    words = llava.tokenizer.decode(new[:n], skip_special_tokens=True) + (" Orange" if n < LENGTH else "")
-    return words.strip(), {
-        "mean_generated": np.mean(said, 0) if said else prompt[:, -1],
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": pixels}
+    words, prompt, said = by_generate(llava, llava.net, inputs, LENGTH)
+    return words, {
+        "mean_generated": said.mean(1),
         "last_prompt": prompt[:, -1],
         "mean_instruction": prompt[:, 145:-1].mean(1),
         "mean_image": prompt[:, 1:145].mean(1),
@@ -97,11 +82,7 @@ def parts(net, pixels):
     with torch.inference_mode():
         layers = net.vision_tower(pixels, output_hidden_states=True).hidden_states
         handed = net.multi_modal_projector(layers[-1][:, 1:])
-    return {
-        "vision_mean": torch.stack([layer[0, 1:].mean(0) for layer in layers]),
-        "vision_cls": torch.stack([layer[0, 0] for layer in layers]),
-        "connector_mean": handed.mean(1),
-    }
+    return of_the_tower(layers) | {"connector_mean": handed.mean(1)}
 
 
 def test_names_and_suggestions():
