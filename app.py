@@ -9,7 +9,10 @@ VIEWS = {
     "live": ("Live", ":material/chat:"),
     "flatmaps": ("Flatmaps", ":material/map:"),
     "rois": ("ROIs", ":material/bar_chart:"),
+    "layers": ("Layers", ":material/layers:"),
     "variance": ("Variance", ":material/join:"),
+    "compare": ("Compare", ":material/balance:"),
+    "runs": ("Runs", ":material/history:"),
 }
 
 st.set_page_config(page_title="BrainAlign", page_icon="data/icon.svg", layout="wide")

@@ -31,6 +31,11 @@ def rois():
     }
 
 
+def related_work():
+    """Earlier studies of models and brain responses to pictures or stories, as rows of `data/related_work.csv`."""
+    return _rows("related_work.csv")
+
+
 def find_instruction(text):
     """An instruction by its id (`IC`, any case) or, for anything else, the typed text itself with the id "free"."""
     text = text.strip()

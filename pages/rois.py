@@ -5,68 +5,83 @@ import streamlit as st
 from brainalign import figures, ui
 from brainalign.figures import frames, theme
 
+CHOSEN = "chosen"
+ORDERS = {"family": "by family", "value": "by value"}
+
 store = ui.page_store()
 ui.header(
     store,
     "ROIs",
-    "How well a model's hidden states predict the response to each region's test images: "
-    "bars are means over subjects, points the subjects, dotted lines the noise ceiling.",
+    "How well a model's hidden states predict the response to each region's test images: bars are means over "
+    "subjects, points the subjects with their 95 % intervals, dotted lines the noise ceiling.",
 )
-scores = store.roi_scores()
+nested, scores = store.rows("roi_nested"), store.roi_scores()
 if scores.empty:
     ui.empty("The store has no scores by region yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
 
 # what to compare
-controls = st.columns([1.1, 1.1, 1.5, 1.5, 1.1])
+controls = st.columns([1.1, 1.2, 1.5, 1.7, 1.1])
 by = ui.segments("A bar for each", ["instruction", "model"], "by", container=controls[0])
 quantity = ui.segments("Quantity", list(frames.QUANTITIES), "quantity", frames.QUANTITIES.get, container=controls[1])
+layers = [CHOSEN, *map(str, sorted(set(scores.layer)))]
+layer = ui.choice(
+    "Layer", layers, "layer", lambda l: "chosen by training images" if l == CHOSEN else l, container=controls[4]
+)
+scores = frames.at_chosen(nested) if layer == CHOSEN else scores[scores.layer == int(layer)]
 if by == "instruction":
-    chosen = ui.choice("Model", store.models(), "model", container=controls[2])
+    models = [model for model in store.models() if store.instructions(model) != [""]] or store.models()
+    chosen = ui.choice("Model", models, "model", container=controls[2])
     scores = scores[scores.model == chosen]
+    scores = scores[scores.instruction != ""] if (scores.instruction != "").any() else scores
+else:
+    ids = ui.in_order(set(scores.instruction) - {""})
+    chosen = ui.choice("Instruction", ids, "instruction", ui.instruction_label, container=controls[2])
+    scores = frames.under(scores, chosen)
+poolings = frames.in_order(scores.pooling, frames.POOLINGS)
+pooling = ui.choice("Hidden states of", poolings, "pooling", frames.pooling_name, container=controls[3])
+scores = frames.pooled(scores, pooling)
+if by == "instruction":
     groups = ui.in_order(set(scores.instruction))
     names = {id: ui.instruction_label(id) for id in groups}
     colours = {id: theme.instruction_colour(id) for id in groups}
     shown_at_first = frames.one_per_family(groups)
 else:
-    ids = ui.in_order(set(scores.instruction) - {""})
-    chosen = ui.choice("Instruction", ids, "instruction", ui.instruction_label, container=controls[2])
-    scores = scores[scores.instruction.isin([chosen, ""])]
-    groups = shown_at_first = store.models()
+    groups = shown_at_first = [model for model in store.models() if model in set(scores.model)]
     names = {model: model for model in groups}
     colours = {model: theme.model_colour(model) for model in groups}
-poolings = frames.in_order(scores.pooling, frames.POOLINGS)
-pooling = ui.choice(
-    "Hidden states of", poolings, "pooling", lambda p: frames.POOLINGS.get(p, p), container=controls[3]
-)
-layers = ["best", *map(str, sorted(set(scores.layer)))]
-layer = ui.choice(
-    "Layer", layers, "layer", lambda l: "best in each region" if l == "best" else l, container=controls[4]
-)
 shown = ui.several("Bars", groups, f"{by}s", lambda g: g or "no instruction", shown_at_first)
 kinds = frames.families(scores.roi)
-regions = ui.several("Regions", kinds, "regions", default=[k for k in kinds if k != "streams"])
+below = st.columns([4.2, 1.3, 1.6], vertical_alignment="bottom")
+regions = ui.several("Regions", kinds, "regions", default=[k for k in kinds if k != "streams"], container=below[0])
+order = ui.segments("Regions in order", list(ORDERS), "order", ORDERS.get, container=below[1])
+reference = None
+if layer == CHOSEN and quantity == "r_mean" and len(shown) > 1:
+    reference = ui.choice("Mark differences from", ["nothing", *shown], "reference", container=below[2])
 
 # what is drawn
-scores = frames.pooled(scores[scores[by].isin(shown)], pooling)
-scores = frames.at_layer(frames.in_families(scores, regions), layer, quantity)
+scores = frames.in_families(scores[scores[by].isin(shown)], regions)
 frame = frames.roi_frame(scores, quantity, by)
 if frame.value.notna().sum() == 0:
     st.info("No score is defined for this choice; choose other bars, regions or another layer.")
     st.stop()
-figure = figures.roi_bars(frame, colours, {group: names[group] for group in shown}, frames.QUANTITIES[quantity])
+marks = {}
+if reference in shown:
+    contrasts = frames.contrasts_of(store.rows("roi_contrasts"), scores)
+    marks = frames.marks(contrasts, by, reference, shown)
+ranked = frame.groupby("roi").value.mean().sort_values(ascending=False).index.tolist() if order == "value" else None
+shown_names = {group: names[group] for group in shown}
+figure = figures.roi_bars(frame, colours, shown_names, frames.QUANTITIES[quantity], marks, ranked)
 ui.plot(figure, "bars", f"Bars of {frames.QUANTITIES[quantity]} by region, one for each {by}")
 
-rule = (
-    "Layer: for each region and subject the one that was best in the other subjects"
-    if layer == "best" and frame.subject.nunique() > 1
-    else "Layer: the best in each region, chosen on the same test images and so a little too good"
-    if layer == "best"
-    else f"Layer {layer}"
-)
 tests = store.subjects().set_index("subject").test_images
 images = ", ".join(f"{subject} {tests.get(subject, 0)}" for subject in sorted(set(frame.subject)))
 ui.sentence(
-    f"{rule}. Mean over the region's reliable units; test images: {images}. "
+    (
+        "Layer: for each unit the one that predicts left-out training images best; the test images had no say"
+        if layer == CHOSEN
+        else f"Layer {layer}"
+    )
+    + f". Mean over the region's reliable units; test images: {images}. "
     "Noise ceiling: what a perfect model would reach given how often each test image was repeated, from the "
     "region's mean share of explainable variance"
     + (
@@ -75,7 +90,14 @@ ui.sentence(
         else "."
     )
 )
+if reference in shown:
+    ui.sentence(
+        f"▲ better or ▼ worse than {reference} in every subject, △ ▽ in at least half and opposite in none: paired "
+        "bootstrap of the difference over test images, two-sided, Benjamini–Hochberg over regions, q < 0.05."
+    )
+elif layer == CHOSEN:
+    ui.sentence("Intervals: 95 %, by drawing test images with replacement; the models are not fitted again.")
 if frame.value.isna().any():
     ui.sentence(f"{int(frame.value.isna().sum())} of {len(frame)} values are not defined and not drawn.")
 with st.expander("Data: units, layers and values"):
-    st.dataframe(frame[["roi", "group", "subject", "value", "ceiling", "n", "n_all", "layer"]], hide_index=True)
+    st.dataframe(frame.drop(columns=[c for c in ("low", "high") if frame[c].isna().all()]), hide_index=True)

@@ -63,7 +63,9 @@ with right:
     signed = figures.signed_bars(pair, bars, names | {"r2_ab": "both together"}, "R²")
     ui.plot(signed, "signed", "The same numbers as bars, each subject a point")
     below = ", ".join(f"{names[part]} {100 * pair[f'{part}_negative'].mean():.0f} %" for part in names)
-    ui.sentence(f"Points: subjects. Share of units below 0: {below}.")
+    ui.sentence(
+        f"Points: subjects, with 95 % intervals by drawing test images with replacement. Units below 0: {below}."
+    )
 layers = (
     f"Layer {pair.layer.iloc[0]}"
     if pair.layer.nunique() == 1
@@ -96,3 +98,44 @@ grid = grid.loc[ui.in_order(grid.index), frames.in_order(grid.columns, tables.ro
 ui.plot(figures.matrix(grid, "R²", ui.instruction_label), "matrix", f"{words[part]} by instruction and region")
 with st.expander("Data"):
     st.dataframe(table[table.a == a], hide_index=True)
+
+# each instruction against all the others
+uniques = frames.of_subject(store.rows("roi_uniques", model=model), subject, MEAN)
+alone = uniques[uniques.roi == roi]
+if alone.unique_r2.notna().any():
+    st.subheader(f"What each instruction explains beyond all the others in {roi}", anchor=False)
+    order = ui.in_order(set(alone.instruction))
+    wide = {id: alone[alone.instruction == id].set_index("subject") for id in order}
+    told = frames.side_by_side(wide, {"": "unique_r2", "_low": "low", "_high": "high"})
+    shades = {id: theme.instruction_colour(id) for id in order}
+    ui.plot(
+        figures.signed_bars(told, shades, {id: id for id in order}, "R²"), "unique", "Unique variance by instruction"
+    )
+    sure = [id for id in order if (wide[id].low > 0).all()]
+    ui.sentence(
+        f"R² of the {len(order)} instructions together less that of the others without this one, by banded ridge; "
+        f"95 % intervals by drawing test images. Above 0 in every subject: {', '.join(sure) or 'none'}."
+    )
+
+# three instructions
+triples = frames.of_subject(store.rows("roi_triples", model=model), subject, MEAN)
+if triples.value.notna().any():
+    sets = list(dict.fromkeys(zip(triples.a, triples.b, triples.c)))
+    three = ui.choice("Three instructions", sets, "three", " · ".join)
+    found = triples[(triples.a == three[0]) & (triples.b == three[1]) & (triples.c == three[2]) & (triples.roi == roi)]
+    st.subheader(f"{', '.join(three[:2])} and {three[2]} in {roi}", anchor=False)
+    left, right = st.columns([1.15, 1], gap="large")
+    parts = found.groupby("part").value.mean().to_dict()
+    tint = {side: theme.instruction_colour(id) for side, id in zip("abc", three)}
+    called = frames.parts_of_three(three)
+    with left:
+        ui.plot(figures.venn_three(parts, dict(zip("abc", three)), tint), "venn of three", "Three circles")
+        ui.sentence(
+            "Three circles cannot have seven true areas in general: these are placed by each space's whole and each "
+            "two's overlap; the numbers, and the bars beside, are exact."
+        )
+    with right:
+        wide = {part: found[found.part == part].set_index("subject") for part in called}
+        told = frames.side_by_side(wide, {"": "value", "_low": "low", "_high": "high"})
+        ui.plot(figures.upset(told, called, three, tint), "upset", "Seven parts as bars")
+        ui.sentence("Signed, a point a subject with its 95 % interval; dots below a bar say who shares the part.")

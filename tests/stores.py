@@ -234,7 +234,20 @@ def _tables():
     runs = runs.assign(job=[f"{k:016x}" for k in range(len(runs))], kind="encode", seconds=1.5, warnings="")
     runs = runs.assign(created="2026-01-01T00:00:00+00:00", versions=json.dumps({"numpy": "2.0", "prompt": "..."}))
     people = pd.DataFrame({"subject": SUBJECTS, "sessions": [3, 2, 3], "images": 40, "test_images": 10})
+    models = pd.DataFrame(
+        {
+            "model": ["llava-demo", "vit-demo"],
+            "kind": ["multimodal", "vision"],
+            "tuned": [True, False],
+            "base": "",
+            "control": "",
+            "of": "",
+            "parameters": [8_000_000, 1_300_000],
+            "note": ["a small LLaVA", "a small ViT"],
+        }
+    )
     return {
+        "models": [models],
         "scores": [scores()],
         "units": [units()],
         "unit_rois": [pd.DataFrame(inside).assign(subject=subject) for subject in SUBJECTS],

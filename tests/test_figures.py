@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from brainalign import tables
 from brainalign.figures import coverage, frames, matrix, roi_bars, signed_bars, theme, venn
-from brainalign.figures.venn import circles
+from brainalign.figures.venn import circles, overlap
+from brainalign.figures.venn_three import layout, middles, venn_three
 
 SIZES = st.one_of(st.just(0.0), st.floats(0.001, 1))
 
@@ -156,3 +157,44 @@ def test_colours_are_fixed_distinct_and_seen_by_colour_blind_readers():
     apart = np.linalg.norm(seen[:, None] - seen[None], axis=-1)[np.triu_indices(len(seen), 1)]
     assert apart.min() > 25
     assert theme.model_colour("another") == theme.model_colour("another")
+
+
+SEVEN = ("unique_a", "unique_b", "unique_c", "shared_ab", "shared_ac", "shared_bc", "shared_abc")
+
+
+@pytest.mark.parametrize("values", [(0.1, 0.1, 0.1, 0.03, 0.03, 0.03, 0.05), (0.2, 0.05, 0.1, 0.02, 0.04, 0.01, 0.1)])
+def test_three_circles_have_true_wholes_and_overlaps_of_two(values):
+    parts = dict(zip(SEVEN, values))
+    radii, centres = layout(parts)
+    for k, letter in enumerate("abc"):
+        whole = sum(v for name, v in parts.items() if letter in name.split("_")[1])
+        assert np.pi * radii[k] ** 2 == pytest.approx(whole)
+    for i, j, pair in ((0, 1, "ab"), (0, 2, "ac"), (1, 2, "bc")):
+        common = overlap(radii[i], radii[j], np.linalg.norm(centres[i] - centres[j]))
+        assert common == pytest.approx(parts[f"shared_{pair}"] + parts["shared_abc"], rel=1e-3)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(-0.1, 0.5), min_size=7, max_size=7))
+def test_three_circles_are_drawn_for_any_parts(values):
+    names = dict(zip("abc", "XYZ"))
+    figure = venn_three(dict(zip(SEVEN, values)), names, dict.fromkeys("abc", "#0072b2"))
+    points = np.concatenate([np.r_[t.x, t.y] for t in figure.data]) if figure.data else np.zeros(1)
+    assert np.isfinite(points).all()
+
+
+def test_a_number_in_the_circles_lies_in_its_region():
+    parts = dict(zip(SEVEN, (0.1, 0.1, 0.1, 0.06, 0.06, 0.06, 0.05)))
+    radii, centres = layout(parts)
+    for name, (_, point) in middles(radii, centres).items():
+        inside = "".join(s for s, c, r in zip("abc", centres, radii) if np.hypot(*(c - point)) < r)
+        assert name.split("_")[1] == inside
+
+
+def test_marks_need_every_subject_for_a_full_triangle():
+    rows = [("IC", "VQ1", "FFA", 0.1, 0.01)] * 4 + [("VQ1", "IC", "V1", 0.1, 0.01)] * 2
+    rows += [("VQ1", "IC", "V1", 0.1, 0.5)] * 2 + [("IC", "VQ1", "PPA", 0.1, 0.01), ("IC", "VQ1", "PPA", -0.1, 0.01)]
+    names = ["instruction_a", "instruction_b", "roi", "difference", "q"]
+    contrasts = pd.DataFrame(rows, columns=names).assign(low=0.0, high=0.2)
+    assert frames.marks(contrasts, "instruction", "IC", ["VQ1"]) == {("FFA", "VQ1"): "▼", ("V1", "VQ1"): "△"}
+    assert frames.marks(contrasts, "instruction", "VQ1", ["IC"]) == {("FFA", "IC"): "▲", ("V1", "IC"): "▽"}

@@ -118,7 +118,8 @@ def small(tmp_path, monkeypatch):
 
 def files(found):
     """{path: when it was last written} of every result."""
-    return {path: path.stat().st_mtime_ns for path in found.output.rglob("*") if path.is_file()}
+    found = (path for path in found.output.rglob("*") if path.is_file() and path.name != "progress.json")
+    return {path: path.stat().st_mtime_ns for path in found}
 
 
 def test_a_run_does_every_job_and_loads_each_subject_once(small):
@@ -138,6 +139,8 @@ def test_a_run_does_every_job_and_loads_each_subject_once(small):
     assert small.loaded == list(SUBJECTS)
     assert calls[-1][:2] == (N_JOBS, N_JOBS)
     assert all(0 <= a[0] <= b[0] + 1e-9 for a, b in itertools.pairwise(calls))
+    told = store.progress.read(small.store)
+    assert (told["done"], told["total"], told["finished"], told["stale"]) == (N_JOBS, N_JOBS, True, False)
     assert len(Adapter.asked) == len(set(Adapter.asked)) == 4 * 280  # each picture once an instruction, for both
 
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from brainalign import live, store, ui
 
-PAGES = ("overview", "live", "flatmaps", "rois", "variance")
+PAGES = ("overview", "live", "flatmaps", "rois", "layers", "variance", "compare", "runs")
 
 
 @pytest.fixture(scope="session")
@@ -125,14 +125,13 @@ def test_overview_tells_what_is_there(tiny, monkeypatch):
     assert "Generate some text to describe the image" in app.table[0].value.text.tolist()
 
 
-def expected_best(roi, instruction):
-    """Best layer on the other subjects, from the scores of single units, without the page's code."""
+def expected_chosen(roi, instruction):
+    """Mean r of each subject at the layers that its units choose, from the scores of single units."""
     frame = stores.scores()
     frame = frame[(frame.model == "llava-demo") & (frame.pooling == "mean_generated")]
     inside = range(*stores.ROIS[roi].indices(stores.N_UNITS))
-    frame = frame[(frame.instruction == instruction) & frame.unit.isin(inside)]
-    means = frame.groupby(["subject", "layer"]).r.mean().unstack()
-    return [row[means.drop(subject).mean().idxmax()] for subject, row in means.iterrows()]
+    frame = frame[(frame.instruction == instruction) & frame.unit.isin(inside) & (frame.layer == 2 + frame.unit % 2)]
+    return frame.groupby("subject").r.mean().tolist()
 
 
 def test_rois_show_means_and_subjects(tiny, monkeypatch):
@@ -141,11 +140,11 @@ def test_rois_show_means_and_subjects(tiny, monkeypatch):
     bars = [trace for trace in spec["data"] if trace["type"] == "bar"]
     assert [bar["name"].split(" ")[0] for bar in bars] == ["IC", "VQ1", "IU3"]
     assert spec["layout"]["xaxis"]["ticktext"][:3] == ["V1", "FFA", "PPA"]
-    want = [np.mean(expected_best(roi, "IC")) for roi in stores.ROIS]
+    want = [np.mean(expected_chosen(roi, "IC")) for roi in stores.ROIS]
     assert numbers(bars[0]["y"]) == pytest.approx(want, abs=1e-5)
     points = next(t for t in spec["data"] if t["type"] == "scatter" and t["mode"] == "markers")
     assert sorted(numbers(points["y"])) == pytest.approx(
-        sorted(v for roi in stores.ROIS for v in expected_best(roi, "IC")), abs=1e-5
+        sorted(v for roi in stores.ROIS for v in expected_chosen(roi, "IC")), abs=1e-5
     )
 
 
@@ -163,7 +162,7 @@ def test_a_link_restores_the_view_and_strangers_in_it_are_ignored(tiny, monkeypa
     bars = [trace for trace in chart(app, "bars")["data"] if trace["type"] == "bar"]
     assert [bar["name"].split(" ")[0] for bar in bars] == ["VQ1"]
     assert chart(app, "bars")["layout"]["yaxis"]["title"]["text"] == "R²"
-    assert app.query_params["layer"] == "best"
+    assert app.query_params["layer"] == "chosen"
     assert app.query_params["model"] == "llava-demo"
 
 
@@ -382,10 +381,66 @@ def test_the_first_charts_need_no_torch():
     assert found.stdout.strip() == "[]"
 
 
-def test_frames_of_one_subject(tmp_path, monkeypatch):
-    """With one subject the best layer is its own, and the page says that this is a little too good."""
-    tables = stores.tables()
-    scores = tables["roi_scores"][0]
-    store.write(tmp_path, tables | {"roi_scores": [scores[scores.subject == "subj01"]]}, stores.info())
-    app = show("rois", tmp_path, monkeypatch)
-    assert "a little too good" in words(app)
+def test_roi_marks_say_who_differs_from_whom(tiny, monkeypatch):
+    """In the tiny store captioning is better in FFA only, in every subject."""
+    app = show("rois", tiny, monkeypatch, reference="IC")
+    marks = next(t for t in chart(app, "bars")["data"] if t.get("mode") == "text")
+    assert marks["text"] == ["▼", "▼"]
+    assert set(np.round(numbers(marks["x"]))) == {1.0}  # FFA
+    assert "paired bootstrap" in words(app)
+
+
+def test_roi_points_carry_their_intervals(tiny, monkeypatch):
+    points = next(t for t in chart(show("rois", tiny, monkeypatch), "bars")["data"] if t.get("mode") == "markers")
+    assert numbers(points["error_y"]["array"]) == pytest.approx(0.05, abs=1e-5)
+    fixed = chart(show("rois", tiny, monkeypatch, layer="1"), "bars")["data"]
+    assert np.isnan(numbers(next(t for t in fixed if t.get("mode") == "markers")["error_y"]["array"])).all()
+
+
+def test_layers_show_the_profile_and_the_chosen_layer(tiny, monkeypatch):
+    app = show("layers", tiny, monkeypatch, lines="instruction", roi="FFA")
+    data = chart(app, "profile")["data"]
+    line = next(t for t in data if t["name"].startswith("IC"))
+    frame = stores.scores()
+    inside = (frame.unit >= 60) & (frame.unit < 110) & (frame.unit % 50 > 0)
+    frame = frame[inside & (frame.model == "llava-demo") & (frame.pooling == "mean_generated")]
+    want = frame[frame.instruction == "IC"].groupby(["subject", "layer"]).r.mean().groupby("layer").mean()
+    assert numbers(line["y"]) == pytest.approx(want.to_numpy(), abs=1e-5)
+    diamond = next(t for t in data if t.get("marker", {}).get("symbol") == "diamond")
+    assert 2 <= numbers(diamond["x"])[0] <= 3
+
+
+def test_compare_turns_differences_towards_the_chosen_model(tiny, monkeypatch):
+    app = show("compare", tiny, monkeypatch, roi="FFA", instruction="IC")
+    assert numbers(chart(app, "forest")["data"][0]["x"]) == pytest.approx(0.2, abs=1e-6)
+    app = show("compare", tiny, monkeypatch, roi="FFA", instruction="IC", model="vit-demo")
+    assert numbers(chart(app, "forest")["data"][0]["x"]) == pytest.approx(-0.2, abs=1e-6)
+    table = app.dataframe[0].value
+    assert table["is"].tolist() in (["instruction-tuned", "vision only"], ["vision only", "instruction-tuned"])
+    assert app.dataframe[1].value.study.iloc[-1] == "this store: tiny (simulated)"
+
+
+def test_specialisation_is_what_an_instruction_adds_to_the_mean(tiny, monkeypatch):
+    heat = chart(show("compare", tiny, monkeypatch), "specialisation")["data"][0]
+    values = np.array(heat["z"], float) if isinstance(heat["z"], list) else numbers(heat["z"]).reshape(3, -1)
+    np.testing.assert_allclose(values.sum(0), 0, atol=1e-6)
+
+
+def test_unique_variance_and_three_instructions(tiny, monkeypatch):
+    app = show("variance", tiny, monkeypatch, roi="V1")
+    unique = chart(app, "unique")["data"]
+    assert numbers(unique[0]["y"])[0] > 0.03 > 0.02 > abs(numbers(unique[0]["y"])[1])
+    assert "Above 0 in every subject: IC." in words(app)
+    seven = numbers(chart(app, "upset")["data"][0]["y"])
+    assert seven == pytest.approx([0.05, 0.03, -0.01, 0.04, 0.02, 0.01, 0.1], abs=1e-6)
+
+
+def test_runs_are_listed_and_a_running_study_shows(tmp_path, monkeypatch):
+    stores.tiny_store(tmp_path)
+    app = show("runs", tmp_path, monkeypatch, kind="encode", model="vit-demo")
+    assert app.dataframe[0].value.model.unique().tolist() == ["vit-demo"]
+    assert not app.get("progress")
+    store.progress.write(tmp_path, 3, 8, "encode subj01")
+    assert "3 of 8 jobs, encode subj01" in str(show("runs", tmp_path, monkeypatch).get("progress")[0].proto)
+    (tmp_path / "progress.json").write_text("half a fi")
+    show("runs", tmp_path, monkeypatch)

@@ -113,6 +113,16 @@ def test_a_table_or_column_that_is_not_there(tiny):
         tiny.rows("roi_scores", **{"r OR true": 1})
 
 
+def test_a_store_of_an_earlier_version_lacks_tables_and_says_so(tmp_path):
+    path = tiny_store(tmp_path)
+    with duckdb.connect(str(path)) as db:
+        db.execute("DROP TABLE roi_nested; DROP TABLE nested")
+    with store.Store(path) as old:
+        assert old.rows("roi_nested").empty
+        with pytest.raises(ValueError, match="earlier version and has no nested; publish it again"):
+            old.nested_map("subj02", "llava-demo", "VQ1", "last_prompt")
+
+
 def test_pictures_answers_and_surface(tiny):
     assert tiny.image_ids().tolist() == list(range(0, 120, 3))
     assert tiny.image_ids(shared=True).tolist() == list(range(0, 30, 3))

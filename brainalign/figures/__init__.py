@@ -1,7 +1,20 @@
 """Data in, Plotly figure out: pure functions that never see Streamlit or the store."""
 
-from brainalign.figures.bars import roi_bars, signed_bars
+from brainalign.figures.bars import roi_bars, signed_bars, upset
 from brainalign.figures.matrix import coverage, matrix
+from brainalign.figures.profiles import chosen_layers, forest, layer_profile
 from brainalign.figures.venn import venn
+from brainalign.figures.venn_three import venn_three
 
-__all__ = ["coverage", "matrix", "roi_bars", "signed_bars", "venn"]
+__all__ = [
+    "chosen_layers",
+    "coverage",
+    "forest",
+    "layer_profile",
+    "matrix",
+    "roi_bars",
+    "signed_bars",
+    "upset",
+    "venn",
+    "venn_three",
+]

@@ -9,19 +9,23 @@ from brainalign.figures.theme import MUTED, finish, translucent
 from brainalign.tables import rois
 
 GROUP_WIDTH = 0.84  # of the distance between two ROIs
+INTERVAL = "rgba(128,134,142,0.75)"
 RING = {"color": "#ffffff", "line": {"color": "#30363d", "width": 1}}
 
 
-def roi_bars(frame, colours, names, axis):
+def roi_bars(frame, colours, names, axis, marks=None, order=None):
     """Grouped bars by ROI.
 
-    frame : one row a subject, ROI and group: columns subject, roi, group, value, ceiling, n, n_all, layer;
-        NaN values are left out of the means and drawn as nothing
+    frame : one row a subject, ROI and group: columns subject, roi, group, value, low, high, ceiling, n, n_all, layer;
+        NaN values are left out of the means and drawn as nothing, and so are intervals
     colours, names : group -> colour, group -> what the legend says; their order is the order of the bars
     axis : what the value is called
+    marks : (roi, group) -> text above that bar
+    order : of the ROIs; by default that of their table, their families marked
     """
     present = set(frame.roi)
-    order = [name for name in rois() if name in present] + sorted(present - set(rois()))
+    by_family = order is None
+    order = order or [name for name in rois() if name in present] + sorted(present - set(rois()))
     at = {roi: i for i, roi in enumerate(order)}
     groups = [group for group in names if group in set(frame.group)]
     width = GROUP_WIDTH / max(1, len(groups))
@@ -35,7 +39,11 @@ def roi_bars(frame, colours, names, axis):
         size = 6 if len(groups) * len(order) < 50 else 4
         figure.add_trace(_points(rows, at, (k - (len(groups) - 1) / 2) * width, width, size))
     figure.add_trace(_ceilings(frame, order))
-    _family_bands(figure, order)
+    if marks:
+        offsets = {group: (k - (len(groups) - 1) / 2) * width for k, group in enumerate(groups)}
+        figure.add_trace(_marks(frame, at, offsets, marks))
+    if by_family:
+        _family_bands(figure, order)
     figure.update_xaxes(
         tickvals=list(range(len(order))),
         ticktext=[_wrapped(name) for name in order],
@@ -84,10 +92,40 @@ def _points(rows, at, offset, width, size):
         mode="markers",
         name="subjects",
         marker={"size": size} | RING,
-        customdata=np.column_stack([rows.subject, rows.roi, rows.n, rows.n_all, rows.layer]),
-        hovertemplate="%{customdata[0]}, %{customdata[1]}: %{y:.3f}"
+        error_y={
+            "array": rows.high - rows.value,
+            "arrayminus": rows.value - rows.low,
+            "color": INTERVAL,
+            "thickness": 1,
+            "width": 0,
+        },
+        customdata=np.column_stack([rows.subject, rows.roi, rows.n, rows.n_all, rows.layer, _intervals(rows)]),
+        hovertemplate="%{customdata[0]}, %{customdata[1]}: %{y:.3f}%{customdata[5]}"
         "<br>%{customdata[2]} of %{customdata[3]} units, layer %{customdata[4]}<extra></extra>",
         showlegend=False,
+    )
+
+
+def _intervals(rows):
+    known = rows.low.notna()
+    return [f" [{low:.3f}, {high:.3f}]" if k else "" for low, high, k in zip(rows.low, rows.high, known)]
+
+
+def _marks(frame, at, offsets, marks):
+    """Each mark above all that is drawn at its bar."""
+    top = frame[["value", "high"]].max(axis=1).groupby([frame.roi, frame.group]).max()
+    lift = 0.02 * top.max()
+    shown = [(roi, group) for roi, group in marks if (roi, group) in top.index and group in offsets]
+    return go.Scatter(
+        x=[at[roi] + offsets[group] for roi, group in shown],
+        y=[top[key] + lift for key in shown],
+        text=[marks[key] for key in shown],
+        mode="text",
+        textposition="top center",
+        textfont={"size": 9},
+        hoverinfo="skip",
+        showlegend=False,
+        name="differences",
     )
 
 
@@ -127,7 +165,8 @@ def _family_bands(figure, order):
 def signed_bars(frame, colours, names, axis):
     """Signed parts of the variance as bars (mean over subjects), the subjects as points.
 
-    frame : one row a subject, a column a part; names : column -> what the axis says, in order
+    frame : one row a subject, a column a part, and where known <part>_low and <part>_high, an interval
+    names : column -> what the axis says, in order
     """
     means = frame[list(names)].mean()
     at = np.arange(len(names))
@@ -142,19 +181,59 @@ def signed_bars(frame, colours, names, axis):
         )
     )
     spread = np.linspace(-0.2, 0.2, len(frame)) if len(frame) > 1 else [0.0]
-    for subject, offset, row in zip(frame.subject, spread, frame[list(names)].to_numpy()):
-        figure.add_trace(_point(at + offset, row, subject))
+    for offset, (_, row) in zip(spread, frame.iterrows()):
+        figure.add_trace(_point(at + offset, row, list(names)))
     figure.update_xaxes(tickvals=at, ticktext=[f"{name}<br><b>{means[part]:.3f}</b>" for part, name in names.items()])
     figure.update_yaxes(title=axis, zeroline=True, zerolinecolor=MUTED, zerolinewidth=1)
     return finish(figure, 400, showlegend=False)
 
 
-def _point(x, y, subject):
+def _point(x, row, parts):
+    """One subject's values, with their intervals where known."""
+    y = row[parts].to_numpy(float)
+    ends = {end: row.reindex([f"{part}_{end}" for part in parts]).to_numpy(float) for end in ("low", "high")}
     return go.Scatter(
         x=x,
         y=y,
         mode="markers",
-        name=subject,
+        name=row.subject,
         marker={"size": 7} | RING,
-        hovertemplate=f"{subject}: %{{y:.4f}}<extra></extra>",
+        error_y={
+            "array": ends["high"] - y,
+            "arrayminus": y - ends["low"],
+            "color": INTERVAL,
+            "thickness": 1.2,
+            "width": 0,
+        },
+        customdata=[f" [{low:.4f}, {high:.4f}]" if np.isfinite(low) else "" for low, high in zip(*ends.values())],
+        hovertemplate=f"{row.subject}: %{{y:.4f}}%{{customdata}}<extra></extra>",
     )
+
+
+def upset(frame, parts, three, colours):
+    """The seven parts of three instructions as signed bars, with dots below that say who shares each.
+
+    frame : as for `signed_bars`; parts : column -> the instructions that share it; three : the instructions
+    colours : dict a, b, c
+    """
+    shade = {"unique_a": colours["a"], "unique_b": colours["b"], "unique_c": colours["c"]}
+    figure = signed_bars(frame, {part: shade.get(part, MUTED) for part in parts}, {part: part for part in parts}, "R²")
+    at = {part: k for k, part in enumerate(parts)}
+    for row, name in enumerate(three):
+        inside = [name in members for members in parts.values()]
+        for kind in (False, True):
+            xs = [k for k, shared in zip(at.values(), inside) if shared == kind]
+            figure.add_trace(
+                go.Scatter(
+                    x=xs, y=[row] * len(xs), yaxis="y2", mode="markers", hoverinfo="skip",
+                    marker={"size": 11, "color": colours["abc"[row]] if kind else translucent(MUTED, 0.25)},
+                )
+            )  # fmt: skip
+    figure.update_layout(
+        yaxis={"domain": [0.36, 1]},
+        yaxis2={"domain": [0, 0.24], "tickvals": [0, 1, 2], "ticktext": list(three), "range": [2.5, -0.5],
+                "showgrid": False, "zeroline": False, "anchor": "x"},
+    )  # fmt: skip
+    means = frame[list(parts)].mean()
+    figure.update_xaxes(tickvals=list(at.values()), ticktext=[f"<b>{means[p]:.3f}</b>" for p in parts], anchor="y2")
+    return figure

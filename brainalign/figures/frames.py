@@ -1,6 +1,7 @@
 """From a store's ROI tables to the rows that the figures draw."""
 
 import numpy as np
+import pandas as pd
 
 from brainalign.tables import instructions, rois
 
@@ -11,7 +12,15 @@ POOLINGS = {
     "mean_instruction": "the instruction's words (mean)",
     "mean_image": "the picture's patches (mean)",
     "mean_patches": "the picture's patches (mean)",
+    "vision_mean": "the vision tower's patches (mean)",
+    "vision_cls": "the vision tower's class token",
+    "connector_mean": "the connector's tokens (mean)",
+    "cls": "the class token",
+    "joint": "picture and text side by side",
 }
+SCORES = ("r", "r_norm", "r2")
+GROUPS = ("early", "high")  # rows of `roi_nested` for the areas of a level together
+LEVEL = 0.05  # of q
 WHOLE = "visual cortex (nsdgeneral)"
 
 
@@ -33,6 +42,12 @@ def families(names):
     return list(dict.fromkeys(known[name].family if name in known else "other" for name in in_order(names, known)))
 
 
+def is_area(name):
+    """Whether a region is one area, not a stream or all of visual cortex."""
+    known = rois()
+    return name in known and known[name].family not in ("streams", "whole")
+
+
 def in_families(scores, chosen):
     """Rows whose ROI belongs to one of the families."""
     family = {name: roi.family for name, roi in rois().items()}
@@ -45,6 +60,66 @@ def pooled(scores, pooling):
     for model, found in scores.groupby("model").pooling.unique().items():
         kept[model] = pooling if pooling in found else in_order(found, POOLINGS)[0]
     return scores[scores.pooling == scores.model.map(kept)]
+
+
+def pooling_name(pooling):
+    """A pooling in words."""
+    return POOLINGS.get(pooling, pooling)
+
+
+def under(scores, instruction):
+    """Rows of every model under one instruction; of a model that takes none, those it has."""
+    takes = set(scores[scores.instruction != ""].model)
+    return scores[(scores.instruction == instruction) | ((scores.instruction == "") & ~scores.model.isin(takes))]
+
+
+def contrasts_of(contrasts, shown):
+    """Rows of `roi_contrasts` between two of the maps that are shown."""
+    maps = set(zip(shown.model, shown.instruction, shown.pooling))
+    a, b = (zip(*(contrasts[f"{n}_{s}"] for n in ("model", "instruction", "pooling"))) for s in "ab")
+    return contrasts[[x in maps and y in maps and x != y for x, y in zip(a, b)]]
+
+
+def of_subject(rows, subject, everyone):
+    """Rows of one subject, or of all."""
+    return rows if subject == everyone else rows[rows.subject == subject]
+
+
+def side_by_side(wide, columns):
+    """One row a subject, and for each name and suffix a column: for `signed_bars`.
+
+    wide : name -> rows indexed by subject; columns : suffix -> column of those rows
+    """
+    found = {f"{name}{suffix}": rows[column] for name, rows in wide.items() for suffix, column in columns.items()}
+    return pd.DataFrame(found).rename_axis("subject").reset_index()
+
+
+def parts_of_three(three):
+    """The seven parts of three instructions, those of one first: part -> who shares it."""
+    a, b, c = three
+    return {
+        "unique_a": (a,),
+        "unique_b": (b,),
+        "unique_c": (c,),
+        "shared_ab": (a, b),
+        "shared_ac": (a, c),
+        "shared_bc": (b, c),
+        "shared_abc": (a, b, c),
+    }
+
+
+def from_side(contrasts, side, name):
+    """Contrasts that have `name` on one side, turned so that it is what the other is subtracted from.
+
+    Adds the column `other`; difference, low and high change their sign where `name` was subtracted.
+    """
+    a, b = contrasts[f"{side}_a"], contrasts[f"{side}_b"]
+    found = contrasts[(a == name) != (b == name)]
+    first = found[f"{side}_a"] == name
+    sign = np.where(first, 1, -1)
+    low, high = np.where(first, found.low, -found.high), np.where(first, found.high, -found.low)
+    other = found[f"{side}_b"].where(first, found[f"{side}_a"])
+    return found.assign(other=other, difference=sign * found.difference, low=low, high=high)
 
 
 def at_layer(scores, layer, quantity):
@@ -64,6 +139,36 @@ def at_layer(scores, layer, quantity):
     return scores.loc[best.sort_values()]
 
 
+def at_chosen(rows):
+    """Rows of the store's `roi_nested`, named as those of `roi_scores`: each unit at the layer its training images
+    choose, with the ends of the 95 % interval as `<quantity>_low` and `<quantity>_high`.
+    """
+    ends = ("", "_low", "_high")
+    return rows[~rows.roi.isin(GROUPS)].rename(columns={f"{s}{e}": f"{s}_mean{e}" for s in SCORES for e in ends})
+
+
+def marks(contrasts, side, reference, groups):
+    """How each group's mean compares with the reference's in each region: (roi, group) -> a mark.
+
+    contrasts : rows of the store's `roi_contrasts`; side : "instruction" or "model", what the groups are
+    A full triangle, up or down: the difference has this sign and q below 0.05 in every subject; a hollow one: in at
+    least half of them, and in none with the other sign.
+    """
+    found = from_side(contrasts, side, reference).rename(columns={"other": "group"})
+    found["better"] = -found.difference
+    sure = found.q < LEVEL
+    found = found.assign(up=sure & (found.better > 0), down=sure & (found.better < 0))
+    share = found[found.group.isin(groups)].groupby(["roi", "group"])[["up", "down"]].mean()
+    return {key: mark for key, mark in zip(share.index, map(_mark, share.up, share.down)) if mark}
+
+
+def _mark(up, down):
+    if up and down:
+        return ""
+    full, half = ("▲", "△") if up else ("▼", "▽")
+    return full if up + down == 1 else half if up + down >= 0.5 else ""
+
+
 def ceiling(nc, quantity):
     """The highest value a perfect model could reach, from the noise ceiling in percent of variance."""
     share = nc / 100
@@ -71,8 +176,11 @@ def ceiling(nc, quantity):
 
 
 def roi_frame(scores, quantity, group):
-    """Rows for `roi_bars`: subject, roi, group, value, ceiling, n, n_all, layer."""
+    """Rows for `roi_bars`: subject, roi, group, value, low, high, ceiling, n, n_all, layer; low and high are NaN
+    where no interval is known."""
     frame = scores[["subject", "roi", "n", "n_all", "layer"]].copy()
     frame["group"], frame["value"] = scores[group], scores[quantity]
+    for end in ("low", "high"):
+        frame[end] = scores.get(f"{quantity}_{end}", np.nan)
     frame["ceiling"] = ceiling(scores.nc_mean, quantity)
     return frame.reset_index(drop=True)

@@ -6,7 +6,7 @@ Greys and the text's own colour come from the page, so that figures work on ligh
 
 from zlib import crc32
 
-from brainalign.tables import instructions
+from brainalign.tables import instructions, rois
 
 FAMILIES = {
     "image captioning": "#0072b2",
@@ -26,6 +26,17 @@ MODELS = {
     "llava-demo": "#3c9dc7",
     "llava-demo-random": "#9aa0a6",
     "vit-demo": "#c2a32d",
+}
+ROI_FAMILIES = {
+    "early visual": "#6f6f6f",
+    "faces": "#cc79a7",
+    "bodies": "#d55e00",
+    "places": "#009e73",
+    "words": "#0072b2",
+    "objects": "#e69f00",
+    "language and semantics": "#6a5acd",
+    "streams": "#56b4e9",
+    "whole": "#8a6d3b",
 }
 OTHERS = ("#228833", "#aa3377", "#ee6677", "#7a6fd0", "#b0713c")
 MUTED = "#8a929b"  # marks that carry no category: noise ceilings, axes through zero
@@ -52,6 +63,15 @@ def instruction_colour(id):
 def model_colour(name):
     """The fixed colour of a model; one that the table does not list always gets the same of a few others."""
     return MODELS.get(name, OTHERS[crc32(name.encode()) % len(OTHERS)])
+
+
+def roi_colour(name):
+    """The fixed colour of a region: its family's hue, lighter from member to member."""
+    known = rois()
+    if name not in known:
+        return MUTED
+    members = [key for key, other in known.items() if other.family == known[name].family]
+    return _lighter(ROI_FAMILIES.get(known[name].family, MUTED), 0.6 * members.index(name) / max(1, len(members)))
 
 
 def translucent(colour, alpha):

@@ -21,8 +21,9 @@ def overlap(a, b, distance):
 
 
 def circles(unique_a, shared, unique_b):
-    """Radii and distance of two circles with these three areas; negative areas count as 0."""
-    unique_a, shared, unique_b = (max(0.0, float(part)) for part in (unique_a, shared, unique_b))
+    """Radii and distance of two circles with these three areas; negative and vanishing areas count as 0."""
+    least = 1e-9 * max(unique_a, shared, unique_b, 0.0)
+    unique_a, shared, unique_b = (float(part) if part > least else 0.0 for part in (unique_a, shared, unique_b))
     a, b = np.sqrt((unique_a + shared) / np.pi), np.sqrt((unique_b + shared) / np.pi)
     if shared == 0:
         return a, b, a + b + GAP * max(a, b)
@@ -41,7 +42,7 @@ def venn(parts, names, colours):
     figure = go.Figure()
     for centre, radius, which in ((0.0, a, "a"), (distance, b, "b")):
         if radius > 0:
-            figure.add_trace(_circle(centre, radius, names[which], colours[which]))
+            figure.add_trace(circle((centre, 0.0), radius, names[which], colours[which]))
     called = {"unique_a": f"{names['a']} only", "shared": "shared", "unique_b": f"{names['b']} only"}
     outside = _label_parts(figure, parts, called, a, b, distance)
     _label_circles(figure, names, a, b, distance)
@@ -52,11 +53,12 @@ def venn(parts, names, colours):
     return finish(figure, 400, showlegend=False, dragmode=False)
 
 
-def _circle(centre, radius, name, colour):
+def circle(centre, radius, name, colour):
+    """A filled outline around a centre (x, y)."""
     angle = np.linspace(0, 2 * np.pi, 721)
     return go.Scatter(
-        x=centre + radius * np.cos(angle),
-        y=radius * np.sin(angle),
+        x=centre[0] + radius * np.cos(angle),
+        y=centre[1] + radius * np.sin(angle),
         mode="lines",
         fill="toself",
         fillcolor=translucent(colour, 0.42),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainalign import features, nsd, store, surface
+from brainalign import features, models, nsd, store, surface
 from brainalign.jobs import partitions, results, significance
 from brainalign.jobs.frames import DECIMALS, areas, labelled, mean
 from brainalign.jobs.nested import MIN_NC
@@ -63,6 +63,7 @@ def _tables(study, jobs):
         return (make(job, people[job.subject]) for job in of[kind])
 
     return {
+        "models": [_models(study)],
         "scores": (_scores(job) for job in of["encode"]),
         "units": [_units(name, person, across.get(name)) for name, person in people.items()],
         "unit_rois": [_unit_rois(name, person) for name, person in people.items()],
@@ -111,6 +112,14 @@ def _roi_scores(job, person):
             rows[-1] |= {"r2_mean": mean(r2[units]), "r_norm_mean": mean(norm[units])}
             rows[-1] |= {"nc_mean": mean(nc[units])}
     return pd.DataFrame(rows).sort_values(["layer", "pooling", "roi"])
+
+
+def _models(study):
+    """What the table of models says of the study's."""
+    rows = [models.find(choice.name) for choice in study.models]
+    names = ("kind", "tuned", "base", "control", "of", "parameters", "note")
+    frame = pd.DataFrame([{"model": row.name} | {name: getattr(row, name) for name in names} for row in rows])
+    return frame.sort_values("model")
 
 
 def _units(name, person, across):

@@ -5,9 +5,14 @@ two workers never make the same file. A model is loaded once for all its feature
 its fits.
 """
 
+import time
+
 from brainalign.files import claimed
 from brainalign.jobs.kinds import MAKERS, Resident, make_features
 from brainalign.jobs.planning import plan, replan
+from brainalign.store import progress as news
+
+EVERY = 5.0  # seconds between news for those who look at the store
 
 
 def run(study, executor=None, progress=None):
@@ -17,7 +22,7 @@ def run(study, executor=None, progress=None):
     progress(done, total, text) : jobs done, as a number with a fraction within a long job; their number; which
     """
     jobs = plan(study)
-    done = _counter(len(jobs), sum(job.done for job in jobs), progress)
+    done = _counter(len(jobs), sum(job.done for job in jobs), progress, study.store)
     todo = [job for job in jobs if not job.done]
     _do(_features, study, _counts(job.model for job in todo if job.kind == "features"), executor, done)
     _do(
@@ -78,13 +83,20 @@ def _one(job, resident, done, wait=False):
     return mine
 
 
-def _counter(total, finished, progress):
-    """A function done(n, text, within) that adds n jobs, or shows the fraction within one, and reports."""
+def _counter(total, finished, progress, store):
+    """A function done(n, text, within) that adds n jobs, or shows the fraction within one, and reports.
+
+    It tells the caller each time, and the store's readers every few seconds and at the end.
+    """
+    told = 0.0
 
     def done(n, text, within=0.0):
-        nonlocal finished
+        nonlocal finished, told
         finished += n
         if progress:
             progress(finished + within, total, text)
+        if finished == total or time.monotonic() - told > EVERY:
+            told = time.monotonic()
+            news.write(store, finished, total, text)
 
     return done

@@ -3,10 +3,12 @@
 Every call takes its own cursor, so one `Store` serves all threads. SQL is parameterised throughout.
 """
 
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
 import numpy as np
+import pandas as pd
 
 from brainalign.store.schema import TABLES, columns
 from brainalign.tables import instructions, rois
@@ -49,6 +51,10 @@ class Store:
             self._db = duckdb.connect(str(self.path), read_only=True)
         except duckdb.Error as error:
             raise ValueError(f"{self.path} is not a store that can be read: {error}") from None
+
+    @cached_property
+    def _tables(self):
+        return set(self._list("SELECT table_name FROM duckdb_tables()"))
 
     def __enter__(self):
         return self
@@ -215,6 +221,8 @@ class Store:
     def _columns(self, table, names, subject, **key):
         """Columns of a table with one row a unit: name -> (n_units,) float32, NaN where there is no row."""
         where, values = _where(table, {"subject": subject} | key)
+        if table not in self._tables:
+            raise ValueError(f"{self.path.name} is of an earlier version and has no {table}; publish it again")
         rows = self._arrays(f"SELECT unit, {', '.join(names)} FROM {table} WHERE {where}", **values)
         if not len(rows["unit"]):
             wanted = ", ".join(f"{name} {value!r}" for name, value in key.items())
@@ -232,6 +240,8 @@ class Store:
         The tables and their columns are those of `store.schema.TABLES`.
         """
         where, values = _where(table, {name: value for name, value in equal.items() if value is not None})
+        if table not in self._tables:  # a store of an earlier version
+            return pd.DataFrame(columns=columns(table))
         order = ", ".join(name for name in columns(table) if name in LABELS) or "ALL"
         return self._frame(f"SELECT * FROM {table} WHERE {where} ORDER BY {order}", **values)
 

@@ -16,6 +16,9 @@ _PARTS = "r2_a FLOAT, r2_b FLOAT, r2_ab FLOAT, shared FLOAT, unique_a FLOAT, uni
 TABLES = {
     # version, created, simulated, study_name, study_toml, stimuli, space, solver, decimals, min_nc
     "store": "key VARCHAR, value VARCHAR",
+    # what the table of models says: base: the matched model without instruction tuning; control: what is done to `of`
+    "models": "model VARCHAR, kind VARCHAR, tuned BOOLEAN, base VARCHAR, control VARCHAR, of VARCHAR, "
+    "parameters BIGINT, note VARCHAR",
     # one row a map and unit, in key order: this is what makes a map cost milliseconds
     "scores": f"{_MAP}, unit UINTEGER, r FLOAT, r2 FLOAT",
     # place: where the unit lies (types.Subject.units); nc: percent, by the repeats of the test images

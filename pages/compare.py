@@ -1,0 +1,123 @@
+"""Models against their controls and matched twins, and which instruction suits which region."""
+
+import pandas as pd
+import streamlit as st
+
+from brainalign import figures, tables, ui
+from brainalign.figures import frames
+
+REGIONS = {"early": "early areas", "high": "high-level areas"}
+
+store = ui.page_store()
+ui.header(
+    store,
+    "Compare",
+    "A model beside its controls and matched twins: where it predicts better, by how much, and how sure that is. "
+    "Every model at the layers that left-out training images choose.",
+)
+nested = store.rows("roi_nested")
+if nested.empty:
+    ui.empty("The store has no scores to compare yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
+about = store.rows("models").set_index("model")
+
+
+def role(name):
+    """What a model is in the comparison."""
+    if name not in about.index:
+        return "model"
+    row = about.loc[name]
+    if row.control:
+        return f"control of {row.of}"
+    return {"vision": "vision only", "language": "text only"}.get(row.kind) or (
+        "instruction-tuned" if row.tuned else "not instruction-tuned"
+    )
+
+
+# one model against the others
+controls = st.columns([1.4, 2.2, 1.6])
+ids = [id for id in ui.in_order(set(nested.instruction)) if id]
+instruction = ui.choice("Instruction", ids or [""], "instruction", ui.instruction_label, container=controls[1])
+maps = frames.pooled(frames.under(nested, instruction), "mean_generated")
+models = [name for name in store.models() if name in set(maps.model)]
+focus = ui.choice("Model", models, "model", container=controls[0])
+places = [*REGIONS, *frames.in_order(set(maps.roi) - set(REGIONS), tables.rois())]
+roi = ui.choice("Region", places, "roi", lambda r: REGIONS.get(r, r), "high", container=controls[2])
+
+st.subheader("Every model", anchor=False)
+rows = []
+for name in models:
+    own = maps[maps.model == name]
+    here = own[own.roi == roi]
+    row = {"model": name, "is": role(name), "states": frames.pooling_name(own.pooling.iloc[0])}
+    row |= {"r": here.r.mean(), "lowest": here.r.min(), "highest": here.r.max(), "r / ceiling": here.r_norm.mean()}
+    row |= {"R²": here.r2.mean(), "units q < 0.05": here.significant.mean(), "layer": here.layer.mean()}
+    rows.append(row)
+table = pd.DataFrame(rows).sort_values("r", ascending=False)
+decimals = {name: st.column_config.NumberColumn(format="%.3f") for name in ("r", "r / ceiling", "R²")}
+decimals |= {name: st.column_config.NumberColumn(f"{name} subject", format="%.3f") for name in ("lowest", "highest")}
+decimals |= {"units q < 0.05": st.column_config.NumberColumn(format="percent")}
+decimals |= {"layer": st.column_config.NumberColumn(format="%.1f")}
+st.dataframe(table, hide_index=True, column_config=decimals, key="every model")
+n = maps[(maps.roi == roi)].groupby("subject").n.max()
+ui.sentence(
+    f"Means over {maps.subject.nunique()} subjects in the {REGIONS.get(roi, roi)}"
+    + (f" under {instruction} (“{tables.instructions()[instruction].text}”)" if instruction in ids else "")
+    + f"; {n.min()}–{n.max()} reliable units a subject. Units q < 0.05: share of units whose r beats permuted test "
+    "images, Benjamini–Hochberg over the map."
+)
+
+contrasts = frames.contrasts_of(store.rows("roi_contrasts"), maps)
+contrasts = frames.from_side(contrasts[contrasts.roi == roi], "model", focus)
+if not contrasts.empty:
+    st.subheader(f"{focus} minus each other model", anchor=False)
+    means = contrasts.groupby("other").difference.mean().sort_values(ascending=False)
+    contrasts = contrasts.assign(
+        name="minus " + contrasts.other, rank=contrasts.other.map(means.rank(ascending=False))
+    )
+    ui.plot(
+        figures.forest(contrasts.sort_values(["rank", "subject"]), f"difference in r, {REGIONS.get(roi, roi)}"),
+        "forest",
+        "; ".join(f"{focus} minus {other}: {value:.3f}" for other, value in means.items()),
+    )
+    ui.sentence(
+        "Each point is a subject with the 95 % interval of a paired bootstrap over test images; filled where "
+        "q < 0.05 (two-sided, Benjamini–Hochberg over regions). Right of 0: the chosen model predicts better."
+    )
+
+# which instruction suits which region
+asked = frames.pooled(nested[(nested.model == focus) & (nested.instruction != "")], "mean_generated")
+if asked.instruction.nunique() > 1:
+    st.subheader(f"Which instruction suits which region, {focus}", anchor=False)
+    grid = asked[~asked.roi.isin(REGIONS)].groupby(["instruction", "roi"]).r.mean().unstack("roi")
+    grid = grid.loc[
+        ui.in_order(grid.index), [r for r in frames.in_order(grid.columns, tables.rois()) if frames.is_area(r)]
+    ]
+    special = grid - grid.mean()
+    ui.plot(figures.matrix(special, "r minus the mean", ui.instruction_label), "specialisation", "Specialisation")
+    ui.sentence(
+        "Specialisation: an instruction's r less the mean of all instructions in that region, means over subjects. "
+        "Columns add up to 0; a column of small numbers says that the region does not care which instruction is given."
+    )
+    best = asked[~asked.roi.isin(REGIONS)].sort_values("r").groupby(["roi", "subject"]).instruction.last().unstack()
+    kept = {r: best.loc[r].value_counts() for r in special.columns}
+    told = [f"{r}: {c.index[0]} in {c.iloc[0]} of {c.sum()}" for r, c in kept.items() if c.iloc[0] > c.sum() / 2]
+    if told:
+        ui.sentence("The same instruction is best in most subjects: " + "; ".join(told) + ".")
+
+# beside the literature
+st.subheader("Beside earlier work", anchor=False)
+whole = maps[(maps.roi == frames.WHOLE) & (maps.model == focus)]
+own = {
+    "study": f"this store: {store.info().get('study_name', '')}" + (" (simulated)" if store.simulated else ""),
+    "venue": "",
+    "brain data": f"{nested.subject.nunique()} subjects" + (", simulated" if store.simulated else " of NSD"),
+    "models": ", ".join(store.models()),
+    "instructions": str(len(ids)) if ids else "none",
+    "variance partition": "pairs, triples and each against the rest" if len(store.pairs()) else "none",
+    "own numbers": f"{focus}: r {whole.r.mean():.3f}, {whole.r_norm.mean():.2f} of the ceiling, {frames.WHOLE}"
+    if len(whole)
+    else "",
+}
+st.dataframe([*tables.related_work(), own], hide_index=True, key="related work")
+with st.expander("Data"):
+    st.dataframe(maps, hide_index=True)
