@@ -107,7 +107,7 @@ def test_chosen_layers_and_unique_variance(tiny):
 
 
 def test_a_table_or_column_that_is_not_there(tiny):
-    with pytest.raises(ValueError, match="no table 'score'; it has store, scores"):
+    with pytest.raises(ValueError, match="no table 'score'; it has store, models"):
         tiny.rows("score")
     with pytest.raises(ValueError, match="roi_scores has no column 'r OR true'; it has subject"):
         tiny.rows("roi_scores", **{"r OR true": 1})
@@ -213,7 +213,7 @@ def test_a_version_that_goes_wrong_leaves_the_last_one(tmp_path, spoil):
 
 
 def test_a_table_that_the_store_does_not_have(tmp_path):
-    with pytest.raises(ValueError, match="the store has no table scoers; it has store, scores"):
+    with pytest.raises(ValueError, match="the store has no table scoers; it has store, models"):
         store.write(tmp_path, {"scoers": []}, {})
 
 
