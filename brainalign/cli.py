@@ -187,5 +187,68 @@ def bench(what, n, p, t, repeats, device, as_json):
     click.echo(json.dumps(found, indent=2) if as_json else bench.as_text(found))
 
 
+FIGURE_CHOICES = {
+    "subject": "Subjects, with commas; several make a grid of flatmaps.",
+    "quantity": "r, r2, r_norm (over the noise ceiling); flatmaps also nc, shared, unique_a, unique_b.",
+    "model": "A model of the store.",
+    "instruction": "An instruction's id; several, with commas, make a grid of flatmaps.",
+    "pooling": "Which hidden states, such as mean_generated.",
+    "layer": 'A number, or "best".',
+    "threshold": "Flatmaps: the lowest noise ceiling shown, in percent.",
+    "outlines": "Flatmaps: areas, streams, none, or regions with commas.",
+    "difference": "Flatmaps: False leaves out what a link subtracts.",
+    "minus_model": "Flatmaps: subtract the map of this model ...",
+    "minus_instruction": "... or of this instruction.",
+    "by": "A bar or line for each instruction, or for each model.",
+    "instructions": "Which bars or lines, with commas.",
+    "models": "Which bars or lines, with commas.",
+    "controls": "Models to compare with, with commas.",
+    "regions": "Families of regions, with commas.",
+    "a": "The first of two instructions that share variance.",
+    "b": "The second.",
+    "roi": "The region of their circles.",
+}
+
+
+def _choices(command):
+    for key, text in reversed(FIGURE_CHOICES.items()):
+        command = click.option(f"--{key.replace('_', '-')}", key, help=text)(command)
+    return command
+
+
+@main.command(
+    epilog=_example(
+        "brainalign figure flatmap --out map.pdf --width-mm 180",
+        "brainalign figure rois --by model --out rois.svg --width-mm 85 --bundle",
+        "brainalign figure flatmap --subject subj01,subj02 --instruction IC,VQ1 --out grid.png --dpi 600",
+        "brainalign figure flatmap --out map.func.gii",
+        "brainalign figure panels data/figure-demo.toml --out figure.pdf",
+    )
+)
+@click.argument("kind")
+@click.argument("description", required=False, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file; its ending says what it holds.")
+@click.option("--store", type=click.Path(path_type=Path), help="A store; else the demo's, which ships.")
+@click.option("--width-mm", type=float, help="Width of the page: 85 for a column, 180 for two.  [default: 180]")
+@click.option("--dpi", type=int, help="Of the map's pixels and of a PNG.  [default: 300]")
+@click.option("--bundle", is_flag=True, help="Also a .zip with all formats, data, query, link, versions and caption.")
+@click.option("--link", help="A page's address: the same choices, unless given here.")
+@click.option(
+    "--like", type=click.Path(path_type=Path), help="For .nii.gz: a NIfTI file of the subject in the same space."
+)
+@_choices
+def figure(kind, description, out, store, width_mm, dpi, bundle, link, like, **asked):
+    """Make a figure for a paper, or write what it shows for other tools.
+
+    KIND is flatmap, rois, variance, layers or compare; or panels, with a TOML file that describes several of them.
+    --out ends in .pdf, .svg or .png; .csv or .parquet for the data; .zip for all of it; and for one flatmap
+    .func.gii (GIFTI of fsaverage5, a file a hemisphere), .nii.gz or .hdf (pycortex).
+    """
+    from brainalign import paper
+
+    made = paper.command(kind, description, out, store, width_mm, dpi, bundle, link, like, asked)
+    click.echo("\n".join(str(path) for path in made))
+
+
 if __name__ == "__main__":
     main()

@@ -65,6 +65,11 @@ class FlatGeometry:
         edges, of_face, count = np.unique(sides, axis=0, return_inverse=True, return_counts=True)
         return edges, of_face.reshape(-1, 3), count == 1
 
+    @cached_property
+    def turns(self):
+        """Where outlines can turn: the middle of each edge, then each vertex, (n_edges + n_vertices, 2)."""
+        return np.concatenate([self.xy[self.edges[0]].mean(1), self.xy])
+
 
 @cache
 def flat_geometry(width=1024, height=512):
@@ -151,7 +156,6 @@ def outlines(geometry, inside):
 def _contour(geometry, inside):
     """Points (n_edges + n_vertices, 2) and the segments (pairs of point numbers) that bound a region."""
     edges, of_face, rim = geometry.edges
-    points = np.concatenate([geometry.xy[edges].mean(1), geometry.xy])
     ends = inside[edges]
     mixed = ends[:, 0] != ends[:, 1]
     crossing = mixed[of_face]
@@ -159,7 +163,7 @@ def _contour(geometry, inside):
     along = edges[rim & ends.all(1)] + len(edges)
     half = np.flatnonzero(rim & mixed)
     inner = np.where(ends[half, 0], edges[half, 0], edges[half, 1]) + len(edges)
-    return points, np.concatenate([through, along, np.c_[half, inner]]).tolist()
+    return geometry.turns, np.concatenate([through, along, np.c_[half, inner]]).tolist()
 
 
 def _walk(start, at, used):

@@ -14,7 +14,7 @@ LEVELS = [
     {"nsd", "surface", "models", "encoding", "variance", "demo"},
     {"study", "store"},
     {"features", "figures", "live", "bench"},
-    {"jobs"},
+    {"jobs", "paper"},
     {"ui"},
     {"cli", "app", "pages"},
 ]

@@ -1,0 +1,138 @@
+"""Bars on paper: regions by instruction or model, and the signed parts of the variance."""
+
+from itertools import groupby
+
+import numpy as np
+
+from brainalign.figures import frames, theme
+from brainalign.paper import legend
+from brainalign.paper.page import Plot
+from brainalign.paper.sheet import INK, SIZE, line_height, text_width, wrapped
+from brainalign.tables import rois as known_rois
+
+LEFT = 11.0  # mm: the axis with its numbers and title
+PANEL = 52.0  # mm: height of the bars
+GROUP_WIDTH = 0.84  # of the distance between two regions
+RING = {"mfc": "white", "mec": "#30363d", "mew": 0.4, "ls": "none", "marker": "o"}
+
+
+def rois(frame, colours, names, axis, about, choices=None, query=""):
+    """A `Plot` of grouped bars by region: as `figures.roi_bars`, with the same arguments."""
+    present = set(frame.roi)
+    order = frames.in_order(present, known_rois())
+    groups = [group for group in names if group in set(frame.group)]
+    entries = {names[group]: legend.square(colours[group]) for group in groups}
+    entries |= {"a subject": legend.dot("white", "#30363d"), "noise ceiling": legend.line(theme.MUTED, 1.2, ":")}
+
+    def draw(sheet, x, y, width):
+        top = y + legend.draw(sheet, entries, x, y, width) + _families_height(order, width)
+        axes = sheet.axes(x + LEFT, top, width - LEFT - 1, PANEL)
+        _grouped(axes, frame, order, groups, colours, (width - LEFT - 1) / max(1, len(order)))
+        _family_bands(sheet, axes, order, x + LEFT, top, width - LEFT - 1)
+        axes.set_ylabel(axis, labelpad=2)
+        turned = _turned(order, width)
+        named = [short(roi).replace("\n", " ") if turned else short(roi) for roi in order]
+        axes.set_xticks(range(len(order)), named, rotation=90 if turned else 0)
+        axes.tick_params(axis="x", length=0)
+
+    def height(width):
+        return (
+            legend.height(list(entries), width) + _families_height(order, width) + PANEL + _ticks_height(order, width)
+        )
+
+    return Plot("rois", draw, height, frame, about, choices or {}, query)
+
+
+def short(roi):
+    """A region's name without what stands in brackets, in two lines where it has two words or more."""
+    first, _, rest = roi.split(" (")[0].partition(" ")
+    return f"{first}\n{rest}" if rest else first
+
+
+def _turned(order, width):
+    return any(text_width(short(roi)) + 0.8 > (width - LEFT - 1) / len(order) for roi in order)
+
+
+def _ticks_height(order, width):
+    if _turned(order, width):
+        return 3 + max(text_width(short(roi).replace("\n", " ")) for roi in order)
+    return 3 + line_height() * max(short(roi).count("\n") + 1 for roi in order)
+
+
+def _grouped(axes, frame, order, groups, colours, slot):
+    """Bars, the subjects as points and the noise ceilings; slot : mm of a region."""
+    at, bar = {roi: i for i, roi in enumerate(order)}, GROUP_WIDTH / max(1, len(groups))
+    size = float(np.clip(0.55 * bar * slot, 0.35, 1.1)) / 25.4 * 72
+    for k, group in enumerate(groups):
+        rows = frame[frame.group == group]
+        offset = (k - (len(groups) - 1) / 2) * bar
+        means = rows.groupby("roi").value.mean()
+        axes.bar([at[roi] + offset for roi in means.index], means, bar * 0.94, color=colours[group], linewidth=0)
+        axes.plot(*_points(rows.dropna(subset=["value"]), at, offset, bar), ms=size, zorder=3, **RING)
+    ceiling = frame.drop_duplicates(["subject", "roi"]).groupby("roi").ceiling.mean()
+    places = np.array([at[roi] for roi in ceiling.index])
+    axes.hlines(ceiling, places - GROUP_WIDTH / 2, places + GROUP_WIDTH / 2, theme.MUTED, ":", linewidth=1.2)
+    _from_zero(axes)
+    axes.set_xlim(-0.5, max(1, len(order)) - 0.5)
+
+
+def _points(rows, at, offset, bar):
+    """Subjects side by side within their bar, in the same order as on the screen."""
+    subjects = sorted(set(rows.subject))
+    spread = dict(zip(subjects, np.linspace(-0.3, 0.3, len(subjects)) if len(subjects) > 1 else [0.0]))
+    x = [at[roi] + offset + spread[subject] * bar for roi, subject in zip(rows.roi, rows.subject)]
+    return x, rows.value.to_numpy()
+
+
+def _families(order):
+    """(name, first, last) of each family of regions in a row."""
+    family = {roi: known_rois()[roi].family if roi in known_rois() else "other" for roi in order}
+    for name, members in groupby(order, key=family.get):
+        members = [order.index(member) for member in members]
+        yield name, members[0], members[-1]
+
+
+def _family_name(name, width):
+    """As many lines as the width asks for; "" where even a word is too wide."""
+    lines = wrapped(name, width, SIZE - 1)
+    return lines if text_width(lines, SIZE - 1) <= width + 1 else ""
+
+
+def _families_height(order, width):
+    slot = (width - LEFT - 1) / max(1, len(order))
+    lines = [_family_name(name, (last - first + 1) * slot) for name, first, last in _families(order)]
+    return 1.5 + line_height(SIZE - 1) * max([line.count("\n") + 1 for line in lines if line], default=0)
+
+
+def _family_bands(sheet, axes, order, x, y, width):
+    """Every other family on a faint ground, its name above."""
+    slot = width / max(1, len(order))
+    for k, (name, first, last) in enumerate(_families(order)):
+        if k % 2 == 0:
+            axes.axvspan(first - 0.5, last + 0.5, color=theme.MUTED, alpha=0.1, lw=0, zorder=0)
+        text = _family_name(name, (last - first + 1) * slot)
+        sheet.text(x + (first + last + 1) / 2 * slot, y - 0.8, text, ha="center", va="bottom", fontsize=SIZE - 1)
+
+
+def signed(sheet, frame, colours, names, axis, x, y, width, height):
+    """Signed parts as bars (mean over subjects) with the subjects as points: as `figures.signed_bars`."""
+    means, at = frame[list(names)].mean(), np.arange(len(names))
+    axes = sheet.axes(x + LEFT, y, width - LEFT - 1, height)
+    axes.bar(at, means, 0.6, color=[colours[part] for part in names], linewidth=0)
+    spread = np.linspace(-0.2, 0.2, len(frame)) if len(frame) > 1 else [0.0]
+    for offset, row in zip(spread, frame[list(names)].to_numpy()):
+        axes.plot(at + offset, row, ms=2.6, zorder=3, **RING)
+    axes.set_ylabel(axis, labelpad=2)
+    _from_zero(axes)
+    words = [name.replace(" only", "\nonly") for name in names.values()]
+    words = [word if "\n" in word else f"{word}\n" for word in words]
+    axes.set_xticks(at, [f"{word}\n{means[part]:.3f}".replace("-", "−") for word, part in zip(words, names)])
+    axes.tick_params(axis="x", length=0)
+
+
+def _from_zero(axes):
+    """A line at zero instead of a frame below; the axis begins there unless something is negative."""
+    axes.spines["bottom"].set_visible(False)
+    axes.axhline(0, color=INK, lw=0.5)
+    if axes.dataLim.y0 >= -0.005 * axes.dataLim.y1:
+        axes.set_ylim(bottom=0)

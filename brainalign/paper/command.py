@@ -1,0 +1,49 @@
+"""`brainalign figure`: from what was typed to files."""
+
+from pathlib import Path
+
+from brainalign import store as stores
+from brainalign.paper import choices, export, panels
+from brainalign.tables import DATA
+
+WIDTH, DPI = 180.0, 300
+
+
+def command(kind, description, out, store, width, dpi, bundle, link, like, asked):
+    """Write what was asked for; returns the paths.
+
+    description : the TOML file of panels; store, width, dpi, link, like : None where not given; asked : key -> text
+    """
+    export.ending(out)  # before anything is computed
+    if not out.absolute().parent.is_dir():
+        raise ValueError(f"there is no folder {out.parent} to write {out.name} into")
+    page = {}
+    if link is not None:
+        linked, found = choices.from_link(link)
+        if linked != kind:
+            raise ValueError(f"the link leads to {linked}, not {kind}; write: brainalign figure {linked} --link ...")
+        asked = found | {key: value for key, value in asked.items() if value is not None}
+    if kind == "panels":
+        page = _described(description, asked)
+        store = store or (description.parent / page["store"] if "store" in page else None)
+    elif description is not None:
+        raise ValueError(f"{kind} takes no file {description}; only panels does")
+    width, dpi = width or page.get("width_mm", WIDTH), dpi or page.get("dpi", DPI)
+    with stores.open_latest(store or DATA / "store") as opened:
+        plot = panels.plot(opened, page) if page else choices.plot(opened, kind, **asked)
+        made = export.write(plot, opened, out, width, dpi, like=like)
+        beside = _beside(out)
+        return made + (export.write(plot, opened, beside, width, dpi) if bundle and beside != out else [])
+
+
+def _described(description, asked):
+    if description is None:
+        raise ValueError("panels needs a file: brainalign figure panels figure.toml --out figure.pdf")
+    if given := [key for key, value in asked.items() if value is not None]:
+        raise ValueError(f"panels takes its choices from {description}, not from --{given[0].replace('_', '-')}")
+    return panels.read(description)
+
+
+def _beside(out):
+    """The bundle's name: the file's own with .zip for its ending."""
+    return Path(str(out)[: -len(export.ending(out))] + "zip")

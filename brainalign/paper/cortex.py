@@ -1,0 +1,250 @@
+"""Flatmaps on paper: the screen's pixels at full resolution under outlines, names and a colour key in vectors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from brainalign import surface
+from brainalign.figures import flatmap as screen
+from brainalign.figures.flatmap import palettes, pictures
+from brainalign.paper import labels, raster
+from brainalign.paper.page import Plot
+from brainalign.paper.sheet import FONT, INK, MM, MUTED, line_height, text_width, wrapped
+
+GAP = 4.0  # mm between maps
+TITLE = 4.5  # mm for a map's title
+KEY = 62.0  # mm: the longest colour bar
+BAR = 2.4  # mm: its height
+WIDE = 120.0  # mm from which a map is wide; others have smaller names and thinner outlines
+NAMES, SMALL_NAMES = 6.5, 6  # points
+NONE = "no value, or below the noise ceiling chosen"
+LINES = ((1.5, "#000000", 0.55), (0.6, "#ffffff", 1.0)), ((1.5, "#ffffff", 0.6), (0.6, "#222222", 1.0))
+
+
+@dataclass(frozen=True)
+class Map:
+    """One map and the cortex it lies on.
+
+    geometry : surface.FlatGeometry; flat_units : (n_vertices,) unit or -1; nc : (n_units,) percent
+    rois : name -> units, for those to outline; picture : figures.flatmap.Picture; layer : the number shown
+    threshold : lowest noise ceiling shown, in percent; subject, title : whose it is; what stands above it
+    """
+
+    geometry: surface.FlatGeometry
+    flat_units: np.ndarray
+    nc: np.ndarray
+    rois: dict
+    picture: screen.Picture
+    layer: int
+    threshold: float
+    subject: str
+    title: str = ""
+
+    @property
+    def values(self):
+        return self.picture.values[self.picture.row(self.layer)]
+
+    @property
+    def shown(self):
+        return pictures.shown(self.picture, self.layer, self.nc, self.threshold)
+
+
+def flatmap(maps, about, choices=None, query=""):
+    """A `Plot` of one map, or of several in a grid with the same limits."""
+    limits = palettes.limits(np.concatenate([m.picture.values.ravel() for m in maps]), maps[0].picture.diverging)
+
+    def draw(sheet, x, y, width):
+        columns, wide = _grid(len(maps), width)
+        for k, one in enumerate(maps):
+            row, column = divmod(k, columns)
+            _draw_map(sheet, one, limits, x + column * (wide + GAP), y + row * _map_height(one, wide), wide)
+        _key(sheet, maps[0].picture, limits, x, y + _map_height(maps[0], wide) * -(-len(maps) // columns) + 1, width)
+
+    def height(width):
+        columns, wide = _grid(len(maps), width)
+        return _map_height(maps[0], wide) * -(-len(maps) // columns) + 1 + _key_height(maps[0].picture, width)
+
+    data = pd.concat(map(_table, maps), ignore_index=True)
+    return Plot("flatmap", draw, height, data, about, choices or {}, query, tuple(maps))
+
+
+def _table(one):
+    columns = {"subject": one.subject, "map": one.title, "unit": np.arange(len(one.nc)), "value": one.values}
+    return pd.DataFrame(columns | {"noise_ceiling": one.nc, "drawn": one.shown})
+
+
+def _grid(n, width):
+    """(columns, mm of each)."""
+    columns = 1 if n == 1 or width < 60 else 3 if n > 4 and width > 150 else 2
+    return columns, (width - (columns - 1) * GAP) / columns
+
+
+def _map_height(one, width):
+    return width * raster.rows(one.geometry)[1] / one.geometry.width + (TITLE if one.title else 0)
+
+
+# --- One map ---
+
+
+def _draw_map(sheet, one, limits, x, y, width):
+    from matplotlib.transforms import Affine2D
+
+    geometry = one.geometry
+    first, rows = raster.rows(geometry)
+    if one.title:
+        sheet.text(x + width / 2, y + TITLE / 2 - 0.3, one.title, ha="center")
+        y += TITLE
+    scale = width / geometry.width  # mm a pixel of the geometry
+    to_page = Affine2D().translate(0, -first).scale(scale).translate(x, y)
+    rim = _path(surface.outlines(geometry, np.isin(np.arange(len(geometry.xy)), geometry.faces)), False)
+    image = sheet.page.imshow(
+        pixels(one, limits, round(width * MM * sheet.dpi)),
+        extent=(x, x + width, y + rows * scale, y), interpolation="none", aspect="auto",
+    )  # fmt: skip
+    image.set_clip_path(to_page.transform_path(rim), sheet.page.transData)
+    sheet.page.set(xlim=(0, sheet.width), ylim=(sheet.height, 0))
+    _outline(sheet, one, to_page)
+    _names(sheet, one, x, y, scale)
+    for side, at, ha in (("L", 0.5, "left"), ("R", width - 0.5, "right")):
+        sheet.text(x + at, y + 2, side, ha=ha, color=MUTED)
+
+
+def pixels(one, limits, columns):
+    """The map as a picture (height, columns, 3) uint8; white outside cortex."""
+    palette = "diverging" if one.picture.diverging else "sequential"
+    units = raster.colours(one.values, limits, palette)
+    found = raster.vertex_colours(one.geometry, one.flat_units, units, one.shown)
+    return found[raster.enlarge(one.geometry, columns)]
+
+
+def _inside(one, units):
+    """(n_vertices,) True where a vertex shows one of these units."""
+    member = np.zeros(len(one.nc), bool)
+    member[units] = True
+    return (one.flat_units >= 0) & member[one.flat_units]
+
+
+def _path(lines, rounded=True):
+    """Closed polylines as one path; rounded: a curve through the middle of each stretch, as on the screen."""
+    from matplotlib.path import Path
+
+    points, codes = [np.zeros((0, 2))], []
+    for line in lines:
+        if not rounded:
+            points.append(line)
+            codes += [Path.MOVETO] + [Path.LINETO] * (len(line) - 1)
+            continue
+        after = np.roll(line[:-1], -1, axis=0)
+        middle = (line[:-1] + after) / 2
+        curves = np.stack([after, np.roll(middle, -1, axis=0)], axis=1).reshape(-1, 2)
+        points += [middle[:1], curves]
+        codes += [Path.MOVETO] + [Path.CURVE3] * len(curves)
+    return Path(np.concatenate(points), codes)
+
+
+def _outline(sheet, one, to_page):
+    lines = [line for units in one.rois.values() for line in surface.outlines(one.geometry, _inside(one, units))]
+    lines = [line for line in lines if len(line) > screen.SPECK]
+    path = to_page.transform_path(_path(lines))
+    thin = 1.0 if to_page.transform((one.geometry.width, 0))[0] - to_page.transform((0, 0))[0] > WIDE else 0.65
+    for width, colour, alpha in LINES[one.picture.diverging] if lines else ():
+        sheet.path(path, line=colour, width=width * thin, alpha=alpha)
+
+
+def _names(sheet, one, x, y, scale):
+    """Names of regions: white on the colours, dark beside them with a line to the place."""
+    first, rows = raster.rows(one.geometry)
+    vertex = one.geometry.pixel_vertex[first : first + rows]
+    right, regions = vertex >= len(one.geometry.curvature) // 2, []
+    for name, units in one.rois.items():
+        inside = _inside(one, units)
+        mask = np.append(inside, False)[vertex]
+        for across, down in surface.label_positions(one.geometry, inside):
+            side = right[int(down) - first, int(across)]
+            regions.append((name, (across * scale, (down - first) * scale), mask & (right == side)))
+    busy = np.append(_inside(one, one.shown), False)[vertex]
+    size = NAMES if one.geometry.width * scale > WIDE else SMALL_NAMES
+    found = labels.place(regions, busy, 1 / scale, lambda name: text_width(name, size), size / 72 / MM)
+    for label in found:
+        _lead(sheet, label, x, y)
+    for label in found:
+        _write(sheet, label, x, y, size)
+
+
+def _lead(sheet, label, x, y):
+    """The line from a name beside the colours to its place."""
+    if label.anchor:
+        line = np.array([label.start, label.anchor]) + np.array([x, y])
+        for width, colour in ((1.3, "#ffffff"), (0.5, INK)):
+            sheet.lines([line], colour, width, capstyle="round", zorder=4)
+        sheet.path(_dot(line[1]), fill=INK, line="#ffffff", width=0.4, zorder=5)
+
+
+def _dot(at, radius=0.35):
+    from matplotlib.path import Path
+
+    return Path.circle(at, radius)
+
+
+def _write(sheet, label, x, y, size):
+    """The name as text; its halo is a path beneath, because text with an effect would no longer be text."""
+    from matplotlib.textpath import TextPath
+    from matplotlib.transforms import Affine2D
+
+    colour, halo, wide = (INK, "#ffffff", 1.4) if label.anchor else ("#ffffff", "#000000", 1.6)
+    left, base = x + label.x - label.width / 2, y + label.y + 0.36 * size / 72 / MM
+    shape = TextPath((0, 0), label.text, size=size, prop=FONT)
+    to_page = Affine2D().scale(1 / 72 / MM, -1 / 72 / MM).translate(left, base)
+    sheet.path(to_page.transform_path(shape), line=halo, width=wide, alpha=0.8, zorder=6)
+    sheet.text(left, base, label.text, fontsize=size, color=colour, va="baseline", ha="left", zorder=7)
+
+
+# --- Colour key ---
+
+
+def _key_parts(picture, width):
+    """Length of the bar, its label in lines, and whether label and legend stand above and below it."""
+    bar = min(KEY, width * 0.6)
+    beside = text_width(picture.label) + text_width(NONE) / 2 + bar + 16 < width
+    return bar, picture.label if beside else wrapped(picture.label, width - 4), beside
+
+
+def _key_height(picture, width):
+    _, label, beside = _key_parts(picture, width)
+    return BAR + 5 if beside else BAR + 9 + line_height() * len(label.split("\n"))
+
+
+def _key(sheet, picture, limits, x, y, width):
+    bar, label, beside = _key_parts(picture, width)
+    middle = x + width / 2
+    if beside:
+        sheet.text(middle - bar / 2 - 3, y + BAR / 2, label, ha="right")
+        _legend(sheet, middle + bar / 2 + 3, y, wrapped(NONE, width / 2 - bar / 2 - 11))
+    else:
+        lines = line_height() * len(label.split("\n"))
+        sheet.text(middle, y + lines / 2, label, ha="center")
+        y += lines + 0.8
+        _legend(sheet, middle - (text_width(NONE) + 7) / 2, y + BAR + 5, NONE)
+    _bar(sheet, picture, limits, middle - bar / 2, y, bar)
+
+
+def _bar(sheet, picture, limits, x, y, width):
+    """The colour bar: 256 rectangles, each reaching on to the right end so that no seam shows."""
+    from matplotlib.collections import PolyCollection
+
+    table = palettes.table("diverging" if picture.diverging else "sequential") / 255
+    left, right = x + np.linspace(0, width, 257)[:-1], x + width
+    corners = [[(at, y), (right, y), (right, y + BAR), (at, y + BAR)] for at in left]
+    sheet.page.add_artist(PolyCollection(corners, facecolors=table, edgecolors="none", antialiaseds=False))
+    ticks = [(x + place * width, text) for place, text in palettes.ticks(*limits)]
+    sheet.lines([[(at, y + BAR), (at, y + BAR + 0.8)] for at, _ in ticks])
+    for at, text in ticks:
+        sheet.text(at, y + BAR + 2.4, text, ha="center")
+
+
+def _legend(sheet, x, y, text):
+    """The greys of the folds, and what they stand for."""
+    for k, grey in enumerate((palettes.GYRUS, palettes.SULCUS)):
+        sheet.box(x + 2.5 * k, y, 2.5, BAR, str(grey / 255))
+    sheet.text(x + 6.5, y + BAR / 2 + (len(text.split("\n")) - 1) * 0.6, text, ha="left")

@@ -1,0 +1,188 @@
+"""A plot to files: figures, its data, brains in other tools' formats, or all of it in one bundle."""
+
+import io
+import json
+import zipfile
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import urlencode
+
+import numpy as np
+
+from brainalign.figures.flatmap import palettes
+from brainalign.paper import brainmap, words
+from brainalign.paper.page import sheet
+from brainalign.paper.sheet import FORMATS, MM
+
+ADDRESS = "http://127.0.0.1:8501"  # of the app as `make app` starts it
+PAGES = {"flatmap": "flatmaps"}  # pages whose name is not their figure's
+WIDTHS, DPIS = (30, 400), (72, 1200)
+TABLES, BRAINS = ("csv", "parquet"), ("func.gii", "nii.gz", "nii", "hdf")
+ENDINGS = (*FORMATS, *TABLES, "zip", *BRAINS)
+VERSIONS = ("brainalign", "matplotlib", "numpy", "pandas", "duckdb")
+
+
+def link(plot, address=ADDRESS):
+    """The address of the page that shows this."""
+    return f"{address.rstrip('/')}/{PAGES.get(plot.kind, plot.kind)}?{urlencode(plot.choices)}"
+
+
+def ending(path):
+    """The format that a file's name asks for."""
+    name = Path(path).name.lower()
+    found = next((end for end in ENDINGS if name.endswith(f".{end}")), None)
+    if found is None:
+        raise ValueError(f"{Path(path).name} has an ending that is not known; take .{', .'.join(ENDINGS)}")
+    return found
+
+
+def write(plot, store, out, width=180.0, dpi=300, address=ADDRESS, like=None):
+    """Write a file whose ending says what it holds; returns the paths written (two for .func.gii).
+
+    width : mm; dpi : of rasters; address : where the app is, for the link; like : a NIfTI of the subject for .nii.gz
+    """
+    out, format = Path(out), ending(out)
+    if format == "func.gii":
+        stem = out.name[: -len(".func.gii")]
+        files = {out.with_name(f"{stem}.{side}.func.gii"): data for side, data in _gifti(plot, store).items()}
+    else:
+        files = {out: render(plot, store, format, width, dpi, address, like)}
+    for path, data in files.items():
+        path.write_bytes(data)
+    return list(files)
+
+
+def render(plot, store, format, width=180.0, dpi=300, address=ADDRESS, like=None):
+    """One file as bytes, in any of ENDINGS but "func.gii" (a zip of both hemispheres instead)."""
+    if format in FORMATS:
+        return _figure(plot, store, format, width, dpi, address)
+    if format in TABLES:
+        return _table(plot, format)
+    if format == "zip":
+        return _zip(bundle(plot, store, width, dpi, address))
+    if format == "func.gii":
+        return _zip({f"{side}.func.gii": data for side, data in _gifti(plot, store).items()})
+    one, about = _single_map(plot), _short(plot, store)
+    if format == "hdf":
+        return brainmap.pycortex(one, palettes.limits(one.picture.values, one.picture.diverging), about)
+    data = brainmap.nifti(one, store.units(one.subject), store.info().get("space", ""), like, about)
+    return _gzip(data) if format == "nii.gz" else data
+
+
+def _figure(plot, store, format, width, dpi, address):
+    for what, value, (low, high) in (("width", width, WIDTHS), ("dpi", dpi, DPIS)):
+        if not low <= value <= high:
+            raise ValueError(f"{what} is {value:g}; expected {low} to {high}" + " mm" * (what == "width"))
+    page, file = sheet(plot, width, dpi, store.simulated), io.BytesIO()
+    if page.width * page.height * (dpi * MM) ** 2 > 2e8:
+        raise ValueError(f"{width:g} x {page.height:.0f} mm at {dpi} dpi is over 200 million pixels; take fewer dpi")
+    page.save(file, format, file_about(plot, store, address))
+    return file.getvalue()
+
+
+def file_about(plot, store, address=ADDRESS):
+    """title, description, link and keywords that go into a figure's metadata."""
+    info = store.info()
+    made = f"store {info.get('version', '')} of study {info.get('study_name', '')}; query: {_one_line(plot.query)}"
+    return {
+        "title": f"BrainAlign {plot.kind}",
+        "description": words.simulated(store) + plot.about,
+        "link": link(plot, address),
+        "keywords": made,
+    }
+
+
+def _one_line(query):
+    return " ".join(query.split())
+
+
+def _table(plot, format):
+    if plot.panels:
+        raise ValueError("the panels have tables of their own; write a .zip, which holds them all")
+    if format == "csv":
+        return plot.data.to_csv(index=False).encode()
+    file = io.BytesIO()
+    plot.data.to_parquet(file, index=False)
+    return file.getvalue()
+
+
+def _short(plot, store):
+    return f"{words.simulated(store)}{plot.about.partition('. ')[0]}; store {store.info().get('version', '')}"
+
+
+def _single_map(plot):
+    if plot.kind != "flatmap" or len(plot.maps) != 1:
+        raise ValueError("brain formats hold one map: ask for a flatmap of one subject and one instruction")
+    return plot.maps[0]
+
+
+def _gifti(plot, store):
+    return brainmap.gifti(_single_map(plot), _short(plot, store))
+
+
+def _gzip(data):
+    import gzip
+
+    return gzip.compress(data, mtime=0)
+
+
+# --- Bundles ---
+
+
+def bundle(plot, store, width=180.0, dpi=300, address=ADDRESS):
+    """{name: bytes}: the figure in three formats, its data, where they come from, and a caption to start from."""
+    files = {f"{plot.kind}.{format}": _figure(plot, store, format, width, dpi, address) for format in FORMATS}
+    for letter, part in (plot.panels or {"": plot}).items():
+        name = f"data_{letter}" if letter else "data"
+        files |= {f"{name}.csv": _table(part, "csv"), f"{name}.parquet": _table(part, "parquet")}
+    files["caption.txt"] = caption(plot, store).encode()
+    files["query.sql"] = f"{plot.query.rstrip()}\n".encode()
+    files["about.json"] = json.dumps(about(plot, store, width, dpi, address), indent=2, default=_plain).encode()
+    return files
+
+
+def caption(plot, store):
+    """A draft: what is seen, n, and how it was computed."""
+    return f"{words.simulated(store)}{plot.about}\n"
+
+
+def about(plot, store, width, dpi, address=ADDRESS):
+    """Where a figure comes from: enough to make it again."""
+    info = store.info()
+    parts = plot.panels or {"": plot}
+    return {
+        "figure": {"kind": plot.kind, "width_mm": width, "dpi": dpi},
+        "simulated": store.simulated,
+        "store": {key: info.get(key, "") for key in ("version", "created", "study_name", "space", "solver", "min_nc")},
+        "panels": [
+            {
+                "panel": letter,
+                "kind": part.kind,
+                "choices": part.choices,
+                "link": link(part, address),
+                "query": part.query,
+            }
+            for letter, part in parts.items()
+        ],
+        "subjects": store.subjects().to_dict("records"),
+        "versions": {name: _version(name) for name in VERSIONS},
+    }
+
+
+def _version(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _plain(value):
+    return value.item() if isinstance(value, np.generic) else str(value)
+
+
+def _zip(files):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    return file.getvalue()

@@ -1,0 +1,326 @@
+"""Figures for papers: exact widths, text that stays text, and the same numbers and pixels as on the screen."""
+
+import io
+import re
+import zlib
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from stores import SUBJECTS, tiny_store
+
+from brainalign import figures, paper, surface
+from brainalign.figures import frames
+from brainalign.figures.flatmap import palettes
+from brainalign.paper import labels, raster, sheet
+from brainalign.store import open_latest
+
+KINDS = list(paper.KINDS)
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    with open_latest(tiny_store(tmp_path_factory.mktemp("paper"))) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    """The same numbers, said to be measured."""
+    with open_latest(tiny_store(tmp_path_factory.mktemp("real"), simulated="false")) as opened:
+        yield opened
+
+
+STRING = rb"\(((?:\\.|[^\\()])*)\)"
+
+
+def pdf_text(data):
+    """What a PDF writes, one text after another; characters are written in two bytes, in strings between kernings."""
+    found = []
+    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", data, re.S):
+        try:
+            content = zlib.decompress(stream)
+        except zlib.error:
+            continue
+        if b" Tf" in content:
+            for run in re.findall(rb"BT(.*?)ET", content, re.S):
+                pieces = [re.sub(rb"\\(.)", rb"\1", piece) for piece in re.findall(STRING, run)]
+                found.append(b"".join(pieces).decode("utf-16-be", "replace"))
+    return " | ".join(found)
+
+
+# --- Files ---
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("width", [85, 180])
+def test_a_pdf_is_as_wide_as_asked_and_embeds_its_fonts(store, kind, width):
+    data = paper.render(paper.plot(store, kind), store, "pdf", width)
+    box = re.search(rb"/MediaBox \[ ?([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)", data)
+    assert float(box[3]) / 72 * 25.4 == pytest.approx(width, abs=1e-4)
+    assert data.count(b"/FontFile2") >= 1
+    assert data.count(b"/FontFile2") == data.count(b"/Type /FontDescriptor")
+    assert b"/Type3" not in data
+    assert "SIMULATED DATA" in pdf_text(data)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_svgs_text_is_text_at_the_width_asked(store, kind):
+    root = ElementTree.fromstring(paper.render(paper.plot(store, kind), store, "svg", 85))
+    assert float(root.get("width").removesuffix("pt")) / 72 * 25.4 == pytest.approx(85, abs=1e-4)
+    words = {"".join(text.itertext()).strip() for text in root.iter(f"{SVG}text")}
+    assert "SIMULATED DATA" in words
+    named = {"flatmap": "V1", "rois": "noise ceiling", "variance": "shared", "layers": "FFA", "compare": "vit-demo"}
+    assert named[kind] in words
+
+
+@pytest.mark.parametrize(("width", "dpi"), [(85, 300), (180, 300), (85, 600)])
+def test_a_png_has_the_pixels_and_the_resolution(store, width, dpi):
+    image = Image.open(io.BytesIO(paper.render(paper.plot(store, "flatmap"), store, "png", width, dpi)))
+    assert image.width == round(width / 25.4 * dpi)
+    assert image.info["dpi"][0] == pytest.approx(dpi, abs=0.01)
+
+
+def test_real_data_carry_no_badge(real):
+    assert "SIMULATED" not in pdf_text(paper.render(paper.plot(real, "rois"), real, "pdf"))
+
+
+def test_files_say_where_they_come_from(store):
+    plot = paper.plot(store, "flatmap", instruction="VQ1")
+    version = store.info()["version"]
+    image = Image.open(io.BytesIO(paper.render(plot, store, "png", 85)))
+    assert version in image.text["Keywords"]
+    assert "instruction=VQ1" in image.text["Source"]
+    assert "SIMULATED" in image.text["Description"]
+    svg = paper.render(plot, store, "svg", 85).decode()
+    assert version in svg
+    assert "instruction=VQ1" in svg
+    pdf = paper.render(plot, store, "pdf", 85)
+    assert version.encode() in pdf
+    assert b"instruction=VQ1" in pdf
+    assert b"FROM scores" in pdf
+
+
+def test_the_same_choice_gives_the_same_bytes(store):
+    for format in ("pdf", "svg", "png", "zip"):
+        once, twice = (paper.render(paper.plot(store, "variance"), store, format, 85) for _ in range(2))
+        assert once == twice, format
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("width", [85, 180])
+def test_no_text_lies_on_another_or_is_cut(store, kind, width, monkeypatch):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    page, shown, draw = sheet_of(store, kind, width), [], Text.draw
+    renderer = FigureCanvasAgg(page.figure).get_renderer()
+    monkeypatch.setattr(Text, "draw", lambda text, *args: (shown.append(text), draw(text, *args)))
+    page.figure.draw(renderer)
+    shown = [text for text in shown if text.get_text().strip()]
+    boxes = [text.get_window_extent(renderer) for text in shown]
+    assert len(shown) > 5
+    for text, box in zip(shown, boxes):
+        outside = min(box.x0, box.y0, *(page.figure.bbox.max - box.max))
+        assert outside >= -0.5, f"{text.get_text()!r} is cut"
+        assert text.get_fontsize() >= 6
+    for i, one in enumerate(boxes):
+        for k in range(i + 1, len(boxes)):
+            both = (
+                min(one.x1, boxes[k].x1) - max(one.x0, boxes[k].x0),
+                min(one.y1, boxes[k].y1) - max(one.y0, boxes[k].y0),
+            )
+            assert min(both) < 2, f"{shown[i].get_text()!r} lies on {shown[k].get_text()!r}"
+
+
+def sheet_of(store, kind, width):
+    from brainalign.paper.page import sheet
+
+    return sheet(paper.plot(store, kind), width, 100, store.simulated)
+
+
+# --- The map's pixels ---
+
+
+def test_an_odd_enlargement_keeps_every_pixel_of_the_screen():
+    geometry = surface.flat_geometry(256, 128)
+    first, rows = raster.rows(geometry)
+    there = geometry.pixel_vertex[first : first + rows]
+    for times in (1, 3):
+        found = raster.enlarge(geometry, 256 * times)[times // 2 :: times, times // 2 :: times]
+        np.testing.assert_array_equal(found[there >= 0], there[there >= 0])
+
+
+def test_between_the_screens_pixels_the_nearest_vertex_shows():
+    """Against the same meshes painted anew at twice the size."""
+    geometry = surface.flat_geometry(640, 320)
+    large = surface._pixel_vertex(geometry.xy * 2, geometry.faces, np.isfinite(geometry.xy[:, 0]), 1280, 640)
+    first, rows = raster.rows(geometry)
+    large, found = large[2 * first : 2 * (first + rows)], raster.enlarge(geometry, 1280)
+    both = (large >= 0) & (found >= 0)
+    assert both.sum() > 0.99 * (large >= 0).sum()
+    away = np.hypot(*(geometry.xy[large[both]] - geometry.xy[found[both]]).T)
+    assert (away > 0).mean() < 0.02
+
+
+def test_colours_are_the_palettes_of_the_share_between_the_limits():
+    values = np.array([-1, 0, 0.1, 0.4, 0.8, 5, np.nan])
+    found = raster.colours(values, (0.0, 0.8), "sequential")
+    table = palettes.table("sequential")
+    np.testing.assert_array_equal(found[:6], table[[0, 0, 32, 128, 255, 255]])
+
+
+def test_the_exported_map_shows_the_stores_values(store):
+    plot = paper.plot(
+        store, "flatmap", subject="subj02", instruction="VQ1", layer="2", pooling="last_prompt", threshold="20"
+    )
+    _, r, _ = store.layer_maps("subj02", "llava-demo", "VQ1", "last_prompt")
+    nc, units = store.noise_ceiling("subj02"), store.flat_units("subj02")
+    data = plot.data
+    np.testing.assert_array_equal(data.value, r[2])
+    np.testing.assert_array_equal(data.drawn, np.isfinite(r[2]) & (nc >= 20))
+    from brainalign.paper.cortex import pixels
+
+    limits = palettes.limits(r)
+    image, vertex = pixels(plot.maps[0], limits, 256), raster.enlarge(plot.maps[0].geometry, 256)
+    unit = np.append(units, -1)[vertex]
+    shown = (unit >= 0) & np.append(data.drawn, False)[unit]
+    place = np.floor(np.clip(r[2][unit[shown]] / limits[1], 0, 1) * 255 + 0.5).astype(int)
+    np.testing.assert_array_equal(image[shown], palettes.table("sequential")[place])
+    folds = (vertex >= 0) & ~shown
+    assert set(np.unique(image[folds])) == {palettes.GYRUS, palettes.SULCUS}
+    assert (image[vertex < 0] == 255).all()
+
+
+def test_several_maps_share_their_limits(store):
+    plot = paper.plot(store, "flatmap", subject="subj01,subj05", instruction="IC,IU3")
+    assert [one.title for one in plot.maps] == ["subj01, IC", "subj01, IU3", "subj05, IC", "subj05, IU3"]
+    assert len(plot.data) == 4 * 300
+    assert set(plot.data.subject) == {"subj01", "subj05"}
+
+
+# --- Names on the cortex ---
+
+
+def test_names_stand_in_large_regions_and_beside_small_ones():
+    busy = np.zeros((100, 200), bool)
+    busy[40:60, 20:80] = True
+    large, small = np.zeros_like(busy), np.zeros_like(busy)
+    large[40:60, 20:60], small[49:51, 71:73] = True, True
+    found = labels.place(
+        [("LARGE", (20, 25), large), ("S", (36, 25), small)], busy, 2.0, lambda name: 2.0 * len(name), 2.0
+    )
+    by_name = {label.text: label for label in found}
+    assert by_name["LARGE"].anchor is None
+    assert by_name["S"].anchor == (36, 25)
+    left, top, right, bottom = (by_name["S"].box * 2).astype(int)
+    assert not busy[top : bottom + 1, left : right + 1].any()
+
+
+def test_names_never_lie_on_one_another():
+    rng = np.random.default_rng(0)
+    busy = np.zeros((160, 320), bool)
+    spots = [(f"R{k}", tuple(rng.uniform([20, 10], [140, 70])), busy) for k in range(24)]
+    found = labels.place(spots, busy, 2.0, lambda name: 2.2 * len(name), 2.4)
+    assert len(found) > 15
+    for k, one in enumerate(found):
+        for other in found[k + 1 :]:
+            apart = one.box[:2] > other.box[2:]
+            before = one.box[2:] < other.box[:2]
+            assert (apart | before).any()
+
+
+# --- Charts hold the numbers of the screen's ---
+
+
+def test_bars_are_those_of_the_screen(store):
+    plot = paper.plot(store, "rois", quantity="r2", layer="1", instructions="IC,IU3", model="llava-demo")
+    screen = figures.roi_bars(plot.data, dict.fromkeys(["IC", "IU3"], "#000000"), {"IC": "IC", "IU3": "IU3"}, "R²")
+    heights = [y for trace in screen.data if trace.type == "bar" for y in trace.y]
+    page = sheet.Sheet(180, plot.height(180))
+    plot.draw(page, 0, 0, 180)
+    axes = next(axes for axes in page.figure.axes if axes.get_ylabel() == "R²")
+    found = [bar.get_height() for group in axes.containers for bar in group]
+    assert sorted(found) == pytest.approx(sorted(heights))
+    scores = frames.pooled(frames.at_layer(store.roi_scores(), "1", "r2_mean"), "last_prompt")
+    assert plot.data.value.sum() == pytest.approx(
+        frames.pooled(scores, plot.choices["pooling"]).query("instruction in ['IC', 'IU3']").r2_mean.sum(), rel=1
+    )
+
+
+def test_circles_have_the_areas_of_the_numbers(store):
+    plot = paper.plot(store, "variance", b="IU3", roi="FFA")
+    rows = store.roi_variance(model="llava-demo", a="IC", b="IU3", roi="FFA")
+    np.testing.assert_allclose(plot.data[["shared", "unique_a"]], rows[["shared", "unique_a"]])
+    page = sheet.Sheet(180, plot.height(180))
+    plot.draw(page, 0, 0, 180)
+    discs = [patch.get_path() for patch in page.page.patches + page.page.artists if patch.get_linewidth() == 1]
+    areas = [np.prod(disc.get_extents().size) * np.pi / 4 for disc in discs]
+    whole = [
+        rows[["unique_a", "shared"]].mean().clip(lower=0).sum(),
+        rows[["unique_b", "shared"]].mean().clip(lower=0).sum(),
+    ]
+    assert areas[0] / areas[1] == pytest.approx(whole[0] / whole[1], rel=1e-6)
+
+
+def test_the_figure_says_whether_areas_are_true(store):
+    frame = pd.DataFrame(
+        {"subject": ["subj01"], "unique_a": [-0.02], "shared": [0.1], "unique_b": [0.05], "r2_ab": [0.13]}
+    )
+    colours = {"a": "#0072b2", "b": "#e69f00"}
+    false = paper.variance(frame, {"a": "IC", "b": "VQ1"}, colours, "")
+    assert "IC only is negative (−0.020)" in false.about
+    assert "not true" in false.about
+    words = "".join(paper.render(false, store, "svg", 180).decode())
+    assert "not true" in words
+    true = paper.variance(frame.assign(unique_a=0.02), {"a": "IC", "b": "VQ1"}, colours, "")
+    assert "Areas are true to the numbers." in paper.render(true, store, "svg", 180).decode()
+
+
+def test_profiles_are_means_over_subjects(store):
+    plot = paper.plot(store, "layers", instructions="VQ1", pooling="last_prompt")
+    page = sheet.Sheet(180, plot.height(180))
+    plot.draw(page, 0, 0, 180)
+    rows = store.roi_scores(model="llava-demo", instruction="VQ1", pooling="last_prompt", roi="V1")
+    expected = rows.groupby("layer").r_mean.mean()
+    line = next(line for axes in page.figure.axes[1:] for line in axes.lines if len(line.get_xdata()) == 4)
+    np.testing.assert_allclose(line.get_ydata(), expected)
+
+
+def test_the_best_control_is_subtracted():
+    rows = [("subj01", 0.5, 0.1, 0.3), ("subj02", 0.4, 0.3, 0.5)]
+    frame = pd.DataFrame(
+        [(s, "V1", g, v) for s, *values in rows for g, v in zip(("m", "m-random", "pixels"), values)],
+        columns=["subject", "roi", "group", "value"],
+    )
+    from brainalign.paper.controls import differences
+
+    row = differences(frame, "m").loc["V1"]
+    assert (row.control, row.above, row.n) == ("pixels", 1, 2)
+    assert row.difference == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_store_of_nothing_but_nan_draws_or_says_so(tmp_path, kind):
+    import stores
+
+    from brainalign import store as write_store
+
+    tables = stores.tables()
+    for name in ("scores", "roi_scores", "variance", "roi_variance"):
+        numbers = tables[name][0].select_dtypes("floating").columns
+        tables[name] = [tables[name][0].assign(**dict.fromkeys(numbers, np.float32(np.nan)))]
+    with open_latest(write_store.write(tmp_path, tables, stores.info())) as opened:
+        if kind in ("rois", "variance", "compare"):
+            with pytest.raises(ValueError, match=r"not defined|no score"):
+                paper.plot(opened, kind)
+        else:
+            assert paper.render(paper.plot(opened, kind), opened, "pdf", 85).startswith(b"%PDF")
+
+
+def test_every_subject_can_be_drawn(store):
+    for subject in SUBJECTS:
+        assert paper.plot(store, "flatmap", subject=subject.upper()).maps[0].subject == subject
