@@ -54,6 +54,32 @@ def extract(requests, load_model, stimulus, progress=None):
     stimulus(image_id) : the picture, uint8 (height, width, 3)
     progress(done, total, text) : called after each shard; done and total count pictures
     """
+
+    def look(adapter, ids, prompts, options):
+        return adapter.states_many([stimulus(image_id) for image_id in ids], prompts, *options)
+
+    _extract(requests, load_model, look, progress)
+
+
+def extract_texts(directory, request, load_model, texts, progress=None):
+    """Extract the states of one text about each picture, by a model that reads texts; see `extract`.
+
+    texts : {image_id: text}, such as another model's `answers`
+    """
+
+    def read(adapter, ids, prompts, options):
+        poolings, _, batch_size = options
+        states = adapter.states_of_texts([texts[image_id] for image_id in ids], poolings, batch_size)
+        return {prompt: ([""] * len(ids), states) for prompt in prompts}
+
+    missing = [image_id for image_id in request.image_ids if image_id not in texts]
+    if missing:
+        raise ValueError(f"{request.model}: {len(missing)} pictures have no text to read, the first is {missing[0]}")
+    _extract({directory: request}, load_model, read, progress)
+
+
+def _extract(requests, load_model, look, progress):
+    """look(adapter, image ids, prompts, (poolings, max_new_tokens, batch_size)) : as `Adapter.states_many` gives."""
     requests = {Path(d): request for d, request in requests.items() if not (Path(d) / MANIFEST).exists()}
     if not requests:
         return
@@ -61,18 +87,18 @@ def extract(requests, load_model, stimulus, progress=None):
     first = next(iter(requests.values()))
     held = []
     for name, ids in first.shards():
-        if not _make_shards(requests, name, ids, load_model, stimulus):
+        if not _make_shards(requests, name, ids, load_model, look):
             held.append((name, ids))
         done += len(ids)
         if progress:
             progress(done, len(first.image_ids), f"{first.model}, {len(requests)} instructions")
     for name, ids in held:  # another worker made these, or left them
-        _make_shards(requests, name, ids, load_model, stimulus, wait=True)
+        _make_shards(requests, name, ids, load_model, look, wait=True)
     for directory, request in requests.items():
         _finish(directory, request, load_model(), time.perf_counter() - started)
 
 
-def _make_shards(requests, name, ids, load_model, stimulus, wait=False):
+def _make_shards(requests, name, ids, load_model, look, wait=False):
     """Make the shards of some pictures for all instructions; False if another worker holds one of them."""
     with ExitStack() as claims:
         todo, free = {}, True
@@ -84,19 +110,18 @@ def _make_shards(requests, name, ids, load_model, stimulus, wait=False):
             if mine and not (directory / name).exists():
                 todo[request.prompt] = directory / name, request
         if todo:
-            _write_shards(todo, ids, load_model(), stimulus)
+            _write_shards(todo, ids, load_model(), look)
     return free
 
 
-def _write_shards(todo, ids, adapter, stimulus):
+def _write_shards(todo, ids, adapter, look):
     """todo : {prompt: (path, Request)}. States become float16 batch by batch, so memory stays that of the shards."""
     request = next(iter(todo.values()))[1]
     answers, states = {prompt: [] for prompt in todo}, {prompt: [] for prompt in todo}
     for k in range(0, len(ids), request.batch_size):
         batch = ids[k : k + request.batch_size]
-        pictures = [stimulus(image_id) for image_id in batch]
         options = request.poolings, request.max_new_tokens, request.batch_size
-        for prompt, (texts, found) in adapter.states_many(pictures, list(todo), *options).items():
+        for prompt, (texts, found) in look(adapter, batch, list(todo), options).items():
             answers[prompt] += texts
             states[prompt].append({p: _half(found[p], batch, todo[prompt][1], p) for p in request.poolings})
     for prompt, (path, _) in todo.items():

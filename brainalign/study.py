@@ -17,6 +17,7 @@ from brainalign.nsd.layout import BETA_VERSIONS, SPACES
 SUBJECTS = tuple(f"subj{k:02d}" for k in range(1, 9))
 USUAL = {"multimodal": 2, "vision": 1, "language": 1}  # how many poolings a study takes if it names none
 GROUPS = ("ten", "families")
+ANSWERS = "answers:"
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,20 @@ class ModelChoice:
     instructions : ids of data/instructions.csv; [""] for a model that takes none
     poolings : how states of many tokens become one vector
     layers : layer numbers, 0 being the embeddings; () for all
+    text : what a model of text alone reads about each picture: "answers:<model>", a model of the study, whose
+        instructions it then has; "" for the instruction itself, which is the same for every picture
     """
 
     name: str
     instructions: tuple[str, ...] = ()
     poolings: tuple[str, ...] = ()
     layers: tuple[int, ...] = ()
+    text: str = ""
+
+    @property
+    def reads(self):
+        """The model whose answers it reads, "" if none."""
+        return self.text.removeprefix(ANSWERS)
 
 
 @dataclass(frozen=True)
@@ -135,6 +144,7 @@ def _study(raw, path, text):
         raise ValueError('no model named; add a section [[models]] with name = "..."')
     chosen = tuple(_model(entry) for entry in entries)
     _unique([model.name for model in chosen], "[[models]]")
+    _readable(chosen)
     output = path.parent / head["output"]
     return Study(
         name=head["name"],
@@ -172,6 +182,25 @@ def _model(entry):
     layers = () if layers in ("all", ()) else layers if isinstance(layers, list) else [layers]
     values["layers"] = tuple(sorted({_whole(layer, 0, f"{where} layers") for layer in layers}))
     return ModelChoice(**values)
+
+
+def _readable(chosen):
+    """Every model that reads answers finds them, under each of its instructions."""
+    by_name = {model.name: model for model in chosen}
+    for model in chosen:
+        where = f"[[models]] {model.name} text"
+        known = models.find(model.name).family.text_poolings
+        if model.text and not set(model.poolings) <= set(known):
+            has = f"its states of texts are {', '.join(known)}" if known else "it reads no texts on their own"
+            raise ValueError(f"{where}: {model.name} cannot give {', '.join(model.poolings)} of a text; {has}")
+        if model.text and not model.text.startswith(ANSWERS):
+            raise ValueError(f'{where} is {model.text!r}, expected "{ANSWERS}<model>"')
+        if model.text:
+            source = by_name[_one(model.reads, by_name, f"model in {where}")]
+            if not models.find(source.name).answers:
+                raise ValueError(f"{where}: {source.name} does not answer in words")
+            for instruction in model.instructions:
+                _one(instruction, source.instructions, f"instruction in {where}")
 
 
 def _instructions(names, where):

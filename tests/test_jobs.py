@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainalign import encoding, jobs, models, nsd, stats, store, study
+from brainalign import encoding, features, jobs, models, nsd, stats, store, study
 from brainalign.jobs import kinds, results
 from brainalign.nsd.layout import Layout
 from brainalign.types import Subject
@@ -212,6 +212,26 @@ def test_an_executor_does_the_same(small):
         done = jobs.run(small, pool, lambda *call: calls.append(call))
     assert all(job.done for job in done)
     assert calls[-1][:2] == (N_JOBS, N_JOBS)
+
+
+def test_a_model_of_text_reads_what_another_one_answered(small, monkeypatch):
+    """Its features come after those answers, and are their own states: here the number that was answered."""
+
+    def states_of_texts(self, texts, poolings, batch_size):
+        values = np.array([[float(text), 1.0] for text in texts], np.float32)
+        return {p: np.repeat(values[:, None], len(LAYERS), 1) for p in poolings}
+
+    monkeypatch.setattr(Adapter, "states_of_texts", states_of_texts, raising=False)
+    reader = '[[models]]\nname = "bert-base"\ntext = "answers:llava-demo"\ninstructions = ["IC", "IU3"]\n'
+    small.path.write_text(TEXT.replace('[[models]]\nname = "vit-demo"', reader + '[[models]]\nname = "vit-demo"'))
+    found = study.load(small.path)
+    waiting = {str(job): job.waits for job in jobs.plan(found)}
+    assert waiting["features bert-base IU3"] == "the features llava-demo IU3"
+    done = {str(job): job for job in jobs.run(found)}
+    assert all(job.done for job in done.values())
+    read = features.load(done["features bert-base IU3"].path.parent, 1, "mean_instruction")
+    np.testing.assert_array_equal(read.values[:, 0], read.image_ids)
+    assert ("encode subj01 bert-base VQ1" in done, "encode subj01 bert-base IC" in done) == (False, True)
 
 
 def test_jobs_wait_for_what_they_need_in_words(small):

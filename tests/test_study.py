@@ -111,6 +111,11 @@ ADDED = {
     '[encoding]\nsolver = "himalya"': "did you mean 'himalaya'?",
     "[features]\nbatch_size = 2.5": "[features] batch_size is 2.5, expected a whole number of at least 1",
     "[features]\nbatchsize = 2": "did you mean 'batch_size'?",
+    "[statistics]\ndraws = 0": "[statistics] draws is 0, expected a whole number of at least 1",
+    '[[models]]\nname = "bert-base"\ntext = "llava-demo"': "text is 'llava-demo', expected \"answers:<model>\"",
+    '[[models]]\nname = "bert-base"\ntext = "answers:lava-demo"': "did you mean 'llava-demo'?",
+    '[[models]]\nname = "vit-demo"\n[[models]]\nname = "bert-base"\ntext = "answers:vit-demo"': "does not answer",
+    '[[models]]\nname = "llava-demo-random"\ntext = "answers:llava-demo"': "cannot give mean_generated",
 }
 
 
@@ -132,7 +137,16 @@ def test_a_wrong_section_is_named_with_what_to_write(tmp_path, section):
 
 @pytest.mark.parametrize(
     "setting",
-    ["gammas = [0.5, 1]", "gammas = [0, 1, 2]", 'layer = "bst"', 'pooling = "mean_image"', 'anchor = ""'],
+    [
+        'triples = [["IC", "VQ1"]]',
+        'triples = ["IC"]',
+        "unique = 1",
+        "gammas = [0.5, 1]",
+        "gammas = [0, 1, 2]",
+        'layer = "bst"',
+        'pooling = "mean_image"',
+        'anchor = ""',
+    ],
 )
 def test_wrong_settings_of_the_partition(tmp_path, setting):
     with pytest.raises(ValueError, match=r"\[variance\]"):

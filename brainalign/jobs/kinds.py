@@ -49,10 +49,16 @@ class Resident:
 
 def make_features(jobs, resident, progress=None):
     """Features of one model for several instructions, which share the work on each picture."""
-    study = resident.study
+    study, name = resident.study, jobs[0].model
     requests = planning.requests(study)
     asked = {job.path.parent: requests[job.model, job.instruction] for job in jobs}
-    load = partial(resident.adapter, jobs[0].model)
+    load = partial(resident.adapter, name)
+    source = next(model.reads for model in study.models if model.name == name)
+    if source:
+        for directory, request in asked.items():
+            texts = dict(features.answers(_folder(study, source, request.instruction)))
+            features.extract_texts(directory, request, load, texts, progress)
+        return
     for poolings in dict.fromkeys(request.poolings for request in asked.values()):
         alike = {path: request for path, request in asked.items() if request.poolings == poolings}
         features.extract(alike, load, partial(nsd.stimulus, study.root), progress)

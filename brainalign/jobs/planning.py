@@ -84,7 +84,12 @@ def replan(study):
 
 def feature_sets(study):
     """The jobs that make features: {(model, instruction): Job}."""
-    return {key: _features(study, asked) for key, asked in requests(study).items()}
+    asked, reads = requests(study), {model.name: model.reads for model in study.models}
+    found = {key: _features(study, request) for key, request in asked.items() if not reads[key[0]]}
+    for key, request in asked.items():
+        if reads[key[0]]:
+            found[key] = _features_of_texts(study, request, found[reads[key[0]], key[1]])
+    return {key: found[key] for key in asked}
 
 
 def subjects(study):
@@ -152,6 +157,21 @@ def _features(study, asked):
     }
     folder = _path(study, "features", inputs, "features", asked.model, asked.instruction)
     return Job("features", "", asked.model, asked.instruction, inputs, folder / features.MANIFEST)
+
+
+def _features_of_texts(study, asked, source):
+    """A model that reads another one's answers needs no picture, but those answers."""
+    job = ("features", "", asked.model, asked.instruction)
+    if not source.done:
+        return Job(*job, None, None, f"the {source}")
+    inputs = {
+        "weights": _weights(asked.model),
+        "answers": _content(source.path),
+        "images": fingerprint(asked.image_ids),
+    }
+    inputs |= {"poolings": asked.poolings, "shard": asked.shard}
+    folder = _path(study, "features", inputs, "features", asked.model, asked.instruction)
+    return Job(*job, inputs, folder / features.MANIFEST)
 
 
 def _subject(study, name):

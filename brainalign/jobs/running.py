@@ -24,7 +24,10 @@ def run(study, executor=None, progress=None):
     jobs = plan(study)
     done = _counter(len(jobs), sum(job.done for job in jobs), progress, study.store)
     todo = [job for job in jobs if not job.done]
-    _do(_features, study, _counts(job.model for job in todo if job.kind == "features"), executor, done)
+    readers = {model.name for model in study.models if model.reads}  # of answers: the others' features come first
+    features = [job.model for job in todo if job.kind == "features"]
+    _do(_features, study, _counts(name for name in features if name not in readers), executor, done)
+    _do(_features, study, _counts(name for name in features if name in readers), executor, done)
     _do(
         _subject, study, _counts(job.subject for job in todo if job.kind not in ("features", "across")), executor, done
     )
@@ -57,7 +60,8 @@ def _silent(n, text, within=0.0):
 
 def _features(study, model, done=_silent):
     """All features of one model."""
-    todo = [job for job in replan(study) if (job.kind, job.model) == ("features", model) and not job.done]
+    mine = [job for job in replan(study) if (job.kind, job.model) == ("features", model)]
+    todo = [job for job in mine if job.path and not job.done]
     if todo:
         n = len(todo)
         make_features(todo, Resident(study), lambda k, total, text: done(0, f"features {text}", n * k / total))
