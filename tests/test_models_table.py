@@ -144,6 +144,24 @@ def test_the_table_fits_a_hundred_columns(machine, monkeypatch):
     assert any(line.startswith("  <name>-shuffled ") for line in lines)
 
 
+def test_random_weights_need_no_download_of_weights(machine):
+    assert '--exclude "*.safetensors"' in models.missing("vit-h-random")
+    assert "its settings alone" in models.missing("vit-h-random")
+    assert "2.5 GB" in models.missing("vit-h")
+    (machine / "vit-huge-patch14-224-in21k").mkdir()
+    (machine / "vit-huge-patch14-224-in21k/config.json").write_text("{}")
+    assert models.available("vit-h-random")
+    assert not models.available("vit-h")
+
+
+def test_terms_come_before_a_gated_download(machine):
+    first = (
+        "First accept the terms at https://huggingface.co/meta-llama/Llama-2-7b-hf and run `hf auth login`. Download"
+    )
+    assert first in models.missing("llama-2-7b")
+    assert "accept" not in models.missing("llama-7b")
+
+
 def test_a_fault_is_told_below_the_model(machine):
     lines = shown().splitlines()
     start = lines.index("Incomplete on this machine")

@@ -164,8 +164,7 @@ def explained(model):
         if is_out_of_memory(error):
             message = "not enough memory to load it; close other programs, or load it with dtype bfloat16"
         elif _caused_by(error, "GatedRepoError"):
-            page = f"https://huggingface.co/{model.checkpoint}"
-            message = f"its files are gated: accept the terms at {page}, then run `hf auth login`"
+            message = f"its files are gated. {_terms(model)}"
         else:
             first = str(error).strip().partition("\n")[0] or type(error).__name__
             message = f"cannot be loaded from {source(model)} ({first}). {_todo(model)}"
@@ -198,14 +197,21 @@ def command(model):
     if isinstance(model.checkpoint, Path):
         return f"git checkout -- data/models/{model.checkpoint.name}"
     folder = Path(os.environ.get("BRAINALIGN_MODELS") or "~/models") / Path(model.checkpoint).name
-    return f"hf download {model.checkpoint} --local-dir {folder}"
+    some = ' --exclude "*.safetensors" --exclude "*.bin"' if model.random else ""  # of those it needs the shape alone
+    return f"hf download {model.checkpoint} --local-dir {folder}{some}"
 
 
 def _todo(model):
     if isinstance(model.checkpoint, Path):
         return f"It comes with the repository: restore it with `{command(model)}`"
     export = "" if os.environ.get("BRAINALIGN_MODELS") else "export BRAINALIGN_MODELS=~/models && "
-    return f"Download it once ({model.size}): {export}{command(model)}"
+    size = "its settings alone" if model.random else model.size
+    terms = _terms(model) + " " if model.gated else ""
+    return f"{terms}Download it once ({size}): {export}{command(model)}"
+
+
+def _terms(model):
+    return f"First accept the terms at https://huggingface.co/{model.checkpoint} and run `hf auth login`."
 
 
 def _cached(hub_id):

@@ -46,15 +46,14 @@ def _entry(model):
 
 def as_text(entries):
     """The table in at most 100 columns, by what is on this machine."""
+    widths = [max(len(entry[key]) for entry in entries) for key in ("name", "base")]
     lines = []
     for state, heading in HEADINGS.items():
         rows = [entry for entry in entries if entry["state"] == state]
-        if not rows:
-            continue
-        lines += [heading, _line("name", "kind", "tuned", "base", "weights", "memory", "licence")]
-        for entry in rows:
-            lines += [_row(entry), *_todo(entry)]
-        lines.append("")
+        if rows:
+            lines += [heading, _line(widths, "name", "kind", "tuned", "base", "weights", "memory", "licence")]
+            lines += [line for entry in rows for line in (_row(widths, entry), *_todo(entry))]
+            lines.append("")
     if any(entry["state"] == "not downloaded" for entry in entries):
         lines.append("Downloads are found under $BRAINALIGN_MODELS: export BRAINALIGN_MODELS=~/models")
     lines.append("Controls are names too:")
@@ -62,11 +61,13 @@ def as_text(entries):
     return "\n".join(lines)
 
 
-def _row(entry):
-    weights = _short(entry["parameters"], ((1e9, "B"), (1e6, "M"))) if entry["parameters"] else "-"
-    memory = _short(entry["memory"][entry["dtype"]], ((1e9, "GB"), (1e6, "MB"))) if entry["parameters"] else "-"
+def _row(widths, entry):
+    weights = memory = "-"
+    if entry["parameters"]:
+        weights = _short(entry["parameters"], ((1e9, "B"), (1e6, "M")))
+        memory = _short(entry["memory"][entry["dtype"]], ((1e9, "GB"), (1e6, "MB")))
     tuned = "yes" if entry["tuned"] else "-"
-    return _line(entry["name"], entry["kind"], tuned, entry["base"] or "-", weights, memory, entry["licence"])
+    return _line(widths, entry["name"], entry["kind"], tuned, entry["base"] or "-", weights, memory, entry["licence"])
 
 
 def _todo(entry):
@@ -76,8 +77,9 @@ def _todo(entry):
     return [*(terms if entry["gated"] else []), *([f"    {entry['command']}"] if entry["command"] else [])]
 
 
-def _line(name, kind, tuned, base, weights, memory, licence):
-    return f"  {name:23} {kind:10} {tuned:5} {base:21} {weights:>7} {memory:>7}  {licence}".rstrip()
+def _line(widths, name, kind, tuned, base, weights, memory, licence):
+    name, base = name.ljust(widths[0]), base.ljust(widths[1])
+    return f"  {name}  {kind:10} {tuned:5} {base} {weights:>7} {memory:>7}  {licence}"
 
 
 def _short(number, units):
