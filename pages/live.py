@@ -65,17 +65,18 @@ def thumbnail(stimuli, image_id):
 
 def gallery(store, stimuli, chosen):
     """Pages of pictures; a click picks one."""
-    left, right = st.columns([1, 2], vertical_alignment="bottom")
+    left, middle, right = st.columns([1.2, 1, 1], vertical_alignment="bottom")
     kinds = {"test": "Test images, seen by all", "training": "Training images"}
     kind = ui.segments("Pictures", list(kinds), "kind", kinds.get, container=left)
-    ids = store.image_ids(shared=kind == "test").tolist()
+    wanted = ui.text("Search", "search", "a number, or a word of an answer", 60, middle).strip()
+    ids = found(store, wanted, kind == "test")
     if not ids:
-        st.info("The store lists no such pictures.")
+        st.info(f"No picture among these is found for “{wanted}”." if wanted else "The store lists no such pictures.")
         return
     pages = -(-len(ids) // PER_PAGE)
     start = ids.index(chosen) // PER_PAGE + 1 if chosen in ids else 1
     with right.container(horizontal=True, horizontal_alignment="right"):
-        page = st.pagination(pages, default=start, key=f"page of {kind}")
+        page = st.pagination(pages, default=start, key=f"page of {kind} {wanted}")
     shown = ids[(page - 1) * PER_PAGE : page * PER_PAGE]
     try:
         small = {image_id: thumbnail(stimuli, image_id) for image_id in shown}
@@ -89,6 +90,15 @@ def gallery(store, stimuli, chosen):
                     style = "primary" if image_id == chosen else "tertiary"
                     label, key = str(image_id), f"picture {image_id}"
                     st.button(label, key=key, on_click=pick, args=[image_id], type=style, width="stretch")
+
+
+def found(store, wanted, shared):
+    """Ids of the pictures that the search finds: by their number, or by a word of any answer about them."""
+    if not wanted:
+        return store.image_ids(shared=shared).tolist()
+    if wanted.isdecimal():
+        return [id for id in store.image_ids(shared=shared).tolist() if str(id).startswith(wanted.lstrip("0") or "0")]
+    return store.search(wanted, shared).tolist()
 
 
 def pick(image_id):

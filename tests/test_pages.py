@@ -444,3 +444,15 @@ def test_runs_are_listed_and_a_running_study_shows(tmp_path, monkeypatch):
     assert "3 of 8 jobs, encode subj01" in str(show("runs", tmp_path, monkeypatch).get("progress")[0].proto)
     (tmp_path / "progress.json").write_text("half a fi")
     show("runs", tmp_path, monkeypatch)
+
+
+def test_pictures_are_found_by_number_and_by_answer(tiny, monkeypatch):
+    def buttons(search):
+        app = show("live", tiny, monkeypatch, search=search)
+        return [button.label for button in app.button if button.label.isdecimal()], words(app)
+
+    assert buttons("2")[0] == ["21", "24", "27"]
+    assert buttons("and</b> 9 cats")[0] == ["9"]
+    found, said = buttons("<script>")
+    assert found == []
+    assert "No picture among these is found for “<script>”." in said

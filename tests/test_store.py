@@ -130,6 +130,10 @@ def test_pictures_answers_and_surface(tiny):
     assert len(tiny.image_ids("subj01", shared=False)) == 30
     assert tiny.answer("llava-demo", "IC", 9) == "IC: a dog <b>and</b> 9 cats"
     assert tiny.answer("llava-demo", "IC", 1) is None
+    assert tiny.search("B> 9 CATS").tolist() == [9]
+    assert tiny.search("<b>and</b> 9 cats").tolist() == [9]
+    assert tiny.search("cats", shared=True).tolist() == list(range(0, 30, 3))
+    assert tiny.search("%").tolist() == []
     flat = surface.flat_geometry(256, 128)
     assert tiny.geometry().hash == flat.hash
     shown = tiny.flat_units("subj02")

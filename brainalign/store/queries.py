@@ -268,6 +268,13 @@ class Store:
         found = self._list(sql, model=model, asked=instruction, image=int(image_id))
         return found[0] if found else None
 
+    def search(self, text, shared=None):
+        """Ids of pictures that any model's answer about has this text in it, upper or lower case, ascending."""
+        sql = """
+            SELECT DISTINCT image_id FROM answers JOIN images USING (image_id)
+            WHERE contains(lower(answer), lower($text)) AND coalesce(shared = $shared, true) ORDER BY image_id"""
+        return self._arrays(sql, text=text, shared=shared)["image_id"]
+
     def geometry(self):
         """The flat surface (surface.FlatGeometry) that flat_units belongs to."""
         from brainalign.surface import from_bytes
