@@ -115,11 +115,10 @@ def _roi_scores(job, person):
 
 
 def _models(study):
-    """What the table of models says of the study's."""
+    """What the table of models says of the study's, in the study's order."""
     rows = [models.find(choice.name) for choice in study.models]
     names = ("kind", "tuned", "base", "control", "of", "parameters", "note")
-    frame = pd.DataFrame([{"model": row.name} | {name: getattr(row, name) for name in names} for row in rows])
-    return frame.sort_values("model")
+    return pd.DataFrame([{"model": row.name} | {name: getattr(row, name) for name in names} for row in rows])
 
 
 def _units(name, person, across):

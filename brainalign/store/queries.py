@@ -102,8 +102,10 @@ class Store:
         return self._frame("SELECT * FROM subjects ORDER BY subject")
 
     def models(self):
-        """Names of the models with scores."""
-        return self._list("SELECT DISTINCT model FROM roi_scores ORDER BY model")
+        """Names of the models with scores, in the study's order."""
+        found = self._list("SELECT DISTINCT model FROM roi_scores")
+        known = self._list("SELECT model FROM models ORDER BY rowid") if "models" in self._tables else []
+        return _in_order(found, known)
 
     def instructions(self, model):
         """Instruction ids with scores of a model, in the fixed order of the table; [""] for vision only."""
