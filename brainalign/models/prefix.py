@@ -85,13 +85,17 @@ class PicturePrefix(Adapter):
         prefix = int((ids == self.net.config.image_token_id).nonzero()[-1]) + 1
         if text and (inside[:prefix].any() or not inside.any()):
             raise ValueError(f"{self.model.name} reads nothing of the instruction {text!r}; try other words")
-        longest = self.net.config.get_text_config().max_position_embeddings
+        longest = self._longest()
         if len(ids) + max_new_tokens > longest:
             raise ValueError(
                 f"{len(ids)} tokens of picture and instruction and {max_new_tokens} of answer are more than "
                 f"{self.model.name} can hold ({longest}); shorten the instruction"
             )
         return Prompt(ids, prefix, inside)
+
+    def _longest(self):
+        """How many tokens it can hold."""
+        return self.net.config.get_text_config().max_position_embeddings
 
     def _tokens(self, text, n_picture):
         """Token ids of the whole prompt, and which of them are the instruction's own."""
@@ -152,8 +156,12 @@ class PicturePrefix(Adapter):
     def _places(self, n, first, last):
         return torch.arange(first, last, device=self.device).expand(n, -1)
 
+    def _shown(self, image, text):
+        """One picture's tokens (1, n_tokens, n_dims)."""
+        return torch.stack(self._see([image], ()).tokens)
+
     def _answer(self, image, text, stream, max_new_tokens):
-        tokens = torch.stack(self._see([image], ()).tokens)
+        tokens = self._shown(image, text)
         prompt = self._prompt(text, tokens.shape[1], max_new_tokens)
         n, pieces = len(prompt.ids), Pieces(stream, self._text)
 
