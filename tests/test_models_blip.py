@@ -35,9 +35,7 @@ def network(name):
     tower = {"image_size": SIDE, "patch_size": 7, "initializer_range": 0.02}
     queries = {"encoder_hidden_size": 48, "vocab_size": len(language.vocabulary()), "max_position_embeddings": 40}
     config = getattr(transformers, f"{kind}Config")(
-        vision_config=getattr(transformers, f"{kind}VisionConfig")(
-            **shape, image_size=SIDE, patch_size=7, initializer_range=0.02
-        ),
+        vision_config=getattr(transformers, f"{kind}VisionConfig")(**shape, **tower),
         qformer_config=getattr(transformers, f"{kind}QFormerConfig")(**shape, **queries),
         text_config=text_config(name),
         num_query_tokens=QUERIES,
