@@ -150,3 +150,28 @@ def test_only_the_language_model_is_held_in_fewer_bits(folder, bitsandbytes):
     assert len(fewer) == 6 * 7
     assert {"lm_head", "model.multi_modal_projector.linear_1"} <= set(linear) - fewer
     assert any("vision_tower" in name for name in set(linear) - fewer)
+
+
+@pytest.mark.parametrize(
+    ("name", "fewer"),
+    [
+        ("Blip2ForConditionalGeneration", {"language_model"}),
+        ("IdeficsForVisionText2Text", {"model.layers", "model.gated_cross_attn_layers"}),
+        ("Qwen3VLForConditionalGeneration", {"model.language_model"}),
+        ("LlamaForCausalLM", {"model.layers"}),
+    ],
+)
+def test_which_parts_are_held_in_fewer_bits(name, fewer, tmp_path):
+    """In the shapes that transformers takes for granted, without their memory."""
+    import transformers
+
+    net_class = getattr(transformers, name)
+    net_class.config_class().save_pretrained(tmp_path)
+    kept = set(weights.unquantised(net_class, tmp_path))
+    with torch.device("meta"):
+        net = net_class(net_class.config_class())
+    linear = {name for name, module in net.named_modules() if isinstance(module, torch.nn.Linear)}
+    assert kept < linear
+    assert {part for part in fewer for name in linear - kept if name.startswith(part + ".")} == fewer
+    assert all(name.startswith(tuple(fewer)) for name in linear - kept)
+    assert not any(word in name for name in linear - kept for word in ("vision", "visual", "former", "lm_head"))
