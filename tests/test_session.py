@@ -23,7 +23,7 @@ def data(n=260, p=20, n_units=10, seed=0):
 def test_equal_feature_spaces_are_fitted_once(monkeypatch):
     spaces, Y, is_test = data()
     calls, solve = [], encoding.SOLVERS["ridge"]
-    monkeypatch.setitem(sessions.SOLVERS, "ridge", lambda *args: calls.append(args) or solve(*args))
+    monkeypatch.setitem(sessions.SOLVERS, "ridge", lambda *args, **more: calls.append(args) or solve(*args, **more))
     subject = encoding.Session(Y, is_test, ALPHAS)
     first = subject.fit(spaces["a"])
     assert subject.fit(spaces["a"].copy()) is first

@@ -15,11 +15,13 @@ class Solution:
         on the device where it was made
     alpha : (n_units,) the penalty chosen by cross-validation, one of the grid
     cv : (n_units,) R2 of that penalty on left-out training images, mean over folds
+    warnings : what went wrong on the way and was mended, as sentences
     """
 
     yhat: np.ndarray
     alpha: np.ndarray
     cv: np.ndarray
+    warnings: tuple = ()
 
 
 @dataclass(frozen=True, kw_only=True)

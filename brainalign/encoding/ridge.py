@@ -1,50 +1,65 @@
-"""Ridge of all units at once, the cross-validation exact and from one eigendecomposition.
+"""Ridge of all units at once, the cross-validation exact and from one decomposition.
 
-For unit v with responses y: min over w, b of ||y - b - X w||^2 + alpha_v ||w||^2, alpha_v chosen by K folds. In the
-eigenbasis Z of the features (see `bands`), Z'Z = diag(l), the fit to all images is w = C / (l + alpha), C = Z'Y. What
-the fit without fold k predicts for fold k is A(alpha) C_k, with an A (n_k, rank) that serves all units, by one of
-two exact routes:
-
-LeaveOut   the fit to all images corrected for the fold: with Z_k its rows, a column of ones beside them for the
-           intercept, d = 1 / (l + alpha) and 1 / n for that column:
-           A = (I - Z_k diag(d) Z_k')^-1 Z_k diag(d), C_k = C - Z_k'Y_k. One n_k x n_k solve per alpha.
-DownDate   the fold taken out of the Gram matrix, diag(l) - Z_k'Z_k, which is decomposed again. One eigenproblem per
-           fold, nothing per alpha.
-
-The first is the faster on a GPU and for many features, the second on a processor for few; `_route` decides.
+For unit v with responses y: min over w, b of ||y - b - X w||^2 + alpha_v ||w||^2, alpha_v chosen by K folds. The
+features come as a design (see `designs`): rotated onto their eigenvectors, Z'Z = diag(l), the fit to all images is
+w = C / (l + alpha), C = Z'Y. Folds are left out by one of two exact routes (see `folds`): LeaveOut is the faster on a
+GPU and for many features, DownDate on a processor for few; `_route` decides, and the other steps in where one fails.
 """
 
 import numpy as np
 
 from brainalign.encoding import device as dev
-from brainalign.encoding.bands import Bands, positive
+from brainalign.encoding.bands import Bands
+from brainalign.encoding.designs import Basis, Factored, NearlySingular
+from brainalign.encoding.folds import DownDate, LeaveOut
 from brainalign.encoding.results import Solution
 
-# by bytes a number: a smaller pivot of I - H (1 - the leverage of one image beside the others) costs more digits than
-# a score can spare
-PIVOT = {4: 1e-3, 8: 1e-9}
 # a decomposition of rank r takes the time of EIGH r^3 float32 operations of a matrix product (measured: processor,
-# H100), one of the solves of LeaveOut that of SOLVE times its operations
+# H100 at 4096), one of the solves of LeaveOut that of SOLVE times its operations
 EIGH = {"cpu": 22, "cuda": 150}
 SOLVE = {"cpu": 1.0, "cuda": 2.0}
+# rounded products choose alpha only if their choice scores within TOLERANCE of the best, in full float32, for the
+# share AGREEMENT of SAMPLE units
+SAMPLE, TOLERANCE, AGREEMENT = 512, 5e-5, 0.998
+BY_CHOLESKY = "eigenvalues of the features did not converge: solved by a Cholesky decomposition at every alpha"
 
 
-def solve(spaces, Y, gammas, alphas, folds, device=None, shared=False, route=None):
+def solve(spaces, Y, gammas, alphas, folds, device=None, shared=False, route=None, keys=None, kept=None):
     """Yield one Solution per gamma; see `brainalign.encoding.SOLVERS` for the arguments.
 
     Y : an array, or the `Targets` made of it and the folds
     device : of torch; None: a GPU where there is one
     shared : one alpha for all units, by their mean score
     route : LeaveOut or DownDate; None: the faster
+    keys, kept : for products that outlive this call, see `bands.Bands`
     """
     targets = Y if isinstance(Y, Targets) else Targets(Y, folds, device)
-    bands = Bands(spaces, targets.device)
+    bands = Bands(spaces, targets.device, keys, kept)
+    alphas = np.asarray(alphas, np.float64)
     for gamma in gammas:
-        basis = bands.basis(gamma)
-        cv = cross_validate(basis, targets, alphas, route)
+        design, cv, warnings = _search(bands, gamma, targets, alphas, route)
         best = _best(cv, shared)
-        alpha = np.asarray(alphas, np.float64)[best.cpu().numpy()]
-        yield Solution(predict(basis, targets, alpha), alpha, cv.gather(0, best[None])[0].double().cpu().numpy())
+        alpha, cv = alphas[best.cpu().numpy()], cv.gather(0, best[None])[0].double().cpu().numpy()
+        yield Solution(predict(design, targets, alpha), alpha, cv, (*warnings, *targets.told()))
+
+
+def _search(bands, gamma, targets, alphas, route):
+    """The first design that can be solved, the faster ones first: it, its scores and what had to be told."""
+    pair = route is None and _pair_pays(bands.pairs_off(gamma), targets, len(alphas))
+    for make in [bands.pair] * pair + [bands.basis]:
+        try:
+            design = make(gamma)
+            return design, cross_validate(design, targets, alphas, route), ()
+        except (dev.NotConverged, NearlySingular):
+            continue
+    try:
+        design = bands.factored(gamma)
+        return design, cross_validate(design, targets, alphas, LeaveOut), (BY_CHOLESKY,)
+    except NearlySingular:
+        raise ValueError(
+            f"the features can be solved neither by eigenvalues nor by Cholesky at alpha {alphas[0]:g}: look for "
+            "features of extreme size, or leave out the smallest alphas"
+        ) from None
 
 
 class Targets:
@@ -59,13 +74,22 @@ class Targets:
         self.device = dev.choose(device)
         self.Y = torch.as_tensor(Y).to(self.device).contiguous()
         self.rows = [torch.as_tensor(np.flatnonzero(folds == k)).to(self.device) for k in np.unique(folds)]
+        self._product, self._halved = (None, None, None), 0
+
+    def product(self, right, units):
+        """right'Y of a batch of units; the last one is kept, since choosing and predicting both need it."""
+        if self._product[0] is not right or self._product[1] != units:
+            self._product = None, None, None
+            self._product = right, units, right.T @ self.Y[:, units].to(right.dtype)
+        return self._product[2]
 
     def each(self, rank, work):
         """work(slice) for batches of units that fit into memory; where a GPU runs out, with half the units."""
         import torch
 
         n, n_units = self.Y.shape
-        bytes_each = self.Y.element_size() * (2 * n + 3 * rank)  # responses, one fold's errors, C, C_k and a product
+        # responses, one fold's errors, C, a product, and C_k of every fold, which a processor copies
+        bytes_each = self.Y.element_size() * (2 * n + 2 * (1 + len(self.rows)) * rank)
         size, start = min(n_units, max(1, dev.budget(self.device) // bytes_each)), 0
         while start < n_units:
             try:
@@ -75,141 +99,115 @@ class Targets:
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise
-            size //= 2
+            size, self._product = size // 2, (None, None, None)
+            self._halved = size
             torch.cuda.empty_cache()
 
+    def told(self):
+        """A warning where memory ran out since this was last asked."""
+        halved, self._halved = self._halved, 0
+        return (f"the device ran out of memory: went on with {halved} units at a time",) if halved else ()
 
-def cross_validate(basis, targets, alphas, route=None):
+
+def cross_validate(design, targets, alphas, route=None):
     """R2 on left-out images, mean over folds: (n_alphas, n_units); a unit constant within a fold scores 0 there."""
-    import torch
-
-    dtype = targets.Y.dtype
-    make = route or _route(basis, targets, len(alphas))
-    folds, Z = [make(basis, rows, dtype) for rows in targets.rows], basis.Z.to(dtype)
-    cv = torch.empty(len(alphas), targets.Y.shape[1], device=targets.device, dtype=dtype)
-
-    def work(units):
-        Y = targets.Y[:, units]
-        C = Z.T @ Y
-        cv[:, units] = sum(_scores(fold, C, Y, alphas) for fold in folds) / len(folds)
-
-    try:
-        targets.each(Z.shape[1], work)
-    except NearlySingular:
-        return cross_validate(basis, targets, alphas, DownDate)
-    return cv
+    first = route or _route(design, targets, len(alphas))
+    others = [make for make in (DownDate, LeaveOut) if make is not first and isinstance(design, Basis)]
+    for make in (first, *others):
+        try:
+            quick = dev.rounds(targets.device)
+            cv, exact = _table(design, targets, alphas, make, quick)
+            return cv if not quick or _agree(cv, exact) else _table(design, targets, alphas, make, False)[0]
+        except (NearlySingular, dev.NotConverged):
+            continue
+    raise NearlySingular
 
 
-def predict(basis, targets, alpha):
+def predict(design, targets, alpha):
     """Predictions for the test images by the fit to all training images, alpha (n_units,): (n_test, n_units)."""
     import torch
 
-    dtype = targets.Y.dtype
-    Z, l, test = (part.to(dtype) for part in (basis.Z, basis.l, basis.test))
-    alpha = torch.as_tensor(alpha).to(targets.device, dtype)
-    yhat = torch.empty(len(test), len(alpha), device=targets.device, dtype=dtype)
+    dtype = _dtype(design, targets)
+    design, alpha, Y = design.to(dtype), torch.as_tensor(alpha).to(targets.device), targets.Y
+    yhat = dev.with_room(lambda: torch.empty(design.n_test, len(alpha), device=Y.device, dtype=Y.dtype))
 
     def work(units):
-        yhat[:, units] = test @ ((Z.T @ targets.Y[:, units]) / (l[:, None] + alpha[units]))
+        yhat[:, units] = design.predict(targets.product(design.right, units), alpha[units]).to(Y.dtype)
 
-    targets.each(Z.shape[1], work)
+    targets.each(design.right.shape[1], work)
     return yhat
 
 
-class NearlySingular(ArithmeticError):
-    """I - H of some fold would be inverted with too large an error; DownDate has no such step."""
-
-
-class LeaveOut:
-    """One fold by the correction of the fit to all images."""
-
-    def __init__(self, basis, rows, dtype):
-        import torch
-
-        n, rank = basis.Z.shape
-        spare = -(rank + 1) % 8  # columns of zeros: a multiple of 8 keeps a GPU's fastest products
-        self.rows, self.n, self.l, self.spare = rows, n, basis.l, spare
-        Z = torch.nn.functional.pad(basis.Z[rows], (0, 1 + spare))
-        Z[:, rank] = 1
-        self.Z = Z.to(dtype)
-        self._times_Zt, self._times_Z = dev.times(self.Z.T), dev.times(self.Z)
-
-    def coefficients(self, C, Y):
-        import torch
-
-        C = torch.nn.functional.pad(C, (0, 0, 0, 1 + self.spare))
-        return C.addmm_(self.Z.T, Y[self.rows], alpha=-1)
-
-    def target(self, Y):
-        return Y[self.rows]
-
-    def predictor(self, alpha):
-        d = self._shrinkage(alpha)
-        found, pivot = dev.solve_positive(_one_minus(self._times_Zt(self.Z * d)), self._times_Z, self.Z)
-        if pivot < PIVOT[self.Z.element_size()]:
-            raise NearlySingular
-        return found * d
-
-    def _shrinkage(self, alpha):
-        """d, with that of the intercept's column and of the spare ones behind."""
-        import torch
-
-        d = torch.cat([1 / (self.l + alpha), self.l.new_tensor([1 / self.n])])
-        return torch.nn.functional.pad(d, (0, self.spare)).to(self.Z.dtype)
-
-
-class DownDate:
-    """One fold by the eigenvectors of the Gram matrix of the others, centred on their own means."""
-
-    def __init__(self, basis, rows, dtype):
-        import torch
-
-        Z, n_left = basis.Z[rows], len(basis.Z) - len(rows)
-        self.rows, self.n_left, mean = rows, n_left, -Z.sum(0) / n_left
-        gram = torch.diag(basis.l) - dev.gram(Z) - n_left * torch.outer(mean, mean)
-        # directions that only the fold's own images span are left out: their coefficients are 0, but for rounding
-        self.l, Q = positive(*dev.eigh(gram))
-        self.Q = Q.to(dtype)
-        self.mean, self.raw, self.Z = mean.to(dtype), Z.to(dtype), ((Z - mean) @ Q).to(dtype)
-
-    def coefficients(self, C, Y):
-        import torch
-
-        C = torch.addmm(C, self.raw.T, Y[self.rows], alpha=-1)
-        return self.Q.T @ C.addr_(self.mean, self._mean(Y), alpha=-self.n_left)
-
-    def target(self, Y):
-        return Y[self.rows] - self._mean(Y)
-
-    def predictor(self, alpha):
-        return self.Z / (self.l + alpha).to(self.Z.dtype)
-
-    def _mean(self, Y):
-        return -Y[self.rows].sum(0) / self.n_left
-
-
-def _scores(fold, C, Y, alphas):
-    """R2 of every alpha on the left-out images of one fold: (n_alphas, n_units)."""
+def _table(design, targets, alphas, make, quick):
+    """Scores of all units, (n_alphas, n_units); with `quick` by rounded products, and those of a sample in full."""
     import torch
 
-    target, held = fold.target(Y), Y[fold.rows]
-    total = (held - held.mean(0)).square().sum(0)
-    parts = range(0, Y.shape[1], dev.UNITS_AT_ONCE)
-    C_k = fold.coefficients(C, Y)
-    predict = [dev.times(C_k[:, k : k + dev.UNITS_AT_ONCE], tf32=True) for k in parts]
-    targets = [target[:, k : k + dev.UNITS_AT_ONCE] for k in parts]
-    error = torch.empty(len(alphas), Y.shape[1], device=Y.device, dtype=Y.dtype)
-    for i, alpha in enumerate(alphas):
-        A = fold.predictor(float(alpha))
-        squared = [(times(A) - y).square_().sum(0) for times, y in zip(predict, targets)]
-        error[i] = torch.cat(squared)
-    return torch.where(total > 0, 1 - error / total, 0)
+    dtype, n_units = _dtype(design, targets), targets.Y.shape[1]
+    folds, cast = [make(design, rows, dtype) for rows in targets.rows], design.to(dtype)
+    cv = dev.with_room(lambda: torch.empty(len(alphas), n_units, device=targets.device, dtype=dtype))
+    exact = cv.clone() if quick else None
+
+    def work(units):
+        Y, C = targets.Y[:, units].to(dtype), targets.product(cast.right, units)
+        sample = _sample(n_units, units, Y.device) if quick else None
+        cv[:, units], found = _scores(folds, cast, C, Y, alphas, sample)
+        if quick:
+            exact[:, units.start + sample] = found
+
+    targets.each(cast.right.shape[1], work)
+    return cv, exact[:, _sample(n_units, slice(0, n_units), cv.device)] if quick else None
 
 
-def _one_minus(H):
-    """I - H, in place."""
-    H.neg_().diagonal().add_(1)
-    return H
+def _scores(folds, design, C, Y, alphas, sample=None):
+    """R2, mean over folds: (n_alphas, n_units); with a sample by rounded products, and the sample's in full."""
+    import torch
+
+    tests = [_Held(fold, C, Y, sample is not None) for fold in folds]
+    checks = [] if sample is None else [_Held(fold, C[:, sample], Y[:, sample], False) for fold in folds]
+    cv, exact = [], []
+    for alpha in map(float, alphas):
+        B = design.rows(alpha)
+        predictors = [fold.predictor(alpha, B) for fold in folds]
+        cv.append(sum(test.score(A) for test, A in zip(tests, predictors)) / len(folds))
+        exact += [sum(test.score(A) for test, A in zip(checks, predictors)) / len(folds)] if checks else []
+    return torch.stack(cv), torch.stack(exact) if checks else None
+
+
+class _Held:
+    """The images of one fold, to be predicted for some units."""
+
+    def __init__(self, fold, C, Y, quick):
+        C_k, self.target, held = fold.coefficients(C, Y), fold.target(Y), Y[fold.rows]
+        self.total = (held - held.mean(0)).square().sum(0)
+        self.parts = [slice(k, k + dev.UNITS_AT_ONCE) for k in range(0, Y.shape[1], dev.UNITS_AT_ONCE)]
+        self.products = [dev.times(C_k[:, part], quick) for part in self.parts]
+
+    def score(self, A):
+        """R2 of the predictions A C_k: (n_units,)."""
+        import torch
+
+        error = [(times(A) - self.target[:, part]).square_().sum(0) for times, part in zip(self.products, self.parts)]
+        return torch.where(self.total > 0, 1 - torch.cat(error) / self.total, 0)
+
+
+def _sample(n_units, units, device):
+    """Positions within the batch `units` of a sample that is spread evenly over all units."""
+    import torch
+
+    spread = torch.linspace(0, n_units - 1, min(n_units, SAMPLE), device=device, dtype=torch.float64).round().long()
+    return spread[(spread >= units.start) & (spread < units.stop)] - units.start
+
+
+def _agree(cv, exact):
+    """Whether the choice by rounded products is as good as that in full, for the sample of which both are known."""
+    sample = _sample(cv.shape[1], slice(0, cv.shape[1]), cv.device)
+    chosen = exact.gather(0, cv[:, sample].argmax(0)[None])[0]
+    return float((chosen >= exact.max(0).values - TOLERANCE).double().mean()) >= AGREEMENT
+
+
+def _dtype(design, targets):
+    """Of the arithmetic: that of the responses, but float64 where that of the design must stay."""
+    return design.right.dtype if isinstance(design, Factored) else targets.Y.dtype
 
 
 def _best(cv, shared):
@@ -217,10 +215,24 @@ def _best(cv, shared):
     return cv.mean(1).argmax().expand(cv.shape[1]) if shared else cv.argmax(0)
 
 
-def _route(basis, targets, n_alphas):
+def _route(design, targets, n_alphas):
     """The faster route, by a count of operations in units of a float32 product."""
-    kind, r, n = targets.device.type, basis.Z.shape[1], len(basis.Z)
+    if not isinstance(design, Basis):
+        return LeaveOut
+    kind, (n, r) = targets.device.type, design.right.shape
     sizes = np.array([len(rows) for rows in targets.rows])
     leave_out = n_alphas * (SOLVE[kind] * (4 * sizes**2 * r + sizes**3)).sum()
     down_date = len(sizes) * (EIGH[kind] * r**3 + 2 * r**2 * targets.Y.shape[1]) + 6 * n * r**2
     return LeaveOut if leave_out < down_date else DownDate
+
+
+def _pair_pays(widths, targets, n_alphas):
+    """Whether 20 small factorisations of two spaces beat the decomposition of both, by the same count.
+
+    Not on a processor: measured there, it takes as long or longer (0.9 times the speed at n 600, p 200).
+    """
+    if widths is None or targets.device.type == "cpu":
+        return False
+    (a, b), n = widths, len(targets.Y)
+    each = SOLVE["cuda"] * b**3 / 3 + 2 * a * b**2 + n * (4 * a * b + 2 * b**2)
+    return n_alphas * each < EIGH["cuda"] * 4096 * (a + b) ** 2 + 2 * n * (a + b) ** 2

@@ -8,6 +8,8 @@ import numpy as np
 
 from brainalign import stats
 from brainalign.encoding import checks, himalaya_ridge, ridge
+from brainalign.encoding.bands import Kept
+from brainalign.encoding.device import to_keep
 from brainalign.encoding.grid import with_corners
 from brainalign.encoding.results import Fit, Joint
 
@@ -36,6 +38,8 @@ class Session:
     folds : number of folds, or (n_images,) labels such as sessions (those of test images are ignored)
     solver : a name in SOLVERS; seed : of the assignment of images to folds; device : of torch, for "ridge"
 
+    Products of feature spaces are kept for later fits, in a quarter of a GPU's memory or 2 GiB, the latest used stay.
+
     y_test : (n_test, n_units) what `keep`ed predictions are to be compared with: standardised, NaN where missing
     """
 
@@ -49,7 +53,7 @@ class Session:
         found, self._warnings = checks.groups(Y, is_test, self._folds)
         self.y_test = np.full((is_test.sum(), Y.shape[1]), np.nan, self._dtype)
         self._groups = [self._group(Y, measured, units, device) for measured, units in found]
-        self._fits = {}
+        self._fits, self._kept = {}, None
 
     def fit(self, X, keep=False):
         """Ridge on one feature space (n_images, n_dims), alpha per unit by K-fold cross-validation.
@@ -57,12 +61,7 @@ class Session:
         keep : keep the predictions of the test images, as `Fit.yhat`
         """
         checks.spaces({"": X}, len(self.is_test))
-        key = keep, X.shape, X.dtype, sha256(np.ascontiguousarray(X)).digest()
-        if key not in self._fits:
-            best, warnings = self._search(self._nothing(1, keep), {"": X}, [[1.0]], keep)
-            yhat = best["split"][0] if keep else None
-            self._fits[key] = Fit(**self._scores(best), yhat=yhat, warnings=self._told(best, warnings))
-        return self._fits[key]
+        return self._side_by_side({"": X}, [_content(X)], keep)
 
     def fit_joint(self, spaces, gammas=None, keep=False):
         """Banded ridge on several feature spaces, name -> (n_images, n_dims): alpha and gamma per unit.
@@ -74,12 +73,14 @@ class Session:
             None: `gamma_grid`
         """
         checks.spaces(spaces, len(self.is_test))
-        gammas = with_corners(gammas, len(spaces))
-        alone = {name: self.fit(X, keep) for name, X in spaces.items()}
+        gammas, contents = with_corners(gammas, len(spaces)), [_content(X) for X in spaces.values()]
+        alone = {
+            name: self._side_by_side({"": X}, [content], keep) for (name, X), content in zip(spaces.items(), contents)
+        }
         best = self._nothing(len(spaces), keep)
         for i, fit in enumerate(alone.values()):
             self._improve(best, slice(None), gammas[i], vars(fit), _one_of(len(spaces), i, fit.yhat))
-        best, warnings = self._search(best, spaces, gammas[len(spaces) :], keep)
+        best, warnings = self._search(best, spaces, contents, gammas[len(spaces) :], keep)
         return Joint(
             **self._scores(best),
             gamma=best["gamma"],
@@ -92,13 +93,27 @@ class Session:
     def unique(self, spaces, gammas=None):
         """Variance that only one space explains, against all the others jointly: name -> (n_units,), signed.
 
-        Each space makes one band, the others side by side the other: R2 of both less R2 of the others.
+        Each space makes one band, the others side by side, with one weight for all, the second: R2 of both less R2 of
+        the others. A weight for each of nine others would need a random search over weights, whose luck differs from
+        space to space and would pass for unique variance; a grid of two bands is the same for all and has both
+        corners. The products of any two spaces are made once for all the models.
+
+        gammas : weights of the space and of the others, as for `fit_joint`
         """
-        found = {}
-        for name, X in spaces.items():
-            others = np.hstack([other for key, other in spaces.items() if key != name])
-            joint = self.fit_joint({"own": X, "others": others}, gammas)
-            found[name] = joint.r2 - joint.alone["others"].r2
+        if len(spaces) < 2:
+            raise ValueError(f"unique variance needs two or more feature spaces, got {len(spaces)}")
+        checks.spaces(spaces, len(self.is_test))
+        gammas, found, contents = with_corners(gammas, 2), {}, [_content(X) for X in spaces.values()]
+        for k, name in enumerate(spaces):
+            tied = gammas[:, [int(other != name) for other in spaces]]
+            rest = {other: X for other, X in spaces.items() if other != name}
+            others = self._side_by_side(rest, contents[:k] + contents[k + 1 :])
+            own = self._side_by_side({"": spaces[name]}, [contents[k]])
+            best = self._nothing(len(spaces), False)
+            for weights, fit in zip(tied, (own, others)):
+                self._improve(best, slice(None), weights, vars(fit), None)
+            best, _ = self._search(best, spaces, contents, tied[2:], False)
+            found[name] = best["r2"] - others.r2
         return found
 
     def subsets(self, spaces, gammas=None):
@@ -126,16 +141,27 @@ class Session:
         targets = ridge.Targets(Z[train], self._folds[train], device)
         return Group(measured, units, targets, torch.as_tensor(Z[test]).to(targets.device), varies)
 
-    def _search(self, best, spaces, gammas, keep):
+    def _side_by_side(self, spaces, contents, keep=False):
+        """The Fit of one space, or of several with the same weight for all; predictions of one alone can be kept."""
+        key = keep, *contents
+        if key not in self._fits:
+            nothing, even = self._nothing(len(spaces), keep), np.ones((1, len(spaces)))
+            best, warnings = self._search(nothing, spaces, contents, even, keep)
+            yhat = best["split"][0] if keep else None
+            self._fits[key] = Fit(**self._scores(best), yhat=yhat, warnings=self._told(best, warnings))
+        return self._fits[key]
+
+    def _search(self, best, spaces, contents, gammas, keep):
         """Improve on `best` with every gamma, for every group of units; and what is odd about the spaces."""
         warnings = ()
-        for group in self._groups:
+        for g, group in enumerate(self._groups):
             train, test = (group.measured & rows for rows in (~self.is_test, self.is_test))
             arrays = [self._standardised(X, train, group) for X in spaces.values()]
             if group is max(self._groups, key=lambda g: g.measured.sum()):
-                warnings = tuple(checks.constant_columns(dict(zip(spaces, arrays)), train))
+                warnings = *checks.constant_columns(dict(zip(spaces, arrays)), train), *warnings
             pairs = [(X[train], _copies(X[test], i, len(arrays)) if keep else X[test]) for i, X in enumerate(arrays)]
-            solutions = self._solve(pairs, group.train, gammas, self.alphas, self._folds[train])
+            keys = [(g, content, (i, len(contents)) if keep else 0) for i, content in enumerate(contents)]
+            solutions = self._solve(pairs, group.train, gammas, self.alphas, self._folds[train], **self._shared(keys))
             for gamma, found in zip(gammas, solutions):
                 yhat = found.yhat.reshape(-1, *group.test.shape)
                 scores = stats.correlate(group.test, yhat[0]), stats.r2(group.test, yhat[0]), found.alpha, found.cv
@@ -143,7 +169,16 @@ class Session:
                 scores = {name: np.where(group.varies, values, np.nan) for name, values in scores.items()}
                 split = self._spread(_numpy(yhat[1:]), group) if keep else None
                 self._improve(best, group.units, np.asarray(gamma), scores, split)
+                warnings += tuple(text for text in found.warnings if text not in warnings)
         return best, warnings
+
+    def _shared(self, keys):
+        """Where the engine finds products made for other fits: at most `device.to_keep` bytes of them."""
+        if not self._on_device:
+            return {}
+        if self._kept is None:
+            self._kept = Kept(to_keep(self._groups[0].train.device))
+        return {"keys": keys, "kept": self._kept}
 
     def _improve(self, best, units, gamma, scores, split):
         """Take over what a gamma gives to the units that it predicts better in cross-validation."""
@@ -180,6 +215,11 @@ class Session:
 
     def _told(self, best, warnings):
         return (*self._warnings, *warnings, *checks.edges(best["alpha"], best["cv"], self.alphas))
+
+
+def _content(X):
+    """A name of the numbers in X that no other numbers have."""
+    return X.shape, X.dtype.str, sha256(np.ascontiguousarray(X)).digest()
 
 
 def _copies(X, i, n_spaces):
