@@ -385,11 +385,11 @@ _ROWS = (
         note="IDEFICS before it was tuned on instructions",
     ),
     Model(
-        "mplug-owl-llama-7b",
+        "mplug-owl-7b",
         "owl:Owl",
         "MAGAer13/mplug-owl-llama-7b",
         tuned=True,
-        base="mplug-owl-llama-7b-pt",
+        base="mplug-owl-7b-pt",
         parameters=7_146_692_608,
         licence="Apache 2.0",
         dtype="bfloat16",
@@ -397,7 +397,7 @@ _ROWS = (
         note="mPLUG-Owl: CLIP ViT-L/14, an abstractor of 64 queries, LLaMA 7B",
     ),
     Model(
-        "mplug-owl-llama-7b-pt",
+        "mplug-owl-7b-pt",
         "owl:Owl",
         "MAGAer13/mplug-owl-llama-7b-pt",
         parameters=7_146_692_608,
