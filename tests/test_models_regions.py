@@ -103,6 +103,33 @@ def test_states_are_those_of_the_whole_model(family):
     states_are_those_of(states, family)
 
 
+def refuse(place):
+    raise OSError(f"no connection to {place}")
+
+
+def test_published_checkpoints_are_read(folder, pictures, tmp_path, monkeypatch):
+    """With the heads they were trained with; VisualBERT's without a tokenizer, which is BERT's."""
+    from transformers import LxmertForPreTraining, VisualBertForPreTraining
+
+    (tmp_path / "resnet-101").symlink_to(folder / "resnet-101")
+    for name, whole in zip(NAMES, (LxmertForPreTraining, VisualBertForPreTraining)):
+        net = whole.from_pretrained(folder / name)
+        net.save_pretrained(tmp_path / name)
+    tokenizer(around=("<bos>", "<eos>")).save_pretrained(tmp_path / NAMES[0])
+    expected = [models.load(name, device="cpu").states(pictures[:1], ASKED[0])[1]["cls"] for name in NAMES]
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    monkeypatch.setattr(models.checkpoint, "_cached", lambda hub_id: None)
+    with monkeypatch.context() as patch:
+        patch.setattr("brainalign.models.visualbert.AutoTokenizer.from_pretrained", refuse)
+        with pytest.raises(models.ModelError, match="hf download google-bert/bert-base-uncased"):
+            models.load(NAMES[1], device="cpu")
+    tokenizer(around=("<bos>", "<eos>")).save_pretrained(tmp_path / "bert-base-uncased")
+    (tmp_path / "bert-base-uncased/config.json").write_text('{"model_type": "bert"}')
+    (tmp_path / "bert-base-uncased/model.safetensors").symlink_to(folder / NAMES[1] / "model.safetensors")
+    for name, states in zip(NAMES, expected):
+        close(models.load(name, device="cpu").states(pictures[:1], ASKED[0])[1]["cls"], states)
+
+
 def test_where_the_regions_come_from_is_recorded(family, folder, held):
     info = family.adapter.checkpoint_info
     if isinstance(family.adapter.regions, regions.Grid):

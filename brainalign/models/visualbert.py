@@ -1,12 +1,17 @@
 """VisualBERT: words of a text and regions of a picture as the tokens of one BERT."""
 
+from contextlib import nullcontext
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from transformers import AutoTokenizer, VisualBertModel
 
-from brainalign.models import regions
+from brainalign.models import checkpoint, regions
 from brainalign.models.fusion import Fusion, first, mean
+from brainalign.models.table import MODELS
+
+BERT = MODELS["bert-base"]  # whose words it was trained with: the published checkpoints come without a tokenizer
 
 
 class VisualBert(Fusion):
@@ -20,7 +25,9 @@ class VisualBert(Fusion):
 
     def _load(self):
         self.net = self._weights(VisualBertModel)
-        self.tokenizer = AutoTokenizer.from_pretrained(self.source)
+        own = any((Path(self.source) / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
+        with nullcontext() if own else checkpoint.explained(BERT):
+            self.tokenizer = AutoTokenizer.from_pretrained(self.source if own else checkpoint.source(BERT))
         self.regions = regions.load(self.source, self.device)
         self.longest = self.net.config.max_position_embeddings
         self.layers = ("embeddings", *(f"layer {i + 1}" for i in range(self.net.config.num_hidden_layers)))
