@@ -4,6 +4,7 @@ import pytest
 import torch
 from family_checks import CHECKS, Family, by_generate, of_the_tower, states_are_those_of
 from tiny_text import liven, tokenizer
+from tokenizers import AddedToken
 
 from brainalign import models
 from brainalign.demo import drawing, language, scenes
@@ -79,6 +80,7 @@ def family(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRAINALIGN_MODELS", str(folder))
         adapter = models.load(name, device="cpu", dtype="float32")
+    adapter.processor.image_token = AddedToken("<image>")  # as where the tokenizer has none of that name
     return Family(adapter, [drawing.render(scenes.scene(i)) for i in range(4)], ASKED, LENGTH)
 
 
