@@ -19,7 +19,14 @@ def ridge_peers(task):
 def banded_peers(task, gammas):
     """name -> function that fits and predicts."""
     backends = ("torch_cuda",) if task.device.type == "cuda" else ("numpy", "torch")
-    return {f"himalaya MultipleKernelRidgeCV {b}": partial(_himalaya_banded, task, gammas, b) for b in backends}
+    peers = {f"himalaya MultipleKernelRidgeCV {b}": partial(_himalaya_banded, task, gammas, b) for b in backends}
+    return peers | {f"himalaya GroupRidgeCV {b}": partial(_himalaya_group, task, gammas, b) for b in backends[-1:]}
+
+
+def bearable(name, task):
+    """Whether a peer finishes within minutes: two are too slow for large tasks."""
+    slow = "GroupRidgeCV" in name or "scikit-learn" in name
+    return not slow or task.n * task.p * task.T <= 2e10
 
 
 def _arrays(task, backend):
@@ -68,6 +75,25 @@ def _himalaya_banded(task, gammas, backend):
         **_batches(task),
     )
     return predict_weighted_kernel_ridge(stack([X_test @ X.T for X, X_test in spaces]), dual, deltas) + intercept
+
+
+def _himalaya_group(task, gammas, backend):
+    import torch
+    from himalaya.ridge import solve_group_ridge_random_search
+
+    spaces, Y = _arrays(task, backend)
+    _, weights, _, intercept = solve_group_ridge_random_search(
+        [X for X, _ in spaces],
+        Y,
+        n_iter=np.maximum(np.asarray(gammas, np.float32), 1e-6),  # with an exact 0 it gives NaN
+        alphas=task.alphas,
+        fit_intercept=True,
+        cv=task.cv,
+        return_weights=True,
+        progress_bar=False,
+        **_batches(task),
+    )
+    return torch.cat([X_test for _, X_test in spaces], 1) @ weights + intercept
 
 
 def _sklearn_ridge(task):

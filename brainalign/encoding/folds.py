@@ -74,8 +74,7 @@ class DownDate:
     def target(self, Y):
         return Y[self.rows] - self._mean(Y)
 
-    def predictor(self, alpha, B=None):
-        """A; of no use is B."""
+    def predictor(self, alpha):
         return self.Z / (self.l + alpha).to(self.Z.dtype)
 
     def _mean(self, Y):

@@ -164,13 +164,23 @@ def _scores(folds, design, C, Y, alphas, sample=None):
 
     tests = [_Held(fold, C, Y, sample is not None) for fold in folds]
     checks = [] if sample is None else [_Held(fold, C[:, sample], Y[:, sample], False) for fold in folds]
-    cv, exact = [], []
-    for alpha in map(float, alphas):
-        B = design.rows(alpha)
-        predictors = [fold.predictor(alpha, B) for fold in folds]
-        cv.append(sum(test.score(A) for test, A in zip(tests, predictors)) / len(folds))
-        exact += [sum(test.score(A) for test, A in zip(checks, predictors)) / len(folds)] if checks else []
-    return torch.stack(cv), torch.stack(exact) if checks else None
+    cv = torch.zeros(len(alphas), Y.shape[1], device=Y.device, dtype=Y.dtype)
+    exact = cv[:, : len(sample)].clone() if checks else None
+    for i, k, A in _predictors(folds, design, alphas):
+        cv[i] += tests[k].score(A) / len(folds)
+        if checks:
+            exact[i] += checks[k].score(A) / len(folds)
+    return cv, exact
+
+
+def _predictors(folds, design, alphas):
+    """Yield (position of alpha, position of fold, A), in the order that repeats the least."""
+    if isinstance(folds[0], DownDate):
+        yield from ((i, k, fold.predictor(float(a))) for k, fold in enumerate(folds) for i, a in enumerate(alphas))
+        return
+    for i, alpha in enumerate(alphas):
+        B = design.rows(float(alpha))
+        yield from ((i, k, fold.predictor(float(alpha), B)) for k, fold in enumerate(folds))
 
 
 class _Held:
