@@ -19,7 +19,7 @@ if scores.empty:
     ui.empty("The store has no scores by layer yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
 
 # what to compare
-controls = st.columns([1.3, 1.2, 1.4, 1.7, 1.5])
+controls = st.columns([1.75, 1.25, 1.3, 1.6, 1.5])
 by = ui.segments("A line for each", list(LINES), "lines", LINES.get, container=controls[0])
 quantity = ui.segments("Quantity", list(frames.QUANTITIES), "quantity", frames.QUANTITIES.get, container=controls[1])
 if by != "model":

@@ -1,10 +1,12 @@
 """Pictures of every view on the shipped store: `python tests/screenshots.py` makes those of the README.
 
-    python tests/screenshots.py FOLDER       every view, 1280 and 1920 pixels wide, light and dark
+    python tests/screenshots.py FOLDER [VIEW ...]     views whole, 1280 and 1920 pixels wide, light and dark
+    BRAINALIGN_STORE=... takes another store
 
 Look at them: nothing may overlap, be cut off, or puzzle a newcomer.
 """
 
+import os
 import shutil
 import sys
 import tempfile
@@ -20,8 +22,14 @@ VIEWS = {
     "flatmaps": "flatmaps?subject=subj01&model=llava-demo&instruction=IC&pooling=mean_generated",
     "difference": "flatmaps?subject=subj01&model=llava-demo&instruction=VQ2&difference=True&minus_instruction=CR",
     "rois": "rois?model=llava-demo",
+    "marks": "rois?by=model&instruction=VQ2&reference=llava-demo-random",
+    "layers": "layers?model=llava-demo&instruction=VQ2",
+    "instructions": "layers?model=llava-demo&lines=instruction&roi=EBA",
     "variance": "variance?subject=subj01&model=llava-demo&a=IC&b=VQ2",
+    "compare": "compare?model=llava-demo&instruction=VQ2",
+    "runs": "runs",
 }
+README = ("overview", "live", "flatmaps", "rois", "layers", "variance", "compare", "runs")
 
 
 def ready(page, view):
@@ -33,12 +41,12 @@ def ready(page, view):
         page.get_by_text("tokens in").first.wait_for()
     elif view in ("flatmaps", "difference"):
         page.wait_for_selector("canvas.map[data-painted]")
-    elif view in ("rois", "variance"):
+    elif view != "overview" and view != "runs":
         page.wait_for_selector(".js-plotly-plot .main-svg")
     page.wait_for_timeout(1500)
 
 
-def shoot(browser, address, view, path, width=1280, height=900, dark=False):
+def shoot(browser, address, view, path, width=1280, height=900, dark=False, whole=False):
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
     )
@@ -46,28 +54,32 @@ def shoot(browser, address, view, path, width=1280, height=900, dark=False):
     page.set_default_timeout(PATIENCE)
     page.goto(f"{address}/{VIEWS[view]}")
     ready(page, view)
+    if whole:  # as high as what the page holds, since it scrolls within itself
+        tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+        page.set_viewport_size({"width": width, "height": max(height, tall + 20)})
+        page.wait_for_timeout(1500)
     page.screenshot(path=path)
     context.close()
 
 
-def main(folder=None):
+def main(folder=None, *views):
     from playwright.sync_api import sync_playwright
 
     chromium = next(filter(None, map(shutil.which, CHROMIUM)))
     with tempfile.NamedTemporaryFile("w", suffix=".log") as log, sync_playwright() as driver:
-        process, address = start(DATA / "store", log)
+        process, address = start(os.environ.get("BRAINALIGN_STORE", DATA / "store"), log)
         browser = driver.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
         try:
             if folder is None:
-                for view in ("overview", "live", "flatmaps", "rois", "variance"):
+                for view in README:
                     shoot(browser, address, view, ROOT / "docs" / "images" / f"{view}.png", height=1080)
                 return
             Path(folder).mkdir(parents=True, exist_ok=True)
-            for view in VIEWS:
+            for view in views or VIEWS:
                 for width, height in ((1280, 900), (1920, 1080)):
                     for dark in (False, True):
                         name = f"{view}-{width}-{'dark' if dark else 'light'}.png"
-                        shoot(browser, address, view, Path(folder) / name, width, height, dark)
+                        shoot(browser, address, view, Path(folder) / name, width, height, dark, True)
         finally:
             browser.close()
             process.kill()
@@ -75,4 +87,4 @@ def main(folder=None):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(*sys.argv[1:])
