@@ -60,9 +60,13 @@ _FRAMES = (
 )
 
 
-def tokenizer():
-    """The vocabulary as a transformers tokenizer; decoding gives plain English back."""
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+def tokenizer(begin="", end="", **named):
+    """The vocabulary as a transformers tokenizer; decoding gives plain English back.
+
+    begin, end : special tokens to put before and behind every text
+    named : what is to be otherwise than LLaVA's, which has a token that stands for a picture
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     core = Tokenizer(models.WordLevel(vocabulary(), unk_token="<unk>"))
@@ -72,15 +76,14 @@ def tokenizer():
     core.pre_tokenizer = pre_tokenizers.Metaspace(WORD, prepend_scheme="always")
     core.decoder = decoders.Metaspace(WORD, prepend_scheme="always")
     core.add_special_tokens(list(SPECIAL))
+    if begin or end:
+        core.post_processor = processors.TemplateProcessing(
+            single=f"{begin} $A {end}".split(), special_tokens=[(mark, SPECIAL.index(mark)) for mark in SPECIAL]
+        )
     names = {"pad_token": "<pad>", "bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>"}
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        **names,
-        extra_special_tokens={"image_token": "<image>"},
-        padding_side="left",
-        model_max_length=512,
-        clean_up_tokenization_spaces=False,
-    )
+    settings = {"padding_side": "left", "model_max_length": 512, "clean_up_tokenization_spaces": False}
+    settings["extra_special_tokens"] = {"image_token": "<image>"}
+    return PreTrainedTokenizerFast(tokenizer_object=core, **names | settings | named)
 
 
 def encode_question(text):

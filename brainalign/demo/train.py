@@ -13,9 +13,7 @@
 import argparse
 import itertools
 import json
-import math
 import random
-import time
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +23,7 @@ from PIL import Image
 from brainalign.demo import language, zoo
 from brainalign.demo.answers import answers
 from brainalign.demo.drawing import render
+from brainalign.demo.fit import by_minutes, fit
 from brainalign.demo.scenes import scene
 
 EASY = {"CR", "IU1", "SR"}  # learned within minutes: asked of three scenes in ten, which leaves time for the counts
@@ -161,7 +160,7 @@ def vit_loss(model, batch):
     return model(pixel_values=images, labels=shown).loss * len(zoo.LABELS)
 
 
-# ---- the loop
+# ---- both
 
 KINDS = {
     "llava": (zoo.untrained_llava, zoo.save_llava, llava_loss, conversation, collate),
@@ -172,7 +171,7 @@ KINDS = {
 def train(kind, out, minutes, batch=16, rate=5e-4, workers=1, init=None, vocab=None, start=0):
     """Train for a wall time and save to `out`; `init` continues from weights of the same shape.
 
-    start : the first scene to draw, so that a continued run sees new ones.
+    start : the first scene to draw, so that a continued run sees new ones. Returns the number of scenes seen.
     """
     make, save, loss_of, example, join = KINDS[kind]
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -183,29 +182,17 @@ def train(kind, out, minutes, batch=16, rate=5e-4, workers=1, init=None, vocab=N
     if device == "cpu":  # the fused attention's backward pass is several times slower there
         model.set_attn_implementation("eager")
     loader = torch.utils.data.DataLoader(Scenes(example, start), batch, collate_fn=join, num_workers=workers)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.05, betas=(0.9, 0.98))
-    began, saved, seen, recent = time.monotonic(), 0.0, 0, []
-    for step, tensors in enumerate(loader):
-        spent = (time.monotonic() - began) / 60
-        if spent >= minutes:
-            break
-        for group in optimiser.param_groups:
-            warm = min(1, (step + 1) / 200)
-            group["lr"] = rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * spent / minutes)))
-        with torch.autocast(device, torch.bfloat16):
-            loss = loss_of(model, [t.to(device) for t in tensors])
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        seen, recent = seen + batch, [*recent[-49:], loss.item()]
-        if step % 25 == 0:
-            print(f"{spent:6.1f} min  {seen:8d} scenes  loss {np.mean(recent):.4f}", flush=True)
-        if spent - saved > 10:
-            saved = spent
+    saved = 0.0
+
+    def save_now_and_then(done):
+        nonlocal saved
+        if (done - saved) * minutes > 10:
+            saved = done
             _save(make, save, model, out)
+
+    updates = fit(model, loss_of, loader, rate, by_minutes(minutes), save_now_and_then)
     _save(make, save, model, out)
-    return seen
+    return updates * batch
 
 
 def _save(make, save, model, out):

@@ -65,7 +65,8 @@ def vit_config():
     )
 
 
-def _image_processor(kind):
+def image_processor(kind):
+    """Pictures to 144 x 144, in [-1, 1]; kind : the name of a class of transformers."""
     import transformers
 
     half = [0.5, 0.5, 0.5]
@@ -81,7 +82,7 @@ def llava_processor():
     from transformers import LlavaProcessor
 
     return LlavaProcessor(
-        image_processor=_image_processor("CLIPImageProcessorPil"),
+        image_processor=image_processor("CLIPImageProcessorPil"),
         tokenizer=tokenizer(),
         patch_size=PATCH,
         vision_feature_select_strategy="default",
@@ -119,7 +120,7 @@ def save_llava(model, folder):
 def save_vit(model, folder):
     """Write a complete checkpoint folder of the classifier."""
     model.half().save_pretrained(folder)
-    _image_processor("ViTImageProcessorPil").save_pretrained(folder)
+    image_processor("ViTImageProcessorPil").save_pretrained(folder)
 
 
 def save_untrained_llava(folder, seed=0):
