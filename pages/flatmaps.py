@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from brainalign import stats, tables, ui
+from brainalign import export_ui, paper, stats, tables, ui
 from brainalign.figures import flatmap, frames
 from brainalign.figures.flatmap import pictures
 
@@ -236,6 +236,15 @@ def unit_details(units, rois, subject, profile, unit):
     st.dataframe(table, hide_index=True, column_config=columns, width="content", key="unit profile")
 
 
+def on_paper(store, geometry, outlined, picture, view, subject, made):
+    """The figure for a paper of what the flatmap shows."""
+    nc = store.noise_ceiling(subject)
+    one = paper.Map(
+        geometry, store.flat_units(subject), nc, outlined, picture, view.get("layer", 0), view["threshold"], subject
+    )
+    return paper.flatmap([one], paper.words.of_maps(store, [one]), made, paper.queries.maps(made))
+
+
 # The view ----------------------------------------------------------------------------------------------------
 
 
@@ -258,6 +267,8 @@ def view(store, stock):
     flatmap.show(part, "flatmap", moved, clicked)
     remember(now)
     ui.sentence(sentence(stock, subject, picture, now, units.nc.to_numpy()))
+    shown = {roi: rois[roi] for roi in drawn}
+    export_ui.export(lambda made: on_paper(store, geometry, shown, picture, now, subject, made), store, "flatmap")
     unit_details(units, rois, subject, profile, now.get("unit"))
     flatmap.keep(message, "flatmap subject")
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from brainalign import figures, ui
+from brainalign import export_ui, figures, paper, ui
 from brainalign.figures import frames, theme
 
 CHOSEN = "chosen"
@@ -20,12 +20,12 @@ if scores.empty:
     ui.empty("The store has no scores by region yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
 
 # what to compare
-controls = st.columns([1.1, 1.2, 1.5, 1.7, 1.1])
+controls = st.columns([1.1, 1.2, 1.5, 1.6, 1.3])
 by = ui.segments("A bar for each", ["instruction", "model"], "by", container=controls[0])
 quantity = ui.segments("Quantity", list(frames.QUANTITIES), "quantity", frames.QUANTITIES.get, container=controls[1])
 layers = [CHOSEN, *map(str, sorted(set(scores.layer)))]
 layer = ui.choice(
-    "Layer", layers, "layer", lambda l: "chosen by training images" if l == CHOSEN else l, container=controls[4]
+    "Layer", layers, "layer", lambda l: "chosen in training" if l == CHOSEN else l, container=controls[4]
 )
 scores = frames.at_chosen(nested) if layer == CHOSEN else scores[scores.layer == int(layer)]
 if by == "instruction":
@@ -72,6 +72,14 @@ ranked = frame.groupby("roi").value.mean().sort_values(ascending=False).index.to
 shown_names = {group: names[group] for group in shown}
 figure = figures.roi_bars(frame, colours, shown_names, frames.QUANTITIES[quantity], marks, ranked)
 ui.plot(figure, "bars", f"Bars of {frames.QUANTITIES[quantity]} by region, one for each {by}")
+axis = paper.AXES[quantity]
+export_ui.export(
+    lambda made: paper.rois(
+        frame, colours, shown_names, axis, paper.words.of_regions(store, frame, axis, made), made,
+        paper.queries.regions(made), marks, ranked,
+    ),
+    store, "rois",
+)  # fmt: skip
 
 tests = store.subjects().set_index("subject").test_images
 images = ", ".join(f"{subject} {tests.get(subject, 0)}" for subject in sorted(set(frame.subject)))

@@ -4,7 +4,7 @@ import tomllib
 
 import streamlit as st
 
-from brainalign import figures, tables, ui
+from brainalign import export_ui, figures, paper, tables, ui
 from brainalign.figures import frames, theme
 
 MEAN = "mean of subjects"
@@ -83,6 +83,14 @@ st.page_link(
     icon=":material/map:",
     query_params={"subject": seen, "quantity": "shared", "model": model, "a": a, "b": b},
 )
+
+export_ui.export(
+    lambda made: paper.variance(
+        pair, {"a": a, "b": b}, colours, paper.words.of_variance(store, pair, a, b, roi), made | {"a": a},
+        paper.queries.variance(made | {"a": a}),
+    ),
+    store, "variance",
+)  # fmt: skip
 
 # all instructions
 st.subheader(f"{a} with every other instruction", anchor=False)

@@ -15,7 +15,7 @@ LEVELS = [
     {"study", "store"},
     {"features", "figures", "live", "bench"},
     {"jobs", "paper"},
-    {"ui"},
+    {"ui", "export_ui"},
     {"cli", "app", "pages"},
 ]
 # within one level: a line each, with its reason

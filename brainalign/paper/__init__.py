@@ -4,8 +4,9 @@
 that has its data already makes the same plots with `flatmap`, `rois`, `variance`, `layers` and `compare`.
 """
 
+from brainalign.paper import queries, words
 from brainalign.paper.bars import rois
-from brainalign.paper.choices import KINDS, from_link, plot
+from brainalign.paper.choices import AXES, KINDS, from_link, plot
 from brainalign.paper.command import command
 from brainalign.paper.controls import compare
 from brainalign.paper.cortex import Map, flatmap
@@ -15,6 +16,7 @@ from brainalign.paper.profiles import layers
 from brainalign.paper.venn import variance
 
 __all__ = [
+    "AXES",
     "ENDINGS",
     "KINDS",
     "Map",
@@ -25,8 +27,10 @@ __all__ = [
     "from_link",
     "layers",
     "plot",
+    "queries",
     "render",
     "rois",
     "variance",
+    "words",
     "write",
 ]

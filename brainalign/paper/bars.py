@@ -16,19 +16,24 @@ GROUP_WIDTH = 0.84  # of the distance between two regions
 RING = {"mfc": "white", "mec": "#30363d", "mew": 0.4, "ls": "none", "marker": "o"}
 
 
-def rois(frame, colours, names, axis, about, choices=None, query=""):
+def rois(frame, colours, names, axis, about, choices=None, query="", marks=None, order=None):
     """A `Plot` of grouped bars by region: as `figures.roi_bars`, with the same arguments."""
-    present = set(frame.roi)
-    order = frames.in_order(present, known_rois())
+    by_family = order is None
+    order = order or frames.in_order(set(frame.roi), known_rois())
     groups = [group for group in names if group in set(frame.group)]
     entries = {names[group]: legend.square(colours[group]) for group in groups}
-    entries |= {"a subject": legend.dot("white", "#30363d"), "noise ceiling": legend.line(theme.MUTED, 1.2, ":")}
+    entries |= {_subject(frame): legend.dot("white", "#30363d"), "noise ceiling": legend.line(theme.MUTED, 1.2, ":")}
+
+    def over(width):
+        return _families_height(order, width) if by_family else 2.0
 
     def draw(sheet, x, y, width):
-        top = y + legend.draw(sheet, entries, x, y, width) + _families_height(order, width)
+        top = y + legend.draw(sheet, entries, x, y, width) + over(width)
         axes = sheet.axes(x + LEFT, top, width - LEFT - 1, PANEL)
         _grouped(axes, frame, order, groups, colours, (width - LEFT - 1) / max(1, len(order)))
-        _family_bands(sheet, axes, order, x + LEFT, top, width - LEFT - 1)
+        if by_family:
+            _family_bands(sheet, axes, order, x + LEFT, top, width - LEFT - 1)
+        _marks(axes, frame, order, groups, marks or {})
         axes.set_ylabel(axis, labelpad=2)
         turned = _turned(order, width)
         named = [short(roi).replace("\n", " ") if turned else short(roi) for roi in order]
@@ -36,11 +41,30 @@ def rois(frame, colours, names, axis, about, choices=None, query=""):
         axes.tick_params(axis="x", length=0)
 
     def height(width):
-        return (
-            legend.height(list(entries), width) + _families_height(order, width) + PANEL + _ticks_height(order, width)
-        )
+        return legend.height(list(entries), width) + over(width) + PANEL + _ticks_height(order, width)
 
     return Plot("rois", draw, height, frame, about, choices or {}, query)
+
+
+def _subject(frame):
+    """What the legend says of the points."""
+    return "a subject with its 95 % interval" if frame.get("low", frame.value * np.nan).notna().any() else "a subject"
+
+
+def _intervals(axes, x, rows):
+    """Thin lines from `low` to `high`, where these are known."""
+    if "low" in rows:
+        axes.vlines(x, rows.low, rows.high, "#80868e", linewidth=0.5, zorder=2)
+
+
+def _marks(axes, frame, order, groups, marks):
+    """Each mark above all that is drawn at its bar."""
+    bar = GROUP_WIDTH / max(1, len(groups))
+    top = frame[["value", *({"high"} & set(frame))]].max(axis=1).groupby([frame.roi, frame.group]).max()
+    for (roi, group), mark in marks.items():
+        if roi in order and group in groups and (roi, group) in top.index:
+            at = order.index(roi) + (groups.index(group) - (len(groups) - 1) / 2) * bar
+            axes.annotate(mark, (at, top[roi, group]), (0, 2), textcoords="offset points", ha="center", fontsize=4.5)
 
 
 def short(roi):
@@ -68,7 +92,10 @@ def _grouped(axes, frame, order, groups, colours, slot):
         offset = (k - (len(groups) - 1) / 2) * bar
         means = rows.groupby("roi").value.mean()
         axes.bar([at[roi] + offset for roi in means.index], means, bar * 0.94, color=colours[group], linewidth=0)
-        axes.plot(*_points(rows.dropna(subset=["value"]), at, offset, bar), ms=size, zorder=3, **RING)
+        rows = rows.dropna(subset=["value"])
+        x, y = _points(rows, at, offset, bar)
+        _intervals(axes, x, rows)
+        axes.plot(x, y, ms=size, zorder=3, **RING)
     ceiling = frame.drop_duplicates(["subject", "roi"]).groupby("roi").ceiling.mean()
     places = np.array([at[roi] for roi in ceiling.index])
     axes.hlines(ceiling, places - GROUP_WIDTH / 2, places + GROUP_WIDTH / 2, theme.MUTED, ":", linewidth=1.2)
@@ -120,8 +147,10 @@ def signed(sheet, frame, colours, names, axis, x, y, width, height):
     axes = sheet.axes(x + LEFT, y, width - LEFT - 1, height)
     axes.bar(at, means, 0.6, color=[colours[part] for part in names], linewidth=0)
     spread = np.linspace(-0.2, 0.2, len(frame)) if len(frame) > 1 else [0.0]
-    for offset, row in zip(spread, frame[list(names)].to_numpy()):
-        axes.plot(at + offset, row, ms=2.6, zorder=3, **RING)
+    for offset, (_, row) in zip(spread, frame.iterrows()):
+        low, high = (row.reindex([f"{part}_{end}" for part in names]).to_numpy(float) for end in ("low", "high"))
+        axes.vlines(at + offset, low, high, "#80868e", linewidth=0.6, zorder=2)
+        axes.plot(at + offset, row[list(names)].to_numpy(float), ms=2.6, zorder=3, **RING)
     axes.set_ylabel(axis, labelpad=2)
     _from_zero(axes)
     words = [name.replace(" only", "\nonly") for name in names.values()]

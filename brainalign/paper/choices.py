@@ -9,12 +9,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from brainalign import tables
 from brainalign.figures import frames, theme
-from brainalign.paper import maps, words
+from brainalign.paper import maps, queries, words
 from brainalign.paper.bars import rois as draw_rois
 from brainalign.paper.controls import compare as draw_compare
 from brainalign.paper.profiles import layers as draw_layers
 from brainalign.paper.venn import variance as draw_variance
-from brainalign.paper.wish import Wish, in_order, match, where
+from brainalign.paper.wish import Wish, in_order, match
 
 PARTS = ("unique_a", "shared", "unique_b")
 MEAN = "mean of subjects"
@@ -55,126 +55,97 @@ def _quantity(wish):
     return wish.one("quantity", frames.QUANTITIES)
 
 
+def _at_layer(wish, quantity):
+    """Rows of every map at the layer asked for: "chosen" by training images (where the store has it), "best", or a
+    number."""
+    scores, nested = wish.store.roi_scores(), wish.store.rows("roi_nested")
+    if scores.empty:
+        raise ValueError("the store has no scores by region yet; run `brainalign publish STUDY.toml`")
+    layers = [*(["chosen"] if len(nested) else []), "best", *map(str, sorted(set(scores.layer)))]
+    layer = wish.one("layer", layers)
+    return frames.at_chosen(nested) if layer == "chosen" else frames.at_layer(scores, layer, quantity)
+
+
+def _groups(wish, scores, by):
+    """(scores of what is asked for, groups, names, colours) with a group for each instruction, or each model."""
+    if by == "instruction":
+        asked = [name for name in wish.store.models() if wish.store.instructions(name) != [""]]
+        scores = scores[scores.model == wish.one("model", asked or wish.store.models())]
+        scores = scores[scores.instruction != ""] if (scores.instruction != "").any() else scores
+    else:
+        offered = in_order(set(scores.instruction) - {""})
+        scores = frames.under(scores, wish.one("instruction", offered)) if offered else scores
+    pooling = wish.one("pooling", frames.in_order(scores.pooling, frames.POOLINGS))
+    scores = frames.pooled(scores, pooling)
+    if by == "model":
+        groups = [name for name in wish.store.models() if name in set(scores.model)]
+        return scores, groups, {name: name for name in groups}, {name: theme.model_colour(name) for name in groups}
+    groups, known = in_order(scores.instruction), tables.instructions()
+    names = {id: f"{id} · {known[id].text}" if id in known else id or "no instruction" for id in groups}
+    return scores, groups, names, {id: theme.instruction_colour(id) for id in groups}
+
+
 def _regions(wish, scores):
     kinds = frames.families(scores.roi)
     chosen = wish.several("regions", kinds, [k for k in kinds if k != "streams"], "family of regions")
     return frames.in_families(scores, chosen)
 
 
-def _rows(wish, by, quantity):
-    """(scores, groups, names, colours, shown at first) where there is one group an instruction or a model."""
-    store, scores = wish.store, wish.store.roi_scores()
-    if scores.empty:
-        raise ValueError("the store has no scores by region yet; run `brainalign publish STUDY.toml`")
-    if by == "instruction":
-        scores = scores[scores.model == wish.one("model", store.models())]
-        groups = in_order(scores.instruction)
-        known = tables.instructions()
-        names = {id: f"{id} · {known[id].text}" if id in known else id or "no instruction" for id in groups}
-        colours, first = {id: theme.instruction_colour(id) for id in groups}, frames.one_per_family(groups)
-    else:
-        chosen = wish.one("instruction", in_order(set(scores.instruction) - {""}))
-        scores = scores[scores.instruction.isin([chosen, ""])]
-        groups = first = store.models()
-        names, colours = {model: model for model in groups}, {model: theme.model_colour(model) for model in groups}
-    return scores, groups, names, colours, first
+def _defined(frame):
+    if frame.value.notna().sum() == 0:
+        raise ValueError("no score is defined for this choice; choose other models, instructions, regions or layers")
+    return frame
 
 
 def _bars(wish):
-    by = wish.one("by", ["instruction", "model"])
-    quantity = _quantity(wish)
-    scores, groups, names, colours, first = _rows(wish, by, quantity)
-    pooling = wish.one("pooling", frames.in_order(scores.pooling, frames.POOLINGS))
-    layer = wish.one("layer", ["best", *map(str, sorted(set(scores.layer)))])
-    shown = wish.several(f"{by}s", groups, first, by)
-    scores = _regions(wish, frames.pooled(scores[scores[by].isin(shown)], pooling))
-    frame = frames.roi_frame(frames.at_layer(scores, layer, quantity), quantity, by)
-    if frame.value.notna().sum() == 0:
-        raise ValueError("no score is defined for this choice; choose other groups, regions or another layer")
-    about = rois_about(wish.store, frame, quantity, layer, pooling, by, wish.made)
-    return draw_rois(
-        frame, colours, {group: names[group] for group in shown}, AXES[quantity], about, wish.made, _roi_query(wish)
-    )
-
-
-def rois_about(store, frame, quantity, layer, pooling, by, made):
-    """What the bars show, as a caption says it."""
-    one = made["model"] if by == "instruction" else made["instruction"]
-    whose = f"{one} with each instruction" if by == "instruction" else f"each model with {one}"
-    spoken = {"r_mean": "Pearson r", "r2_mean": "R²", "r_norm_mean": "Pearson r over the noise ceiling"}
-    said = [
-        f"{spoken[quantity]} of predicted and measured response by region, {whose}.",
-        "Means over the region's reliable units.",
-        f"Bars are means over {frame.subject.nunique()} subjects, points the subjects; dotted: noise ceiling.",
-        words.best_rule(layer, frame.subject.nunique()),
-        words.tested(store, sorted(set(frame.subject))),
-        words.ceiling(store, quantity),
-        words.method(store, pooling),
-    ]
-    return " ".join(said)
-
-
-def _roi_query(wish):
-    keys = [key for key in ("model", "instruction") if key in wish.made]
-    also = "" if wish.made.get("layer", "best") == "best" else f" AND layer = {wish.made['layer']}"
-    return f"SELECT * FROM roi_scores WHERE {where(wish.made, *keys, 'pooling')}{also}"
+    by, quantity = wish.one("by", ["instruction", "model"]), _quantity(wish)
+    scores, groups, names, colours = _groups(wish, _at_layer(wish, quantity), by)
+    shown = wish.several(f"{by}s", groups, frames.one_per_family(groups) if by == "instruction" else groups, by)
+    scores = _regions(wish, scores[scores[by].isin(shown)])
+    frame = _defined(frames.roi_frame(scores, quantity, by))
+    marks = {}
+    if wish.made["layer"] == "chosen" and quantity == "r_mean" and len(shown) > 1:
+        reference = wish.one("reference", ["nothing", *shown])
+        contrasts = frames.contrasts_of(wish.store.rows("roi_contrasts"), scores)
+        marks = frames.marks(contrasts, by, reference, shown) if reference in shown else {}
+    by_value = wish.one("order", ["family", "value"]) == "value"
+    order = frame.groupby("roi").value.mean().sort_values(ascending=False).index.tolist() if by_value else None
+    about = words.of_regions(wish.store, frame, AXES[quantity], wish.made)
+    shown = {group: names[group] for group in shown}
+    return draw_rois(frame, colours, shown, AXES[quantity], about, wish.made, queries.regions(wish.made), marks, order)
 
 
 def _layers(wish):
-    by = wish.one("by", ["instruction", "model"])
-    quantity = _quantity(wish)
-    scores, groups, names, colours, first = _rows(wish, by, quantity)
-    pooling = wish.one("pooling", frames.in_order(scores.pooling, frames.POOLINGS))
-    shown = wish.several(f"{by}s", groups, first, by)
-    scores = _regions(wish, frames.pooled(scores[scores[by].isin(shown)], pooling))
-    frame = frames.roi_frame(scores, quantity, by)
-    about = (
-        f"{AXES[quantity]} of each layer in each region, means over {frame.subject.nunique()} subjects and over the "
-        f"region's reliable units; a ring marks the layer with the highest mean. "
-        f"{words.tested(wish.store, sorted(set(frame.subject)))} {words.ceiling(wish.store, quantity)} "
-        f"{words.method(wish.store, pooling)}"
-    )
-    return draw_layers(
-        frame, colours, {group: names[group] for group in shown}, AXES[quantity], about, wish.made, _roi_query(wish)
-    )
+    lines, quantity = wish.one("lines", ["instruction", "model", "roi"]), _quantity(wish)
+    by = "model" if lines == "model" else "instruction"
+    scores, groups, names, colours = _groups(wish, wish.store.roi_scores(), by)
+    if lines == "roi":
+        shown = [wish.one("instruction", groups)]
+    else:
+        shown = wish.several(f"{by}s", groups, frames.one_per_family(groups) if by == "instruction" else groups, by)
+    scores = _regions(wish, scores[scores[by].isin(shown)])
+    frame, nested = frames.roi_frame(scores, quantity, by), wish.store.rows("roi_nested")
+    kept = nested.merge(scores[["model", "instruction", "pooling", "roi"]].drop_duplicates())
+    chosen = kept.groupby(["roi", by]).layer.mean().dropna().to_dict()
+    about = words.of_layers(wish.store, frame, AXES[quantity], wish.made, bool(chosen))
+    shown = {group: names[group] for group in shown}
+    return draw_layers(frame, colours, shown, AXES[quantity], about, wish.made, queries.regions(wish.made), chosen)
 
 
 def _compare(wish):
     quantity = _quantity(wish)
-    scores, models, names, colours, _ = _rows(wish, "model", quantity)
-    model = wish.one("model", models, next((name for name in models if _plain(name, models)), None))
-    controls = wish.several(
-        "controls", [name for name in models if name != model], [name for name in models if name != model], "control"
-    )
-    pooling = wish.one("pooling", frames.in_order(scores[scores.model == model].pooling, frames.POOLINGS))
-    layer = wish.one("layer", ["best", *map(str, sorted(set(scores.layer)))])
-    scores = _regions(wish, frames.pooled(scores[scores.model.isin([model, *controls])], pooling))
-    frame = frames.roi_frame(frames.at_layer(scores, layer, quantity), quantity, "model")
-    if frame.value.notna().sum() == 0:
-        raise ValueError("no score is defined for this choice; choose another model, regions or another layer")
-    subjects = frame.subject.nunique()
-    about = (
-        f"{AXES[quantity]} of {model} with {wish.made['instruction']} and of its controls ({', '.join(controls)}) by "
-        f"region: large marks are means over {subjects} subjects, short lines the subjects, dotted lines the noise "
-        f"ceiling. At the right the mean difference to the best control and in how many subjects it is above 0. "
-        f"{words.best_rule(layer, subjects)} {words.tested(wish.store, sorted(set(frame.subject)))} "
-        f"{words.ceiling(wish.store, quantity)} {words.method(wish.store, pooling)}"
-    )
-    return draw_compare(
-        frame,
-        model,
-        colours,
-        {name: names[name] for name in (model, *controls)},
-        AXES[quantity],
-        about,
-        wish.made,
-        _roi_query(wish),
-    )
-
-
-def _plain(name, models):
-    """Whether a model is one that others are named after, such as `llava` with `llava-random`."""
-    return any(other.startswith(f"{name}-") for other in models)
+    scores, models, names, colours = _groups(wish, _at_layer(wish, quantity), "model")
+    named_after = (name for name in models if any(other.startswith(f"{name}-") for other in models))
+    model = wish.one("model", models, next(named_after, None))
+    others = [name for name in models if name != model]
+    if not others:
+        raise ValueError(f"the store has no model to compare {model} with")
+    controls = wish.several("controls", others, others, "control")
+    scores = _regions(wish, scores[scores.model.isin([model, *controls])])
+    frame = _defined(frames.roi_frame(scores, quantity, "model"))
+    about = words.of_comparison(wish.store, frame, AXES[quantity], wish.made)
+    names = {name: names[name] for name in (model, *controls)}
+    return draw_compare(frame, model, colours, names, AXES[quantity], about, wish.made, queries.regions(wish.made))
 
 
 # --- Variance ---
@@ -198,31 +169,17 @@ def _variance(wish):
     if pair.empty:
         raise ValueError(f"the partition of {a} and {b} is not defined in {roi} for {subject}")
     colours = {"a": theme.instruction_colour(a), "b": theme.instruction_colour(b)}
-    query = f"SELECT * FROM roi_variance WHERE {where(wish.made, 'model', 'a', 'b', 'roi')}"
-    return draw_variance(
-        pair, {"a": a, "b": b}, colours, variance_about(wish.store, pair, a, b, roi), wish.made, query
-    )
+    about = words.of_variance(wish.store, pair, a, b, roi)
+    return draw_variance(pair, {"a": a, "b": b}, colours, about, wish.made, queries.variance(wish.made))
 
 
-def variance_about(store, pair, a, b, roi):
-    """What the circles and bars show, as a caption says it."""
-    layers = ", ".join(f"{row.layer} ({row.subject})" for row in pair.itertuples())
-    units = f"{pair.n.min()}–{pair.n.max()}" if pair.n.min() < pair.n.max() else pair.n.min()
-    return (
-        f"Variance (R²) that {a} and {b} explain in {roi}, together and apart; bars are means over {len(pair)} "
-        f"subjects, points the subjects, signed. {words.quoted([a, b])}. Shared = R²({a}) + R²({b}) − R²(both), only "
-        f"{a} = R²(both) − R²({b}); both together by banded ridge regression. Model layer {layers}; {units} reliable "
-        f"units. {words.tested(store, pair.subject)} {words.method(store, pair.pooling.iloc[0])}"
-    )
-
-
-BY_ROI = ("by", "quantity", "model", "instruction", "instructions", "models", "pooling", "layer", "regions")
+GROUPED = ("quantity", "model", "instruction", "instructions", "models", "pooling", "regions")
 MAPS = ("subject", "quantity", "model", "instruction", "pooling", "layer", "threshold", "outlines")
 MAPS = (*MAPS, "difference", "minus_model", "minus_instruction", "a", "b")
 KINDS = {  # kind -> (how its plot is made, what it can be asked for)
     "flatmap": (maps.chosen, MAPS),
-    "rois": (_bars, BY_ROI),
+    "rois": (_bars, ("by", *GROUPED, "layer", "reference", "order")),
     "variance": (_variance, ("model", "subject", "a", "b", "roi", "pooling", "layer")),
-    "layers": (_layers, tuple(key for key in BY_ROI if key != "layer")),
+    "layers": (_layers, ("lines", *GROUPED)),
     "compare": (_compare, ("quantity", "instruction", "model", "controls", "pooling", "layer", "regions")),
 }

@@ -3,9 +3,9 @@
 from brainalign import tables
 from brainalign.figures import frames
 from brainalign.figures.flatmap import pictures
-from brainalign.paper import words
+from brainalign.paper import queries, words
 from brainalign.paper.cortex import Map, flatmap
-from brainalign.paper.wish import in_order, match, where
+from brainalign.paper.wish import in_order, match
 
 SCORES, PARTS = ("r", "r_norm", "r2"), ("shared", "unique_a", "unique_b")
 OUTLINES = ("areas", "streams", "none")
@@ -34,7 +34,7 @@ def chosen(wish):
                 picture, layer, threshold, subject, ", ".join(filter(None, names)))
         )  # fmt: skip
     wish.made["layer"] = str(maps[0].layer) if fixed is not None else wanted
-    return flatmap(maps, about(store, maps), wish.made, _map_query(wish.made, quantity))
+    return flatmap(maps, words.of_maps(store, maps), wish.made, queries.maps(wish.made))
 
 
 def _layer(wanted, picture):
@@ -54,21 +54,6 @@ def outlines(store, subject, which):
         "none": lambda name: False,
     }[which]
     return {name: units for name, units in store.rois(subject).items() if keep(name)}
-
-
-def about(store, maps):
-    """What one or several maps show, as a caption says it."""
-    said = []
-    for one in dict.fromkeys(m.picture.about for m in maps):
-        m = next(m for m in maps if m.picture.about == one)
-        layers = {x.picture.name(x.picture.layers[x.picture.row(x.layer)]) for x in maps if x.picture.about == one}
-        said.append(f"{one}{', ' if m.picture.layered else ''}{' or '.join(sorted(layers))}.")
-    counts = "; ".join(f"{m.title or m.subject} {m.shown.sum():,} of {m.shown.size:,}" for m in maps)
-    limits = "; values beyond the ends of the colour bar have the end's colour"
-    least = f"{maps[0].threshold:g} %"
-    said.append(words.tested(store, dict.fromkeys(m.subject for m in maps)))
-    said.append(f"Coloured: units with a value and a noise ceiling of at least {least} ({counts}){limits}.")
-    return " ".join(said)
 
 
 def _pictures(wish, coverage, subject, quantity, least):
@@ -122,11 +107,3 @@ def _part(wish, subject, quantity):
     row = pairs.iloc[0]
     parts = [wish.store.variance_map(subject, row.model, row.a, row.b, layer, row.pooling) for layer in pairs.layer]
     return pictures.part(quantity, parts, pairs.layer.tolist(), row.a, row.b, row.model)
-
-
-def _map_query(made, quantity):
-    if quantity == "nc":
-        return f"SELECT unit, nc FROM units WHERE {where(made, 'subject')}"
-    if quantity in PARTS:
-        return f"SELECT unit, {quantity} FROM variance WHERE {where(made, 'subject', 'model', 'a', 'b')}"
-    return f"SELECT layer, unit, r, r2 FROM scores WHERE {where(made, 'subject', 'model', 'instruction', 'pooling')}"

@@ -12,17 +12,22 @@ LEFT, CHART, APART, BELOW = 11.0, 17.0, 2.5, 9.0  # mm: axis, height of a chart,
 NARROWEST = 21.0  # mm of a chart
 
 
-def layers(frame, colours, names, axis, about, choices=None, query=""):
+def layers(frame, colours, names, axis, about, choices=None, query="", chosen=None):
     """A `Plot` of the mean over subjects at each layer.
 
     frame : one row a subject, region, group and layer: subject, roi, group, layer, value, ceiling
     colours, names : group -> colour, group -> what the legend says
+    chosen : (region, group) -> the layer that training images choose, mean over subjects; without it the layer with
+        the highest mean is marked
     """
     order = frames.in_order(set(frame.roi), known_rois())
     groups = [group for group in names if group in set(frame.group)]
     means = frame.groupby(["roi", "group", "layer"]).value.mean()
     entries = {names[group]: legend.line(colours[group], 1.4) for group in groups}
-    entries |= {"best layer": legend.dot("white", INK), "noise ceiling": legend.line(theme.MUTED, 1.0, ":")}
+    entries |= {
+        "chosen layer" if chosen else "best layer": legend.dot("white", INK),
+        "noise ceiling": legend.line(theme.MUTED, 1.0, ":"),
+    }
     ceiling = frame.drop_duplicates(["subject", "roi"]).groupby("roi").ceiling.mean()
     limits = _limits(means, ceiling)
 
@@ -34,7 +39,8 @@ def layers(frame, colours, names, axis, about, choices=None, query=""):
             left, top = x + LEFT + column * (wide + APART), y + title + row * (CHART + title + APART)
             axes = sheet.axes(left, top, wide, CHART)
             sheet.text(left + wide / 2, top - 0.5, wrapped(named(roi), wide), ha="center", va="bottom")
-            _profile(axes, means[roi], ceiling[roi], groups, colours)
+            at = {group: chosen.get((roi, group), np.nan) for group in groups} if chosen else None
+            _profile(axes, means[roi], ceiling[roi], groups, colours, at)
             last = k + columns >= len(order)
             axes.set(ylim=limits, xlim=(frame.layer.min() - 0.4, frame.layer.max() + 0.4))
             axes.tick_params(labelleft=column == 0, labelbottom=last)
@@ -72,14 +78,16 @@ def _limits(means, ceiling):
     return low - margin, high + margin
 
 
-def _profile(axes, means, ceiling, groups, colours):
+def _profile(axes, means, ceiling, groups, colours, chosen):
     for group in groups:
         if group not in means.index.get_level_values("group"):
             continue
         line = means[group].dropna()
         axes.plot(line.index, line, color=colours[group], lw=1)
-        if len(line):
-            axes.plot(line.idxmax(), line.max(), "o", ms=3, mfc="white", mec=colours[group], mew=0.9, zorder=3)
+        at = chosen[group] if chosen else line.idxmax() if len(line) else np.nan
+        if len(line) and np.isfinite(at):
+            height = np.interp(at, line.index, line)
+            axes.plot(at, height, "o", ms=3, mfc="white", mec=colours[group], mew=0.9, zorder=3)
     axes.axhline(0, color=INK, lw=0.4)
     if np.isfinite(ceiling):
         axes.axhline(ceiling, color=theme.MUTED, lw=1, ls=":")

@@ -67,16 +67,6 @@ def match(what, text, options):
     raise ValueError(f"no {what} {text!r}; {guess} {', '.join(name or 'none' for name in texts)}")
 
 
-def where(made, *keys):
-    """Conditions as SQL to read or to paste."""
-
-    def equals(key):
-        texts = ["'" + text.replace("'", "''") + "'" for text in made[key].split(",")]
-        return f"{key} = {texts[0]}" if len(texts) == 1 else f"{key} IN ({', '.join(texts)})"
-
-    return " AND ".join(equals(key) for key in keys if made.get(key) is not None) or "true"
-
-
 def in_order(ids):
     """Instruction ids in the table's order."""
     return frames.in_order(ids, tables.instructions())

@@ -1,0 +1,57 @@
+"""The export control of a page: what is on the screen as a figure for a paper, as data, or both in a bundle."""
+
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from brainalign.paper import render
+
+FORMATS = {"pdf": "PDF", "svg": "SVG", "png": "PNG", "csv": "CSV", "parquet": "Parquet", "zip": "Bundle"}
+BRAINS = {"func.gii": "GIFTI", "hdf": "pycortex"}
+SAYS = {
+    "pdf": "Text stays text; outlines, bars and colour key are vectors, maps pixels at full resolution.",
+    "svg": "As the PDF, to edit; opens in Inkscape, Illustrator and browsers.",
+    "png": "Pixels alone, at the resolution chosen.",
+    "csv": "Exactly the values that are drawn.",
+    "parquet": "Exactly the values that are drawn, with their types.",
+    "zip": "The figure in three formats, its data, the query, the link, versions, and a draft of the caption.",
+    "func.gii": "The map on fsaverage5, a .func.gii for each hemisphere.",
+    "hdf": "The map on fsaverage5 as a Vertex view that `cortex.load` reads.",
+}
+WIDTHS, DPIS = [85, 180], [300, 600]
+
+
+def export(plot, store, key):
+    """A button that opens the choice of a format and downloads what the page shows.
+
+    plot : called when the reader downloads, with the choices in the page's link; returns the paper.Plot of what is
+        on the screen
+    key : of the widgets, one a figure of the page
+    """
+    with st.popover("Export", icon=":material/download:"):
+        formats = FORMATS | (BRAINS if key == "flatmap" else {})
+        format = st.segmented_control(
+            "Format", list(formats), format_func=formats.get, default="pdf", required=True, key=f"export format {key}"
+        )
+        width, dpi = 180, 300
+        if format in ("pdf", "svg", "png", "zip"):
+            columns = st.columns(2)
+            width = columns[0].selectbox("Width, mm", WIDTHS, index=1, key=f"export width {key}")
+            dpi = columns[1].selectbox("Dots per inch", DPIS, key=f"export dpi {key}")
+        st.caption(SAYS[format])
+        made, address = st.query_params.to_dict(), _address()
+        st.download_button(
+            "Download",
+            data=lambda: render(plot(made), store, format, float(width), dpi, address),
+            file_name=f"brainalign-{key}.{'zip' if format == 'func.gii' else format}",
+            icon=":material/download:",
+            type="primary",
+            on_click="ignore",
+            key=f"export {key}",
+        )
+
+
+def _address():
+    """Where this app is, as the reader's browser sees it."""
+    parts = urlsplit(st.context.url or "")
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else "http://127.0.0.1:8501"

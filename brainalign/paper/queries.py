@@ -1,0 +1,35 @@
+"""How a figure's numbers are got from the store, as SQL to read or to paste; made : choices as in a page's link."""
+
+PARTS = ("shared", "unique_a", "unique_b")
+
+
+def maps(made):
+    """Values of a flatmap's units."""
+    if made.get("quantity") == "nc":
+        return f"SELECT unit, nc FROM units WHERE {_where(made, 'subject')}"
+    if made.get("quantity") in PARTS:
+        return f"SELECT unit, {made['quantity']} FROM variance WHERE {_where(made, 'subject', 'model', 'a', 'b')}"
+    return f"SELECT layer, unit, r, r2 FROM scores WHERE {_where(made, 'subject', 'model', 'instruction', 'pooling')}"
+
+
+def regions(made):
+    """Scores of regions."""
+    layer = made.get("layer", "")
+    table = "roi_nested" if layer == "chosen" else "roi_scores"
+    also = f" AND layer = {layer}" if layer.isdecimal() else ""
+    return f"SELECT * FROM {table} WHERE {_where(made, 'model', 'instruction', 'pooling')}{also}"
+
+
+def variance(made):
+    """The partition of two instructions' variance in a region."""
+    return f"SELECT * FROM roi_variance WHERE {_where(made, 'model', 'a', 'b', 'roi')}"
+
+
+def _where(made, *keys):
+    """Conditions as SQL to read or to paste."""
+
+    def equals(key):
+        texts = ["'" + text.replace("'", "''") + "'" for text in made[key].split(",")]
+        return f"{key} = {texts[0]}" if len(texts) == 1 else f"{key} IN ({', '.join(texts)})"
+
+    return " AND ".join(equals(key) for key in keys if made.get(key) is not None) or "true"

@@ -1,0 +1,113 @@
+"""What a page exports is what it shows: the same pixels, the same numbers, downloaded as a reader downloads it."""
+
+import io
+import json
+import re
+import zipfile
+from base64 import b64decode
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+from stores import tiny_store
+
+from brainalign import export_ui, paper
+from brainalign.store import open_latest
+
+pytestmark = pytest.mark.browser
+SAYS = {name: export_ui.SAYS[key] for key, name in export_ui.FORMATS.items()}
+LINK = "subject=subj02&model=llava-demo&instruction=VQ1&pooling=last_prompt&layer=2&threshold=15"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    with open_latest(tiny_store(tmp_path_factory.mktemp("export"))) as opened:
+        yield opened
+
+
+def download(page, format):
+    """The bytes of what the page's export control gives in a format."""
+    if not page.get_by_test_id("stDownloadButton").is_visible():
+        page.get_by_role("button", name="Export").first.click()
+    page.get_by_role("radio", name=format, exact=True).click()
+    page.get_by_text(SAYS[format]).wait_for()
+    page.wait_for_selector('[data-test-script-state="notRunning"]')
+    with page.expect_download() as got:
+        page.get_by_test_id("stDownloadButton").get_by_role("button").click()
+    return got.value.suggested_filename, Path(got.value.path()).read_bytes()
+
+
+def raster(svg):
+    """The map's pixels in an exported SVG, (height, width, 3) uint8."""
+    found = re.search(rb'data:image/png;base64,\s*([^"]+)"', svg)
+    return np.asarray(Image.open(io.BytesIO(b64decode(found[1]))).convert("RGB"))
+
+
+@pytest.mark.parametrize("link", [LINK, "quantity=shared&subject=subj01&b=IU3&threshold=0"])
+def test_paper_has_the_screens_pixels(store, serve, visit, link):
+    page = visit(f"{serve(store.path)}/flatmaps?{link}")
+    page.wait_for_selector("canvas.map[data-painted]")
+    page.locator(".stage").evaluate("stage => Object.assign(stage.style, {width: '768px', maxWidth: 'none'})")
+    page.wait_for_function("document.querySelector('canvas.map')?.width === 768")  # three pixels for one
+    url = page.locator("canvas.map").evaluate("canvas => canvas.toDataURL()")
+    screen = np.asarray(Image.open(io.BytesIO(b64decode(url.partition(",")[2])))).astype(int)
+    plot = paper.plot(store, "flatmap", **dict(part.split("=") for part in link.split("&")))
+    printed = raster(paper.render(plot, store, "svg", width=76.8, dpi=254)).astype(int)  # ten pixels a millimetre
+    assert printed.shape[:2] == screen.shape[:2]
+    cortex = screen[1::3, 1::3, 3] == 255  # the middle of each pixel of the geometry
+    away = np.abs(screen[1::3, 1::3, :3] - printed[1::3, 1::3]).max(2)[cortex]
+    assert len(away) > 13_000
+    assert away.max() <= 6  # one step of the palette: the screen's values come in 16 bits
+    assert (away > 0).mean() < 0.01
+    both = (screen[..., 3] == 255) & (printed < 255).any(2)
+    assert both.sum() > 0.98 * (screen[..., 3] == 255).sum()
+    same = (np.abs(screen[..., :3] - printed).max(2) <= 6)[both].mean()
+    assert same > 0.75  # between the middles the paper follows each vertex, the screen whole pixels
+
+
+def test_a_reader_downloads_the_flatmap_on_the_screen(store, serve, visit):
+    page = visit(f"{serve(store.path)}/flatmaps?{LINK}")
+    page.wait_for_selector("canvas.map[data-painted]")
+    name, data = download(page, "PDF")
+    assert name == "brainalign-flatmap.pdf"
+    assert data.startswith(b"%PDF")
+    assert b"layer=2" in data
+    _, data = download(page, "CSV")
+    table = pd.read_csv(io.BytesIO(data))
+    _, r, _ = store.layer_maps("subj02", "llava-demo", "VQ1", "last_prompt")
+    np.testing.assert_allclose(table.value, r[2], rtol=1e-6)
+    assert table.drawn.sum() == (np.isfinite(r[2]) & (store.noise_ceiling("subj02") >= 15)).sum()
+
+
+def test_a_layer_moved_on_the_screen_is_the_layer_exported(store, serve, visit):
+    page = visit(f"{serve(store.path)}/flatmaps?{LINK}")
+    page.wait_for_selector("canvas.map[data-painted]")
+    page.get_by_role("slider", name="Layer").press("ArrowRight")
+    expect(page.get_by_text("layer 3.").first).to_be_visible()
+    table = pd.read_csv(io.BytesIO(download(page, "CSV")[1]))
+    _, r, _ = store.layer_maps("subj02", "llava-demo", "VQ1", "last_prompt")
+    np.testing.assert_allclose(table.value, r[3], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("link", "kind"),
+    [("rois?by=model&instruction=IU3&layer=2", "rois"), ("variance?b=IU3&roi=FFA", "variance")],
+)
+def test_a_bundle_of_a_page_says_where_it_comes_from(store, serve, visit, link, kind):
+    address = serve(store.path)
+    page = visit(f"{address}/{link}")
+    name, data = download(page, "Bundle")
+    assert name == f"brainalign-{kind}.zip"
+    with zipfile.ZipFile(io.BytesIO(data)) as files:
+        about = json.loads(files.read("about.json"))
+        table = pd.read_parquet(io.BytesIO(files.read("data.parquet")))
+        assert b"SIMULATED" in files.read("caption.txt")
+    panel = about["panels"][0]
+    assert panel["link"].startswith(f"{address}/{kind}?")
+    assert "IU3" in panel["link"]
+    choices = dict(part.split("=") for part in link.partition("?")[2].split("&"))
+    typed = paper.plot(store, kind, **choices).data
+    pd.testing.assert_frame_equal(table.reset_index(drop=True), typed.reset_index(drop=True), check_dtype=False)
