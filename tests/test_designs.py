@@ -164,7 +164,24 @@ def test_products_rounded_too_much_are_made_again_in_full(monkeypatch):
     np.testing.assert_array_equal(found.cv, exact.cv)
 
 
-def test_the_sample_lies_in_every_batch(monkeypatch):
+@pytest.mark.parametrize("units", [1, 90])
+def test_the_sample_is_checked_in_batches_too(units, monkeypatch):
+    """Even where a batch is so small that it holds none of the sample."""
+    given = many_units()
+    given = given[0], given[1][:, :90].copy(), given[2]
+    monkeypatch.setattr(ridge, "SAMPLE", 40)
+    monkeypatch.setattr(device, "rounds", lambda device: True)
+    monkeypatch.setattr(device, "tf32_product", rounded(10))
+    whole = solved(given, [[1.0]])[0]
+    monkeypatch.setattr(device, "budget", lambda device: units * 4 * (2 * 400 + 12 * 80))
+    parts = solved(given, [[1.0]])[0]
+    np.testing.assert_allclose(parts.cv, whole.cv, atol=1e-4)
+    np.testing.assert_allclose(
+        parts.yhat[:, parts.alpha == whole.alpha], whole.yhat[:, parts.alpha == whole.alpha], atol=1e-4
+    )
+
+
+def test_the_sample_lies_in_every_batch():
     whole = ridge._sample(700, slice(0, 700), "cpu")
     assert len(whole) == ridge.SAMPLE
     assert whole[[0, -1]].tolist() == [0, 699]
@@ -185,16 +202,15 @@ def once_out_of_memory(work):
     return first_fails
 
 
-@pytest.mark.parametrize("place", [(device, "gram"), (device, "eigh"), (torch, "empty")])
+@pytest.mark.parametrize("place", [(device, "gram"), (device, "eigh"), (torch, "empty"), (folds, "positive")])
 def test_memory_that_runs_out_for_products_or_tables_is_freed_and_the_work_done_again(place, monkeypatch):
-    given = spaces()
+    given, route = spaces(), folds.DownDate if place[0] is folds else folds.LeaveOut
     expected = solved(given)
     kept = bands.Kept(1e9)
     kept.get("of another fit", lambda: torch.zeros(3))
     monkeypatch.setattr(*place, once_out_of_memory(getattr(*place)))
-    assert_same(solved(given, kept=kept), expected)
-    if place[0] is device:
-        assert kept.get("of another fit", lambda: torch.ones(3)).all()  # was given up
+    assert_same(solved(given, kept=kept, route=route), expected)
+    assert kept.get("of another fit", lambda: torch.ones(3)).all()  # was given up
 
 
 def test_memory_that_runs_out_for_units_halves_the_batch_and_is_told(monkeypatch):

@@ -5,6 +5,8 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from sklearn.pipeline import make_pipeline
@@ -171,6 +173,38 @@ def test_units_are_fitted_independently():
     whole, part = encoding.fit(X, Y, is_test, ALPHAS), encoding.fit(X, Y[:, order], is_test, ALPHAS)
     for field in ("r", "r2", "alpha", "cv"):
         np.testing.assert_allclose(getattr(part, field), getattr(whole, field)[order], atol=1e-12)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.integers(30, 60),
+    st.lists(st.integers(1, 70), min_size=1, max_size=3),
+    st.integers(1, 5),
+    st.integers(2, 6),
+)
+def test_any_shape_has_its_scores_and_the_order_of_columns_does_not_matter(seed, n, widths, n_units, folds):
+    rng = np.random.default_rng(seed)
+    spaces = {str(i): rng.standard_normal((n, p)) for i, p in enumerate(widths)}
+    Y, is_test = rng.standard_normal((n, n_units)) + spaces["0"][:, :1], np.arange(n) % 3 == 0
+    session = encoding.Session(Y, is_test, ALPHAS, folds, seed=seed)
+    fit = (
+        session.fit(spaces["0"])
+        if len(spaces) == 1
+        else session.fit_joint(spaces, encoding.gamma_grid(len(spaces), 1))
+    )
+    order, units = rng.permutation(widths[0]), rng.permutation(n_units)
+    again = encoding.Session(Y[:, units], is_test, ALPHAS, folds, seed=seed)
+    spaces = {"0": spaces["0"][:, order]} | {name: X for name, X in spaces.items() if name != "0"}
+    other = (
+        again.fit(spaces["0"]) if len(spaces) == 1 else again.fit_joint(spaces, encoding.gamma_grid(len(spaces), 1))
+    )
+    for field in ("r", "r2", "alpha", "cv"):
+        assert getattr(fit, field).shape == (n_units,)
+        np.testing.assert_allclose(getattr(other, field), getattr(fit, field)[units], atol=1e-6)
+    assert set(fit.alpha) <= set(ALPHAS)
+    assert (np.abs(fit.r) <= 1 + 1e-12).all()
+    assert (fit.r2 <= 1).all()
 
 
 def test_a_unit_without_some_images_is_fitted_on_the_others():

@@ -120,6 +120,42 @@ def test_contrast_of_rois(rng):
     assert 0 < found["p"] < 0.02
 
 
+def test_intervals_of_early_against_high_level_rois_cover_the_truth():
+    """200 experiments on ROIs of 30 units whose noise is shared: R2 0.1 in one, 0.3 (or as much) in the other."""
+    early, high = np.arange(60) < 30, np.arange(60) >= 30
+    for share, power in ((0.3, 0.9), (0.1, None)):
+        truth, found = np.where(high, share, 0.1), []
+        for seed in range(200):
+            rng = np.random.default_rng(seed)
+            signal, own = rng.standard_normal((2, 150, 60))
+            noise = 0.6 * rng.standard_normal((150, 1)) + 0.8 * own
+            y, yhat = np.sqrt(truth) * signal + np.sqrt(1 - truth) * noise, np.sqrt(truth) * signal
+            draws = stats.bootstrap(y, {"": yhat}, 400, seed)[""]
+            found.append(stats.contrast(stats.r2(y, yhat), draws, high, early))
+        covered = sum(one["low"] < share - 0.1 < one["high"] for one in found)
+        assert binom.ppf(0.001, 200, 0.95) <= covered
+        significant = sum(one["p"] < 0.05 for one in found)
+        assert significant > 200 * power if power else significant <= binom.ppf(0.9999, 200, 0.05)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.integers(15, 40), st.integers(1, 6), st.floats(0.01, 100))
+def test_p_and_intervals_follow_the_units_and_not_their_scale(seed, n, n_units, scale):
+    rng = np.random.default_rng(seed)
+    y, yhat = rng.standard_normal((2, n, n_units))
+    order = rng.permutation(n_units)
+    p = stats.permutation_p(y, yhat, 50, seed)
+    np.testing.assert_array_equal(stats.permutation_p(scale * y[:, order] + 3, yhat[:, order], 50, seed), p[order])
+    assert p.shape == (n_units,)
+    assert ((p >= 1 / 51) & (p <= 1)).all()
+    draws = stats.bootstrap(y, {"": yhat}, 30, seed)[""]
+    scaled = stats.bootstrap(scale * y[:, order], {"": scale * yhat[:, order]}, 30, seed)[""]
+    assert draws.shape == (30, n_units)
+    np.testing.assert_allclose(scaled, draws[:, order], rtol=1e-6)
+    low, high = stats.interval(draws)
+    assert (low <= high).all()
+
+
 def test_tensors_give_what_arrays_give(rng):
     y, yhat = rng.standard_normal((2, 40, 300)).astype(np.float32)
     y[:, 3], y[2, 5] = 0.5, np.nan

@@ -35,6 +35,7 @@ def solve(spaces, Y, gammas, alphas, folds, device=None, shared=False, route=Non
     """
     targets = Y if isinstance(Y, Targets) else Targets(Y, folds, device)
     bands = Bands(spaces, targets.device, keys, kept)
+    targets.release = bands.kept.clear
     alphas = np.asarray(alphas, np.float64)
     for gamma in gammas:
         design, cv, warnings = _search(bands, gamma, targets, alphas, route)
@@ -66,6 +67,7 @@ class Targets:
     """Responses and their folds on one device, for any number of feature spaces.
 
     Y : (n_train, n_units) centred on the training images, no NaN; folds : (n_train,) labels
+    release : gives up what can be made again, where a GPU's memory runs out; None: there is nothing
     """
 
     def __init__(self, Y, folds, device=None):
@@ -74,7 +76,7 @@ class Targets:
         self.device = dev.choose(device)
         self.Y = torch.as_tensor(Y).to(self.device).contiguous()
         self.rows = [torch.as_tensor(np.flatnonzero(folds == k)).to(self.device) for k in np.unique(folds)]
-        self._product, self._halved = (None, None, None), 0
+        self._product, self._halved, self.release = (None, None, None), 0, None
 
     def product(self, right, units):
         """right'Y of a batch of units; the last one is kept, since choosing and predicting both need it."""
@@ -129,7 +131,9 @@ def predict(design, targets, alpha):
 
     dtype = _dtype(design, targets)
     design, alpha, Y = design.to(dtype), torch.as_tensor(alpha).to(targets.device), targets.Y
-    yhat = dev.with_room(lambda: torch.empty(design.n_test, len(alpha), device=Y.device, dtype=Y.dtype))
+    yhat = dev.with_room(
+        lambda: torch.empty(design.n_test, len(alpha), device=Y.device, dtype=Y.dtype), targets.release
+    )
 
     def work(units):
         yhat[:, units] = design.predict(targets.product(design.right, units), alpha[units]).to(Y.dtype)
@@ -143,8 +147,12 @@ def _table(design, targets, alphas, make, quick):
     import torch
 
     dtype, n_units = _dtype(design, targets), targets.Y.shape[1]
-    folds, cast = [make(design, rows, dtype) for rows in targets.rows], design.to(dtype)
-    cv = dev.with_room(lambda: torch.empty(len(alphas), n_units, device=targets.device, dtype=dtype))
+
+    def prepare():
+        cv = torch.empty(len(alphas), n_units, device=targets.device, dtype=dtype)
+        return [make(design, rows, dtype) for rows in targets.rows], design.to(dtype), cv
+
+    folds, cast, cv = dev.with_room(prepare, targets.release)
     exact = cv.clone() if quick else None
 
     def work(units):
@@ -196,6 +204,8 @@ class _Held:
         """R2 of the predictions A C_k: (n_units,)."""
         import torch
 
+        if not self.products:
+            return self.total
         error = [(times(A) - self.target[:, part]).square_().sum(0) for times, part in zip(self.products, self.parts)]
         return torch.where(self.total > 0, 1 - torch.cat(error) / self.total, 0)
 
