@@ -1,5 +1,8 @@
 """IDEFICS with tiny random weights, held against transformers' own processor and generate."""
 
+import json
+import shutil
+
 import pytest
 import torch
 from family_checks import CHECKS, Family, close, states_are_those_of
@@ -121,6 +124,17 @@ def test_the_picture_stays_in_view_of_many_instructions(family, monkeypatch):
         assert found[text][0] == family.pooled[text][0]
         for pooling, states in found[text][1].items():
             close(states, family.pooled[text][1][pooling])
+
+
+def test_random_weights_see_the_picture(folder, family, tmp_path, monkeypatch):
+    """Though the published shape starts with closed gates."""
+    shutil.copytree(folder / NAME, tmp_path / NAME)
+    told = json.loads((tmp_path / NAME / "config.json").read_text()) | {"alpha_initializer": "zeros"}
+    (tmp_path / NAME / "config.json").write_text(json.dumps(told))
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    control = models.load(f"{NAME}-random", device="cpu", dtype="float32")
+    states = control.states(family.pictures[:2], ASKED[0], ("last_prompt",))[1]["last_prompt"]
+    assert (states[0, 1:] != states[1, 1:]).any(-1).all()
 
 
 def test_an_answer_ends_with_the_utterance_and_has_no_pictures(family, monkeypatch):

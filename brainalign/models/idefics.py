@@ -29,6 +29,11 @@ class Idefics(PicturePrefix):
         self.ends = torch.cat([self.ends, self.ends.new_tensor([id_of("<end_of_utterance>")])]).unique()
         self.never = torch.tensor(id_of(["<image>", "<fake_token_around_image>"]), device=self.device)
 
+        if self.model.random:
+            for name, weight in self.net.named_parameters():
+                if ".alpha_" in name:  # gates that would start closed: no picture would be seen
+                    weight.data.fill_(1)
+
     def layer_names(self, pooling):
         if pooling == "connector_mean":
             return ("perceiver",)

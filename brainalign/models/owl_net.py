@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 from transformers import (
+    AutoConfig,
     CLIPVisionConfig,
     CLIPVisionModel,
     GenerationMixin,
@@ -180,4 +181,5 @@ PUBLISHED = [  # names within the vision tower; the others are as published
         "self_attn.query_key_value", ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"], [Deal()]
     ),
 ]
+AutoConfig.register(OwlConfig.model_type, OwlConfig, exist_ok=True)
 register_checkpoint_conversion_mapping(OwlTower.__name__, PUBLISHED, overwrite=True)
