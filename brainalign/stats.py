@@ -144,6 +144,22 @@ def contrast(values, draws, one, other, level=0.95):
     return {"difference": float(difference), "low": float(low), "high": float(high), "p": float(sign_p(drawn))}
 
 
+def two_way(states):
+    """Shares of the variance of states that pictures explain, instructions, and only both together; they sum to 1.
+
+    states : (n_instructions, n_pictures, n_dims), summed over dimensions. Sums of squares of a two-way analysis of
+    variance without repeats; NaN where nothing varies.
+    """
+    states = np.asarray(states, np.float64)
+    mean = states.mean((0, 1))
+    total = ((states - mean) ** 2).sum()
+    if not total > 0:
+        return dict.fromkeys(("picture", "instruction", "together"), np.nan)
+    picture = len(states) * ((states.mean(0) - mean) ** 2).sum() / total
+    instruction = states.shape[1] * ((states.mean(1) - mean) ** 2).sum() / total
+    return {"picture": float(picture), "instruction": float(instruction), "together": float(1 - picture - instruction)}
+
+
 def _drawn_r2(counts, y, yhat):
     return 1 - counts @ (y - yhat) ** 2 / _positive(counts @ y**2 - (counts @ y) ** 2)
 

@@ -90,6 +90,20 @@ if not rows.empty:
             f"Early areas choose layer {means.early.mean():.1f}, high-level areas layer {means.high.mean():.1f} on "
             f"average; deeper for high-level areas in {deeper} of {len(means)} subjects."
         )
+
+# how much of the states the instruction can change
+told = scores.model.iloc[0]
+shares = store.rows("shares", model=told)
+shares = shares[shares.pooling == scores[scores.model == told].pooling.iloc[0]]
+if not shares.empty:
+    st.subheader("What the states depend on", anchor=False)
+    ui.plot(figures.shares(shares), "shares", "Shares of the states' variance by layer")
+    ui.sentence(
+        f"Variance of {told}'s states ({frames.pooling_name(shares.pooling.iloc[0])}) over {shares.images.max()} "
+        "pictures and all its instructions: what the picture explains whatever is asked, what the instruction "
+        "explains whatever is seen, and what only both explain. Where the picture is nearly all, instructions "
+        "cannot differ much in what they predict."
+    )
 with st.expander("Data"):
     columns = ["subject", "model", "instruction", "pooling", "roi", "layer", "n", *frames.QUANTITIES, "nc_mean"]
     st.dataframe(scores[columns], hide_index=True)

@@ -246,8 +246,15 @@ def _tables():
             "note": ["a small LLaVA", "a small ViT"],
         }
     )
+    shares = [
+        {"model": "llava-demo", "layer": layer, "pooling": pooling, "images": 40, "picture": 0.7 - 0.1 * layer}
+        for pooling in POOLINGS
+        for layer in LAYERS
+    ]
+    shares = pd.DataFrame(shares).assign(instruction=0.2, together=lambda rows: 0.8 - rows.picture)
     return {
         "models": [models],
+        "shares": [shares],
         "scores": [scores()],
         "units": [units()],
         "unit_rois": [pd.DataFrame(inside).assign(subject=subject) for subject in SUBJECTS],

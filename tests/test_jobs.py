@@ -20,7 +20,8 @@ N_IMAGES, N_TEST, N_UNITS, DIMS = 160, 40, 30, 4
 SPACE = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
 LAYERS = ("embeddings", "layer 1", "layer 2")
 SEEN = {"subj01": np.arange(0, 160), "subj05": np.r_[0:40, 160:280]}  # the first 40 are shared
-N_JOBS = 24  # 4 feature sets; for each subject: itself, across, 4 encodes, 2 pairs, a triple and unique
+# 4 feature sets, the shares of one model; for each subject: itself, across, 4 encodes, 2 pairs, a triple and unique
+N_JOBS = 25
 TEXT = """
 [study]
 name = "small"
@@ -129,6 +130,7 @@ def test_a_run_does_every_job_and_loads_each_subject_once(small):
     kinds_done = pd.Series([job.kind for job in done]).value_counts().to_dict()
     assert kinds_done == {
         "features": 4,
+        "shares": 1,
         "subject": 2,
         "across": 2,
         "encode": 8,
@@ -258,7 +260,7 @@ def test_a_job_is_done_again_when_its_own_inputs_change_and_not_otherwise(small,
         assert now.keys() == ids.keys()
         return {name for name in ids if now[name] != ids[name]}
 
-    fits = {n for n in ids if not n.startswith(("features", "subject"))}
+    fits = {n for n in ids if not n.startswith(("features", "subject", "shares"))}
     assert changed(TEXT.replace("[1, 10, 100]", "[1, 10]")) == fits
     assert changed(TEXT.replace("draws = 200", "draws = 300")) == {n for n in fits if not n.startswith("across")}
     assert changed(TEXT.replace("[0, 0.5, 1]", "[0, 1]")) == {n for n in ids if n.startswith(("pair", "unique"))}
@@ -350,7 +352,7 @@ def test_how_sure_scores_are_holds_against_what_drives_the_units(small):
         uniques = opened.rows("roi_uniques", **key).set_index(["instruction", "roi"])
         triple = opened.rows("roi_triples", **key, roi="V1").set_index("part").value
         joint = opened.unique_map(**key, instruction="IC", layer=1)
-        units = opened.units("subj01")
+        units, shares = opened.units("subj01"), opened.rows("shares", pooling="last_prompt")
         r = opened.unit_map("subj01", "llava-demo", "IC", 1, "mean_generated")[0]
     driven = np.flatnonzero(reliable & (np.arange(N_UNITS) < 15))
     other = np.flatnonzero(reliable & (np.arange(N_UNITS) >= 15))
@@ -377,6 +379,9 @@ def test_how_sure_scores_are_holds_against_what_drives_the_units(small):
     assert uniques.loc[("VQ1", "FFA")].low > 0.2
     assert abs(uniques.loc[("IU3", "V1")].unique_r2) < 0.05
     np.testing.assert_allclose(joint["unique_r2"], joint["r2_all"] - joint["r2_others"], atol=2e-4)
+    assert (shares[["picture", "instruction", "together"]].sum(axis=1) - 1).abs().max() < 1e-5
+    assert shares.picture.between(0.3, 0.4).all()  # the three texts' states have nothing in common: a third by chance
+    assert (shares.images == 280).all()
     assert triple["unique_a"] > 0.2 > 0.1 > abs(triple["shared_abc"])
     assert np.nanmedian(units.across_r[other]) > 0.2  # the other subject's units follow the same states
 
@@ -422,13 +427,13 @@ def test_publishing_twice_from_nothing_gives_the_same_version(small, tmp_path):
 
 
 def test_an_incomplete_study_is_published_only_when_told(small, monkeypatch):
-    with pytest.raises(ValueError, match=r"24 of 24 jobs are not done: features llava-demo IC, .*`brainalign run "):
+    with pytest.raises(ValueError, match=r"25 of 25 jobs are not done: features llava-demo IC, .*`brainalign run "):
         jobs.publish(small)
     with pytest.raises(ValueError, match="nothing to publish"):
         jobs.publish(small, partial=True)
     done = jobs.run(small)
     next(job for job in done if str(job) == "encode subj05 vit-demo").path.unlink()
-    with pytest.raises(ValueError, match="1 of 24 jobs are not done: encode subj05 vit-demo;"):
+    with pytest.raises(ValueError, match="1 of 25 jobs are not done: encode subj05 vit-demo;"):
         jobs.publish(small)
     with store.open_latest(jobs.publish(small, partial=True)) as opened:
         assert opened.coverage().groupby("model").size().to_dict() == {"llava-demo": 6, "vit-demo": 1}

@@ -406,6 +406,8 @@ def test_layers_show_the_profile_and_the_chosen_layer(tiny, monkeypatch):
     frame = frame[inside & (frame.model == "llava-demo") & (frame.pooling == "mean_generated")]
     want = frame[frame.instruction == "IC"].groupby(["subject", "layer"]).r.mean().groupby("layer").mean()
     assert numbers(line["y"]) == pytest.approx(want.to_numpy(), abs=1e-5)
+    shares = [numbers(trace["y"]) for trace in chart(app, "shares")["data"]]
+    np.testing.assert_allclose(np.sum(shares, 0), 1, atol=1e-6)
     diamond = next(t for t in data if t.get("marker", {}).get("symbol") == "diamond")
     assert 2 <= numbers(diamond["x"])[0] <= 3
 

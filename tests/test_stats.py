@@ -85,3 +85,15 @@ def test_normalisation_leaves_out_tiny_ceilings():
     np.testing.assert_allclose(stats.normalise(np.full(4, 0.3), nc), [0.6, np.nan, np.nan, np.nan])
     np.testing.assert_allclose(stats.normalise_r2(np.full(4, -0.1), nc), [-0.4, np.nan, np.nan, np.nan])
     np.testing.assert_allclose(stats.normalise_r2(0.1, nc, least=30), np.nan)
+
+
+def test_two_way_shares_are_those_that_were_planted():
+    """Effects of known variance: 4 of the instructions, 9 of the pictures, 3 of both."""
+    rng = np.random.default_rng(0)
+    a, b, ab = rng.standard_normal((40, 1, 30)), rng.standard_normal((1, 400, 30)), rng.standard_normal((40, 400, 30))
+    shares = stats.two_way(2 * a + 3 * b + np.sqrt(3) * ab)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["instruction"] == pytest.approx(4 / 16, abs=0.02)
+    assert shares["picture"] == pytest.approx(9 / 16, abs=0.02)
+    assert stats.two_way(np.broadcast_to(b, ab.shape)) == pytest.approx({"picture": 1, "instruction": 0, "together": 0})
+    assert all(np.isnan(share) for share in stats.two_way(np.ones((2, 3, 4))).values())

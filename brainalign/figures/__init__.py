@@ -2,7 +2,7 @@
 
 from brainalign.figures.bars import roi_bars, signed_bars, upset
 from brainalign.figures.matrix import coverage, matrix
-from brainalign.figures.profiles import chosen_layers, forest, layer_profile
+from brainalign.figures.profiles import chosen_layers, forest, layer_profile, shares
 from brainalign.figures.venn import venn
 from brainalign.figures.venn_three import venn_three
 
@@ -13,6 +13,7 @@ __all__ = [
     "layer_profile",
     "matrix",
     "roi_bars",
+    "shares",
     "signed_bars",
     "upset",
     "venn",

@@ -76,6 +76,32 @@ def chosen_layers(frame, colour, order):
     return finish(figure, 360, showlegend=False)
 
 
+SHARES = {"picture": "#009e73", "together": "#cc79a7", "instruction": "#e69f00"}
+
+
+def shares(frame):
+    """Shares of the variance of states by layer, stacked to 1.
+
+    frame : one row a layer: columns layer, picture, together, instruction
+    """
+    names = {"picture": "the picture", "together": "both together only", "instruction": "the instruction"}
+    frame, figure = frame.sort_values("layer"), go.Figure()
+    for name, colour in SHARES.items():
+        figure.add_trace(
+            go.Bar(
+                x=frame.layer,
+                y=frame[name],
+                name=names[name],
+                marker={"color": colour},
+                width=0.75,
+                hovertemplate="layer %{x}: %{y:.0%}",
+            )
+        )
+    figure.update_xaxes(title="layer (0: embeddings)", dtick=1 if frame.layer.max() < 16 else 4)
+    figure.update_yaxes(title="share of variance", range=[0, 1], tickformat=".0%")
+    return finish(figure, 320, barmode="stack")
+
+
 def forest(frame, axis):
     """Differences with their intervals, a row for each comparison, the subjects below one another in it.
 

@@ -9,6 +9,8 @@ import numpy as np
 from brainalign import encoding, features, models, nsd, stats, variance
 from brainalign.jobs import nested, planning, results
 
+SAMPLE = 2000  # pictures from which the shares of variance are told
+
 
 class Resident:
     """The subject and the model that were loaded last: jobs that share one come one after the other.
@@ -62,6 +64,20 @@ def make_features(jobs, resident, progress=None):
     for poolings in dict.fromkeys(request.poolings for request in asked.values()):
         alike = {path: request for path, request in asked.items() if request.poolings == poolings}
         features.extract(alike, load, partial(nsd.stimulus, study.root), progress)
+
+
+def make_shares(job, resident, progress=None):
+    """How much of a model's states depends on the picture, the instruction, and both together, layer by layer."""
+    started, study, rows = time.perf_counter(), resident.study, []
+    folders = [_folder(study, job.model, i) for i in job.inputs["instructions"]]
+    maps = _maps(features.manifest(folders[0]), job)
+    for k, (layer, pooling) in enumerate(maps):
+        states = np.stack([_some(features.load(f, layer, pooling).values) for f in folders])
+        rows.append({"layer": layer, "pooling": pooling, "images": states.shape[1]} | stats.two_way(states))
+        if progress:
+            progress(k + 1, len(maps), f"layer {layer} {pooling}")
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    results.write_table(job.path, columns, results.about(job, time.perf_counter() - started))
 
 
 def make_subject(job, resident, progress=None):
@@ -204,6 +220,7 @@ def _write_parts(job, resident, fits, parts, started):
 
 
 MAKERS = {
+    "shares": make_shares,
     "subject": make_subject,
     "across": make_across,
     "encode": make_encode,
@@ -211,6 +228,11 @@ MAKERS = {
     "triple": make_triple,
     "unique": make_unique,
 }
+
+
+def _some(values):
+    """At most SAMPLE rows, evenly spaced: shares of variance need no more."""
+    return values[:: -(-len(values) // SAMPLE)]
 
 
 def _folder(study, model, instruction):

@@ -8,6 +8,7 @@ encode    scores of all layers and poolings of one model and instruction, and ho
 pair      the partition of variance between the anchor instruction and another one
 triple    the partition among three instructions
 unique    what each instruction explains beyond all others of the model
+shares    how much of a model's states depends on the picture, the instruction, and both together
 
 Some inputs are known only when other jobs are done (the content of features, the best layer); until then a job
 waits, and has neither id nor path. The code itself is no input, but METHOD is: raise it when results change.
@@ -71,7 +72,7 @@ def plan(study):
 def replan(study):
     """The plan again, after some jobs were done: NSD's files and the models' are not looked at again."""
     spaces, people = feature_sets(study), [_subject(study, name) for name in subjects(study)]
-    jobs = list(spaces.values())
+    jobs = list(spaces.values()) + [_shares(study, model, spaces) for model in study.models if _asked(model)]
     for person in people:
         encodes = [_encode(study, person.subject, model, spaces[model.name, i]) for model, i in _spaces(study)]
         jobs += [person, *encodes]
@@ -172,6 +173,28 @@ def _features_of_texts(study, asked, source):
     inputs |= {"poolings": asked.poolings, "shard": asked.shard}
     folder = _path(study, "features", inputs, "features", asked.model, asked.instruction)
     return Job(*job, inputs, folder / features.MANIFEST)
+
+
+def _asked(model):
+    """Whether a model has states under several instructions."""
+    each = set(model.poolings) - set(models.find(model.name).fixed_poolings)
+    return bool(each) and len(model.instructions) > 1
+
+
+def _shares(study, model, spaces):
+    job = ("shares", "", model.name, "")
+    needed = [spaces[model.name, instruction] for instruction in model.instructions]
+    waiting = [space for space in needed if not space.done]
+    if waiting:
+        return Job(*job, None, None, f"the {waiting[0]}")
+    inputs = {
+        "features": [_content(space.path) for space in needed],
+        "instructions": model.instructions,
+        "poolings": needed[0].inputs["poolings"],
+        "layers": model.layers,
+        "method": METHOD,
+    }
+    return Job(*job, inputs, _path(study, "shares", inputs, *job, suffix=".parquet"))
 
 
 def _subject(study, name):

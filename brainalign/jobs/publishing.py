@@ -64,6 +64,7 @@ def _tables(study, jobs):
 
     return {
         "models": [_models(study)],
+        "shares": (_shares(job) for job in jobs if job.kind == "shares"),
         "scores": (_scores(job) for job in of["encode"]),
         "units": [_units(name, person, across.get(name)) for name, person in people.items()],
         "unit_rois": [_unit_rois(name, person) for name, person in people.items()],
@@ -88,6 +89,10 @@ def _tables(study, jobs):
 def _scores(job):
     columns = results.read_table(job.path, ["layer", "pooling", "unit", "r", "r2"])
     return labelled(columns, ("r", "r2"), subject=job.subject, model=job.model, instruction=job.instruction)
+
+
+def _shares(job):
+    return pd.DataFrame(results.read_table(job.path)).assign(model=job.model)
 
 
 def _contrasts(encodes, name, person):

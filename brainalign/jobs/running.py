@@ -61,7 +61,7 @@ def _silent(n, text, within=0.0):
 def _features(study, model, done=_silent):
     """All features of one model."""
     mine = [job for job in replan(study) if (job.kind, job.model) == ("features", model)]
-    todo = [job for job in mine if job.path and not job.done]
+    todo = [job for job in mine if _ready(job)]
     if todo:
         n = len(todo)
         make_features(todo, Resident(study), lambda k, total, text: done(0, f"features {text}", n * k / total))
@@ -69,12 +69,16 @@ def _features(study, model, done=_silent):
 
 
 def _subject(study, name, done=_silent):
-    """All jobs of one subject, also those that wait for others of them."""
+    """All jobs of one subject, also those that wait for others of them; with no name those of models alone."""
     resident = Resident(study)
-    while todo := [job for job in replan(study) if job.subject == name and job.path and not job.done]:
+    while todo := [job for job in replan(study) if job.kind != "features" and job.subject == name and _ready(job)]:
         held = [job for job in todo if not _one(job, resident, done)]
         for job in held:
             _one(job, resident, done, wait=True)
+
+
+def _ready(job):
+    return job.path is not None and not job.done
 
 
 def _one(job, resident, done, wait=False):

@@ -19,6 +19,10 @@ TABLES = {
     # what the table of models says: base: the matched model without instruction tuning; control: what is done to `of`
     "models": "model VARCHAR, kind VARCHAR, tuned BOOLEAN, base VARCHAR, control VARCHAR, of VARCHAR, "
     "parameters BIGINT, note VARCHAR",
+    # of the variance of a layer's states over pictures and instructions: what the picture explains, the instruction,
+    # and what depends on both; they add up to 1
+    "shares": "model VARCHAR, layer UTINYINT, pooling VARCHAR, images INTEGER, picture FLOAT, instruction FLOAT, "
+    "together FLOAT",
     # one row a map and unit, in key order: this is what makes a map cost milliseconds
     "scores": f"{_MAP}, unit UINTEGER, r FLOAT, r2 FLOAT",
     # place: where the unit lies (types.Subject.units); nc: percent, by the repeats of the test images
