@@ -1,0 +1,304 @@
+"""From the command line to files: bundles, brains in other tools' formats, panels, and errors in one line."""
+
+import io
+import json
+import zipfile
+
+import h5py
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from stores import N_UNITS, tiny_store
+
+from brainalign import cli, paper
+from brainalign.paper import export
+from brainalign.store import open_latest
+from brainalign.tables import DATA
+
+HALF = 10242
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tiny_store(tmp_path_factory.mktemp("export"))
+
+
+@pytest.fixture(scope="module")
+def store(path):
+    with open_latest(path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def figure(path, tmp_path):
+    """figure(KIND, "name.pdf", options ...) -> (result, path of the file)."""
+
+    def figure(kind, name, *options):
+        out = tmp_path / name
+        args = ["figure", kind, "--out", str(out), "--store", str(path), *map(str, options)]
+        return CliRunner().invoke(cli.main, args), out
+
+    return figure
+
+
+# --- Commands ---
+
+
+@pytest.mark.parametrize("kind", list(paper.KINDS))
+def test_every_kind_is_a_command(figure, kind):
+    done, out = figure(kind, f"{kind}.png", "--width-mm", 85, "--dpi", 150)
+    assert done.exit_code == 0, done.output
+    assert done.output.strip() == str(out)
+    assert Image.open(out).width == round(85 / 25.4 * 150)
+
+
+def test_the_demos_store_is_there_when_none_is_named(tmp_path):
+    done = CliRunner().invoke(cli.main, ["figure", "flatmap", "--out", str(tmp_path / "x.csv")])
+    assert done.exit_code == 0, done.output
+    assert {"subj01"} == set(pd.read_csv(tmp_path / "x.csv").subject)
+
+
+def test_options_are_what_the_kinds_can_be_asked_for():
+    asked = {key for _, keys in paper.KINDS.values() for key in keys}
+    assert set(cli.FIGURE_CHOICES) == asked
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "options", "said"),
+    [
+        ("flatmp", "x.pdf", (), "did you mean flatmap?"),
+        ("flatmap", "x.pdf", ("--model", "lava-demo"), "did you mean llava-demo?"),
+        ("flatmap", "x.pdf", ("--subject", "subj01,subj9"), "no subject 'subj9'; did you mean subj0"),
+        ("flatmap", "x.pdf", ("--instruction", "VQ11"), "did you mean VQ1?"),
+        ("flatmap", "x.pdf", ("--layer", "17"), "There are 0, 1, 2, 3"),
+        ("flatmap", "x.pdf", ("--threshold", "high"), "expected a number"),
+        ("flatmap", "x.pdf", ("--threshold", "101"), "from 0 to 100"),
+        ("flatmap", "x.pdf", ("--outlines", "V11"), "did you mean V1?"),
+        ("rois", "x.pdf", ("--roi", "V1"), "rois takes no 'roi'"),
+        ("rois", "x.pdf", ("--regions", "face"), "did you mean faces?"),
+        ("variance", "x.pdf", ("--b", "IC"), "no second instruction 'IC'"),
+        ("variance", "x.pdf", ("--roi", "FFB"), "did you mean FFA?"),
+        ("flatmap", "x.jpg", (), "take .pdf, .svg, .png"),
+        ("flatmap", "none/x.pdf", (), "there is no folder"),
+        ("flatmap", "x.pdf", ("--width-mm", "5"), "expected 30 to 400 mm"),
+        ("flatmap", "x.pdf", ("--dpi", "9000"), "expected 72 to 1200"),
+        ("flatmap", "x.pdf", ("--link", "http://h/rois?by=model"), "brainalign figure rois --link"),
+        ("flatmap", "x.pdf", ("--link", "http://h/overview"), "figures are made of flatmaps"),
+        ("flatmap", "x.pdf", ("--store", "nowhere"), "no store in nowhere"),
+        ("flatmap", "x.nii.gz", (), "--like nsddata/ppdata/subj01/func1pt8mm/brainmask.nii.gz"),
+        ("rois", "x.func.gii", (), "ask for a flatmap of one subject"),
+        ("flatmap", "x.hdf", ("--subject", "subj01,subj02"), "ask for a flatmap of one subject"),
+        ("panels", "x.pdf", (), "panels needs a file"),
+        ("rois", "x.pdf", ("figure.toml",), "takes no file figure.toml"),
+    ],
+)
+def test_bad_choices_are_one_line_with_a_suggestion(figure, kind, name, options, said):
+    done, out = figure(kind, name, *options)
+    assert done.exit_code == 1
+    assert said in done.output
+    assert len(done.output.strip().splitlines()) == 1
+    assert not out.exists()
+
+
+def test_a_link_gives_the_figure_of_its_page(figure):
+    link = "http://127.0.0.1:8501/flatmaps?subject=subj02&instruction=VQ1&layer=1&threshold=30&unit=5&store=x"
+    done, out = figure("flatmap", "x.csv", "--link", link)
+    assert done.exit_code == 0, done.output
+    by_hand, other = figure(
+        "flatmap", "y.csv", "--subject", "subj02", "--instruction", "vq1", "--layer", 1, "--threshold", 30
+    )
+    assert out.read_bytes() == other.read_bytes()
+    assert by_hand.exit_code == 0
+
+
+def test_the_link_of_a_figure_leads_to_the_same_figure(store):
+    for kind in ("flatmap", "rois", "variance", "layers", "compare"):
+        plot = paper.plot(store, kind)
+        again, choices = paper.from_link(export.link(plot))
+        assert again == kind
+        pd.testing.assert_frame_equal(paper.plot(store, again, **choices).data, plot.data)
+
+
+# --- Bundles ---
+
+
+def test_a_bundle_holds_figure_data_query_link_versions_and_caption(figure, store):
+    done, out = figure("flatmap", "map.pdf", "--instruction", "VQ1", "--bundle", "--threshold", "25")
+    assert done.output.split() == [str(out), str(out.with_suffix(".zip"))]
+    with zipfile.ZipFile(out.with_suffix(".zip")) as files:
+        held = {name: files.read(name) for name in files.namelist()}
+    assert set(held) == {f"flatmap.{end}" for end in ("pdf", "svg", "png")} | {
+        *("data.csv", "data.parquet", "caption.txt", "query.sql", "about.json")
+    }
+    assert held["flatmap.pdf"] == out.read_bytes()
+    table = pd.read_parquet(io.BytesIO(held["data.parquet"]))
+    _, r, _ = store.layer_maps("subj01", "llava-demo", "VQ1", "mean_generated")
+    about = json.loads(held["about.json"])
+    panel = about["panels"][0]
+    np.testing.assert_array_equal(table.value, r[int(panel["choices"]["layer"])])
+    assert len(pd.read_csv(io.BytesIO(held["data.csv"]))) == N_UNITS
+    assert about["store"]["version"] == store.info()["version"]
+    assert about["simulated"] is True
+    assert {"brainalign", "matplotlib"} <= set(about["versions"])
+    assert "instruction=VQ1" in panel["link"]
+    with store.cursor() as db:
+        rows = db.execute(held["query.sql"].decode()).df()
+    np.testing.assert_array_equal(rows[rows.layer == int(panel["choices"]["layer"])].r, table.value)
+    caption = held["caption.txt"].decode()
+    for said in ("SIMULATED", "10 test images shown 2.5 times", "noise ceiling of at least 25 %", "layer", "of 300"):
+        assert said in caption
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("rois", ("Ridge regression", "10 test images", "Noise ceiling", "3 subjects", "Layer")),
+        ("variance", ("banded ridge", "layer 2", "R²(both)", "reliable units")),
+        ("layers", ("means over 3 subjects", "the answer's words")),
+        ("compare", ("best control", "vit-demo", "3 subjects")),
+    ],
+)
+def test_captions_say_method_and_n(store, kind, said):
+    caption = export.caption(paper.plot(store, kind), store)
+    for part in said:
+        assert part in caption
+
+
+@pytest.mark.parametrize("kind", ["rois", "variance", "layers", "compare"])
+def test_the_query_is_sql_that_holds_what_is_drawn(store, kind):
+    plot = paper.plot(store, kind)
+    with store.cursor() as db:
+        rows = db.execute(plot.query).df()
+    value = plot.data.shared if kind == "variance" else plot.data.value
+    of = {"variance": "shared", "layers": "r_mean"}.get(kind, "r" if "roi_nested" in plot.query else "r_mean")
+    assert set(np.round(value.dropna(), 6)) <= set(np.round(rows[of].dropna(), 6)) or kind == "compare"
+
+
+# --- Brains ---
+
+
+def test_gifti_has_each_vertex_its_units_value(figure, store):
+    done, out = figure("flatmap", "map.func.gii", "--layer", "2", "--threshold", "20")
+    names = [out.with_name(f"map.{side}.func.gii") for side in ("lh", "rh")]
+    assert done.output.split() == [str(name) for name in names]
+    _, r, _ = store.layer_maps("subj01", "llava-demo", "IC", "mean_generated")
+    shown = np.where(store.noise_ceiling("subj01") >= 20, r[2], np.nan)
+    units = store.flat_units("subj01")
+    for k, (name, structure) in enumerate(zip(names, ("CortexLeft", "CortexRight"))):
+        image = nib.load(name)
+        assert image.meta["AnatomicalStructurePrimary"] == structure
+        assert "SIMULATED" in image.meta["Description"]
+        unit = units[k * HALF : (k + 1) * HALF]
+        np.testing.assert_array_equal(image.darrays[0].data, np.where(unit >= 0, shown[unit], np.nan).astype("f4"))
+
+
+def test_nifti_has_each_voxel_its_units_value(figure, store, tmp_path):
+    affine = np.diag([1.8, 1.8, 1.8, 1.0])
+    nib.save(nib.Nifti1Image(np.zeros((20, 11, 10), "u1"), affine), tmp_path / "mask.nii.gz")
+    done, out = figure("flatmap", "map.nii.gz", "--threshold", "0", "--layer", "3", "--like", tmp_path / "mask.nii.gz")
+    assert done.exit_code == 0, done.output
+    image = nib.load(out)
+    np.testing.assert_allclose(image.affine, affine, rtol=1e-6)
+    _, r, _ = store.layer_maps("subj01", "llava-demo", "IC", "mean_generated")
+    found = image.get_fdata().ravel()
+    np.testing.assert_array_equal(found[store.units("subj01").place], r[3].astype("f8"))
+    assert np.isfinite(found).sum() == np.isfinite(r[3]).sum()
+
+
+def test_a_volume_of_another_shape_is_refused(figure, tmp_path):
+    nib.save(nib.Nifti1Image(np.zeros((4, 4, 4), "u1"), np.eye(4)), tmp_path / "mask.nii.gz")
+    done, _ = figure("flatmap", "map.nii", "--like", tmp_path / "mask.nii.gz")
+    assert done.exit_code == 1
+    assert "64 voxels" in done.output
+    (tmp_path / "mask.nii").write_text("no image")
+    done, _ = figure("flatmap", "map.nii", "--like", tmp_path / "mask.nii")
+    assert "no NIfTI file that can be read" in done.output
+
+
+def test_pycortex_reads_the_file_by_its_own_rules(figure, store):
+    """The layout that pycortex 1.4 reads: /views/NAME holds eight JSON texts, /data/NAME values and their subject."""
+    done, out = figure("flatmap", "map.hdf", "--layer", "2")
+    assert done.exit_code == 0, done.output
+    with h5py.File(out) as file:
+        view = [text.decode() for text in file["views/map"]]
+        assert len(view) == 8
+        (name,) = json.loads(view[0])
+        assert json.loads(view[2]) == ["viridis"]
+        low, high = json.loads(view[3])[0], json.loads(view[4])[0]
+        assert json.loads(view[7]) is None  # no transform: vertices
+        assert json.loads(view[6])["priority"] == 1
+        data = file[f"data/{name}"]
+        assert data.attrs["subject"] == "fsaverage5"
+        values = data[:]
+    assert values.shape == (2 * HALF,)
+    assert 0 == low < np.nanpercentile(values, 90) < high
+
+
+# --- Panels ---
+
+
+def described(tmp_path, text):
+    file = tmp_path / "figure.toml"
+    file.write_text(text)
+    return file
+
+
+def test_the_shipped_example_makes_one_page(tmp_path):
+    done = CliRunner().invoke(
+        cli.main, ["figure", "panels", str(DATA / "figure-demo.toml"), "--out", str(tmp_path / "x.svg")]
+    )
+    assert done.exit_code == 0, done.output
+    svg = (tmp_path / "x.svg").read_text()
+    assert 'width="510.236' in svg  # 180 mm
+    assert svg.count("<image ") == 4
+    for text in (">a<", ">b<", ">c<", "SIMULATED DATA", "subj02, VQ1", "Areas are true to the numbers."):
+        assert text in svg
+
+
+PANELS = """
+rows = ["ab"]
+width_mm = 120
+[panels.a]
+kind = "rois"
+regions = ["faces", "places"]
+[panels.b]
+kind = "variance"
+b = "IU3"
+title = "Shared"
+"""
+
+
+def test_panels_bundle_their_tables_and_links(figure, tmp_path):
+    done, out = figure("panels", "x.zip", described(tmp_path, PANELS))
+    assert done.exit_code == 0, done.output
+    with zipfile.ZipFile(out) as files:
+        about = json.loads(files.read("about.json"))
+        assert {"data_a.csv", "data_b.parquet", "panels.pdf"} <= set(files.namelist())
+        caption = files.read("caption.txt").decode()
+    assert [panel["kind"] for panel in about["panels"]] == ["rois", "variance"]
+    assert about["figure"]["width_mm"] == 120
+    assert "(b) Shared." in caption
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('rows = ["ab"]', 'rows = ["aba"]'), "panel 'a' is in two places"),
+        (('rows = ["ab"]', 'rows = ["abc"]'), "panel 'c' has no section"),
+        (('rows = ["ab"]', 'rows = ["a"]'), "panel 'b' has a section but is in no row"),
+        (('rows = ["ab"]', "rows = 3"), "expected texts such as"),
+        (('kind = "rois"', 'kind = "roi"'), "panel a: no kind of figure 'roi'; did you mean rois?"),
+        (('b = "IU3"', 'bb = "IU3"'), "panel b: variance takes no 'bb'; did you mean b?"),
+        (("width_mm = 120", "width = 120"), "'width' is not known"),
+        (("width_mm = 120", 'width_mm = "wide"'), "expected a number"),
+        (("[panels.a]", "[panels.a"), "cannot be read"),
+    ],
+)
+def test_a_bad_description_is_one_line(figure, tmp_path, change, said):
+    done, _ = figure("panels", "x.pdf", described(tmp_path, PANELS.replace(*change)))
+    assert done.exit_code == 1
+    assert said in done.output
+    assert len(done.output.strip().splitlines()) == 1
