@@ -141,3 +141,16 @@ def test_the_estimator_keeps_scikit_learns_rules():
         model.predict(X[:, :3])
     shared = model.fit(X, np.stack([y, X[:, 0], -y], 1))
     assert len(set(shared.alpha_)) == 1
+
+
+def test_predictions_of_old_fits_are_let_go(monkeypatch):
+    """A study makes thousands of fits: their predictions would fill the memory, their scores do not."""
+    monkeypatch.setattr("brainalign.encoding.session.PREDICTIONS", 2)
+    rng = np.random.default_rng(0)
+    session = encoding.Session(rng.standard_normal((120, 3)), np.arange(120) < 30, [1.0, 10.0], 3)
+    spaces = rng.standard_normal((4, 120, 2))
+    fits = [session.fit(X, keep=True) for X in spaces]
+    assert session.fit(spaces[3], keep=True) is fits[3]
+    again = session.fit(spaces[0], keep=True)
+    assert again is not fits[0]
+    np.testing.assert_array_equal(again.yhat, fits[0].yhat)

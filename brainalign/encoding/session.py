@@ -13,6 +13,7 @@ from brainalign.encoding.device import to_keep
 from brainalign.encoding.grid import with_corners
 from brainalign.encoding.results import Fit, Joint
 
+PREDICTIONS = 24  # fits whose predictions are kept for models that come soon after; the scores of all are
 SOLVERS = {"ridge": ridge.solve, "himalaya": himalaya_ridge.solve}
 
 
@@ -149,6 +150,9 @@ class Session:
             best, warnings = self._search(nothing, spaces, contents, even, keep)
             yhat = best["split"][0] if keep else None
             self._fits[key] = Fit(**self._scores(best), yhat=yhat, warnings=self._told(best, warnings))
+            predicting = [key for key in self._fits if key[0]]
+            for oldest in predicting[:-PREDICTIONS]:
+                del self._fits[oldest]
         return self._fits[key]
 
     def _search(self, best, spaces, contents, gammas, keep):
