@@ -154,3 +154,17 @@ def test_predictions_of_old_fits_are_let_go(monkeypatch):
     again = session.fit(spaces[0], keep=True)
     assert again is not fits[0]
     np.testing.assert_array_equal(again.yhat, fits[0].yhat)
+
+
+def test_what_a_space_adds_to_the_others_comes_with_predictions():
+    rng = np.random.default_rng(0)
+    spaces = dict(zip("abc", rng.standard_normal((3, 300, 4))))
+    Y = (spaces["a"] + spaces["b"]) @ rng.standard_normal((4, 5)) + rng.standard_normal((300, 5))
+    session = encoding.Session(Y, np.arange(300) < 100, np.logspace(-1, 3, 5), 3)
+    unique = session.unique(spaces)
+    for name, both, others in session.beyond(spaces, keep=True):
+        np.testing.assert_allclose(stats.r2(session.y_test, both.yhat), both.r2, atol=1e-6)
+        np.testing.assert_allclose(stats.r2(session.y_test, others.yhat), others.r2, atol=1e-6)
+        np.testing.assert_allclose(both.r2 - others.r2, unique[name], atol=1e-6)
+    assert unique["a"].mean() > 0.2
+    assert abs(unique["c"].mean()) < 0.02

@@ -9,7 +9,7 @@ DownDate   the fold taken out of the Gram matrix of a `Basis`, diag(l) - Z_k'Z_k
 
 from brainalign.encoding import device as dev
 from brainalign.encoding.bands import positive
-from brainalign.encoding.designs import NearlySingular
+from brainalign.encoding.designs import Basis, NearlySingular
 
 # by bytes a number: a smaller pivot of I - H (1 - the leverage of one image beside the others) costs more digits than
 # a score can spare
@@ -28,7 +28,8 @@ class LeaveOut:
         Z = torch.nn.functional.pad(design.right[rows], self._room)
         Z[:, m] = 1
         self.Z, self.m = Z.to(dtype), m
-        self._times_Zt = dev.times(self.Z.T)
+        self.l = design.l if isinstance(design, Basis) else None
+        self._times_Zt, self._times_Z = dev.times(self.Z.T), self.l is not None and dev.times(self.Z)
 
     def coefficients(self, C, Y):
         import torch
@@ -39,13 +40,21 @@ class LeaveOut:
     def target(self, Y):
         return Y[self.rows]
 
-    def predictor(self, alpha, B):
-        """A, from all rows B that the design gives for alpha."""
+    def predictor(self, alpha, B=None):
+        """A, from all rows B that the design gives for alpha; not asked for in a `Basis`, where B = Z d."""
         import torch
 
-        B = torch.nn.functional.pad(B[self.rows], self._room).to(self.Z.dtype)
-        B[:, self.m] = 1 / self.n
-        found, pivot = dev.solve_positive(_one_minus(self._times_Zt(B)), B)
+        if self.l is None:
+            B = torch.nn.functional.pad(B[self.rows], self._room).to(self.Z.dtype)
+            B[:, self.m] = 1 / self.n
+            return self._corrected(B, B, dev.times(B))
+        d = torch.cat([1 / (self.l + alpha), self.l.new_tensor([1 / self.n])])
+        d = torch.nn.functional.pad(d, (0, self._room[1] - 1)).to(self.Z.dtype)
+        return self._corrected(self.Z * d, self.Z, self._times_Z).mul_(d)
+
+    def _corrected(self, B, right, times_right):
+        """(I - B Z_k')^-1 right."""
+        found, pivot = dev.solve_positive(_one_minus(self._times_Zt(B)), right, times_right)
         if pivot < PIVOT[self.Z.element_size()]:
             raise NearlySingular
         return found

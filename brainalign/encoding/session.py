@@ -78,10 +78,10 @@ class Session:
         alone = {
             name: self._side_by_side({"": X}, [content], keep) for (name, X), content in zip(spaces.items(), contents)
         }
-        best = self._nothing(len(spaces), keep)
+        best = self._nothing(len(spaces), len(spaces) if keep else 0)
         for i, fit in enumerate(alone.values()):
             self._improve(best, slice(None), gammas[i], vars(fit), _one_of(len(spaces), i, fit.yhat))
-        best, warnings = self._search(best, spaces, contents, gammas[len(spaces) :], keep)
+        best, warnings = self._search(best, spaces, contents, gammas[len(spaces) :])
         return Joint(
             **self._scores(best),
             gamma=best["gamma"],
@@ -92,7 +92,11 @@ class Session:
         )
 
     def unique(self, spaces, gammas=None):
-        """Variance that only one space explains, against all the others jointly: name -> (n_units,), signed.
+        """Variance that only one space explains, against all the others jointly: name -> (n_units,), signed."""
+        return {name: both.r2 - others.r2 for name, both, others in self.beyond(spaces, gammas)}
+
+    def beyond(self, spaces, gammas=None, keep=False):
+        """Yield for each space its name, the Fit of it with all the others, and the Fit of the others without it.
 
         Each space makes one band, the others side by side, with one weight for all, the second: R2 of both less R2 of
         the others. A weight for each of nine others would need a random search over weights, whose luck differs from
@@ -100,22 +104,22 @@ class Session:
         corners. The products of any two spaces are made once for all the models.
 
         gammas : weights of the space and of the others, as for `fit_joint`
+        keep : keep the predictions of the test images, as `Fit.yhat`
         """
         if len(spaces) < 2:
             raise ValueError(f"unique variance needs two or more feature spaces, got {len(spaces)}")
         checks.spaces(spaces, len(self.is_test))
-        gammas, found, contents = with_corners(gammas, 2), {}, [_content(X) for X in spaces.values()]
+        gammas, contents = with_corners(gammas, 2), [_content(X) for X in spaces.values()]
         for k, name in enumerate(spaces):
             tied = gammas[:, [int(other != name) for other in spaces]]
             rest = {other: X for other, X in spaces.items() if other != name}
-            others = self._side_by_side(rest, contents[:k] + contents[k + 1 :])
-            own = self._side_by_side({"": spaces[name]}, [contents[k]])
-            best = self._nothing(len(spaces), False)
+            others = self._side_by_side(rest, contents[:k] + contents[k + 1 :], keep)
+            own = self._side_by_side({"": spaces[name]}, [contents[k]], keep)
+            best = self._nothing(len(spaces), int(keep))
             for weights, fit in zip(tied, (own, others)):
-                self._improve(best, slice(None), weights, vars(fit), None)
-            best, _ = self._search(best, spaces, contents, tied[2:], False)
-            found[name] = best["r2"] - others.r2
-        return found
+                self._improve(best, slice(None), weights, vars(fit), fit.yhat[None] if keep else None)
+            best, warnings = self._search(best, spaces, contents, tied[2:])
+            yield name, self._fit(best, warnings), others
 
     def subsets(self, spaces, gammas=None):
         """R2 of every set of the spaces, for a partition: names joined, "a", "b", "ab" for spaces a and b.
@@ -143,35 +147,38 @@ class Session:
         return Group(measured, units, targets, torch.as_tensor(Z[test]).to(targets.device), varies)
 
     def _side_by_side(self, spaces, contents, keep=False):
-        """The Fit of one space, or of several with the same weight for all; predictions of one alone can be kept."""
+        """The Fit of one space, or of several with the same weight for all."""
         key = keep, *contents
         if key not in self._fits:
-            nothing, even = self._nothing(len(spaces), keep), np.ones((1, len(spaces)))
-            best, warnings = self._search(nothing, spaces, contents, even, keep)
-            yhat = best["split"][0] if keep else None
-            self._fits[key] = Fit(**self._scores(best), yhat=yhat, warnings=self._told(best, warnings))
+            best = self._nothing(len(spaces), int(keep))
+            self._fits[key] = self._fit(*self._search(best, spaces, contents, np.ones((1, len(spaces)))))
             predicting = [key for key in self._fits if key[0]]
             for oldest in predicting[:-PREDICTIONS]:
                 del self._fits[oldest]
         return self._fits[key]
 
-    def _search(self, best, spaces, contents, gammas, keep):
+    def _fit(self, best, warnings):
+        yhat = None if best["split"] is None else best["split"][0]
+        return Fit(**self._scores(best), yhat=yhat, warnings=self._told(best, warnings))
+
+    def _search(self, best, spaces, contents, gammas):
         """Improve on `best` with every gamma, for every group of units; and what is odd about the spaces."""
-        warnings = ()
+        warnings, each = (), best["split"] is not None and len(best["split"]) == len(spaces) > 1
         for g, group in enumerate(self._groups):
             train, test = (group.measured & rows for rows in (~self.is_test, self.is_test))
             arrays = [self._standardised(X, train, group) for X in spaces.values()]
             if group is max(self._groups, key=lambda g: g.measured.sum()):
                 warnings = *checks.constant_columns(dict(zip(spaces, arrays)), train), *warnings
-            pairs = [(X[train], _copies(X[test], i, len(arrays)) if keep else X[test]) for i, X in enumerate(arrays)]
-            keys = [(g, content, (i, len(contents)) if keep else 0) for i, content in enumerate(contents)]
+            pairs = [(X[train], _copies(X[test], i, len(arrays)) if each else X[test]) for i, X in enumerate(arrays)]
+            keys = [(g, content, (i, len(contents)) if each else 0) for i, content in enumerate(contents)]
             solutions = self._solve(pairs, group.train, gammas, self.alphas, self._folds[train], **self._shared(keys))
             for gamma, found in zip(gammas, solutions):
                 yhat = found.yhat.reshape(-1, *group.test.shape)
                 scores = stats.correlate(group.test, yhat[0]), stats.r2(group.test, yhat[0]), found.alpha, found.cv
                 scores = dict(zip(("r", "r2", "alpha", "cv"), map(_numpy, scores)))
                 scores = {name: np.where(group.varies, values, np.nan) for name, values in scores.items()}
-                split = self._spread(_numpy(yhat[1:]), group) if keep else None
+                kept = None if best["split"] is None else yhat[1:] if each else yhat
+                split = None if kept is None else self._spread(_numpy(kept), group)
                 self._improve(best, group.units, np.asarray(gamma), scores, split)
                 warnings += tuple(text for text in found.warnings if text not in warnings)
         return best, warnings
@@ -194,10 +201,11 @@ class Session:
         if split is not None:
             best["split"][:, :, at] = split[:, :, better]
 
-    def _nothing(self, n_spaces, keep):
+    def _nothing(self, n_spaces, n_kept):
+        """Nothing found yet; n_kept : predictions to keep, 0, 1 (of all spaces together) or those by each space."""
         n_test, n_units = self.y_test.shape
         best = {name: np.full(n_units, np.nan) for name in ("r", "r2", "alpha", "cv")}
-        split = np.full((n_spaces, n_test, n_units), np.nan, self._dtype) if keep else None
+        split = np.full((n_kept, n_test, n_units), np.nan, self._dtype) if n_kept else None
         return best | {"gamma": np.full((n_units, n_spaces), np.nan), "split": split}
 
     def _standardised(self, X, train, group):

@@ -175,14 +175,11 @@ def make_triple(job, resident, progress=None):
 def make_unique(job, resident, progress=None):
     """What each instruction explains beyond all the others of the model jointly."""
     started, session = time.perf_counter(), resident.session(job.subject)
-    spaces, gammas = _spaces(job, resident), resident.study.variance.gammas
-    fits = {}
-    for k, (name, own) in enumerate(spaces.items()):
-        others = np.hstack([X for other, X in spaces.items() if other != name])
-        fits[name] = session.fit_joint({"own": own, "others": others}, gammas, keep=True)
+    spaces, gammas, fits = _spaces(job, resident), resident.study.variance.gammas, {}
+    for k, (name, both, others) in enumerate(session.beyond(spaces, gammas, keep=True)):
+        fits |= {name: both, f"without {name}": others}
         if progress:
             progress(k + 1, len(spaces), name)
-    fits |= {f"without {name}": joint.alone["others"] for name, joint in fits.items()}
     names = job.inputs["instructions"]
     _write_parts(job, resident, fits, lambda r2: {n: r2[n] - r2[f"without {n}"] for n in names}, started)
 
