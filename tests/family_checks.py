@@ -85,10 +85,12 @@ def by_generate(adapter, net, inputs, length):
             return_dict_in_generate=True,
         )
     new = out.sequences[0, -length - 1 : -1].tolist()
-    n = next((i for i, token in enumerate(new) if token in adapter.ends.tolist()), length)
+    ends, pairs = {(token,) for token in adapter.ends.tolist()}, set(getattr(adapter, "pairs", ()))
+    stops = ((i, stop) for i in range(length) for stop in (tuple(new[i : i + 1]), tuple(new[i : i + 2])))
+    n, stop = next((found for found in stops if found[1] in ends | pairs), (length, ()))
     prompt = torch.stack(out.hidden_states[0])[:, 0]
     said = [torch.stack(step)[:, 0, 0] for step in out.hidden_states[1 : n + 1]] or [prompt[:, -1]]
-    return adapter._text(new[: n + 1]), prompt, torch.stack(said, 1)
+    return adapter._text(new[: n + len(stop)]), prompt, torch.stack(said, 1)
 
 
 def of_the_tower(layers, first=0):

@@ -12,6 +12,8 @@ ever copied, and a step takes one token of every unfinished branch of every pict
 more part; pictures all of whose branches have ended leave the batch.
 """
 
+from dataclasses import dataclass
+
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
@@ -54,6 +56,22 @@ def roomy_cache(config, prefix=None):
     return cache
 
 
+@dataclass(frozen=True)
+class Stops:
+    """What ends an answer. ids : (k,) tokens; pairs : (k, 2) two tokens after one another."""
+
+    ids: torch.Tensor
+    pairs: torch.Tensor
+
+    def ended(self, before, token):
+        return torch.isin(token, self.ids) | self.paired(before, token)
+
+    def paired(self, before, token):
+        """Whether two tokens are one of the pairs."""
+        both = torch.stack([before, token], -1)
+        return (both[..., None, :] == self.pairs).all(-1).any(-1)
+
+
 class Branches:
     """Branches of n rows that have a prefix in a cache.
 
@@ -82,40 +100,43 @@ class Branches:
         self.cache.batch_select_indices(rows)
         self.owner, self.rows = self.owner[rows], self.rows[rows]
 
-    def answer(self, token, start, embed, predict, ends, max_new_tokens, take=None, emit=None):
+    def answer(self, token, start, embed, predict, stops, max_new_tokens, take=None, emit=None):
         """Go on greedily until every branch has ended.
 
         token : (n, n_branches) the first token of each answer; start : (n, n_branches) its position
-        embed(ids) -> embeds; predict(final states) -> ids; ends : ids that end an answer
+        embed(ids) -> embeds; predict(final states) -> ids; stops : what ends an answer, `Stops`
         take(states, rows, branches) : called with the states (n_tokens, n_dims) of every layer of the answers'
-            tokens, each once, without those that end an answer; not called for the last of a full length unless given
+            tokens, each once, without those that end an answer
         emit(token) -> whether to stop
         Returns the answers' tokens with the one that ends them: n lists of n_branches lists.
         """
         answers = [[[] for _ in row] for row in token]
-        alive = torch.ones_like(token, dtype=torch.bool)
+        alive, before = torch.ones_like(token, dtype=torch.bool), torch.full_like(token, NONE)
         for step in range(max_new_tokens):
             row, branch = torch.where(alive)
             for r, b, new in torch.stack([self.rows[row], branch, token[alive]], 1).tolist():
                 answers[r][b].append(new)
             if emit and emit(token[0]):
                 break
-            alive = alive & ~torch.isin(token, ends)
+            alive = alive & ~stops.ended(before, token)
             if not alive.any() or (step == max_new_tokens - 1 and not take):
                 break
             token, start, alive = self._shrunk(token, start, alive)
-            token = self._step(token, start + step, alive, embed, predict, take)
+            before, token = token, self._step(token, start + step, alive, embed, predict, stops, take)
         return answers
 
-    def _step(self, token, position, alive, embed, predict, take):
+    def _step(self, token, position, alive, embed, predict, stops, take):
         """Feed the tokens of all living branches, the same number in each row, and predict those that follow."""
         order = alive.byte().argsort(dim=1, descending=True, stable=True)[:, : alive.sum(1).max()]
         on = alive.gather(1, order)
         branch = torch.where(on, order, NONE)
-        states, final = self.feed(embed(token.gather(1, order)), branch, position.gather(1, order))
+        fed = token.gather(1, order)
+        states, final = self.feed(embed(fed), branch, position.gather(1, order))
+        following = predict(final)
         if take:
-            take([layer[on] for layer in states], self.rows[:, None].expand_as(order)[on], order[on])
-        return token.scatter(1, order, predict(final))
+            said = on & ~stops.paired(fed, following)
+            take([layer[said] for layer in states], self.rows[:, None].expand_as(order)[said], order[said])
+        return token.scatter(1, order, following)
 
     def _shrunk(self, token, start, alive):
         """Without the rows that have ended, once they are a quarter of the batch: to leave it costs a copy."""

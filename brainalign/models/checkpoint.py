@@ -196,7 +196,10 @@ def command(model):
     """The shell command that brings a model's files."""
     if isinstance(model.checkpoint, Path):
         return f"git checkout -- data/models/{model.checkpoint.name}"
-    folder = Path(os.environ.get("BRAINALIGN_MODELS") or "~/models") / Path(model.checkpoint).name
+    own = Path(os.environ.get("BRAINALIGN_MODELS") or "~/models")
+    if model.composed:
+        return f"python -m brainalign.models.compose PTH BLIP2 LANGUAGE {own / (model.of or model.name)}"
+    folder = own / Path(model.checkpoint).name
     some = ' --exclude "*.safetensors" --exclude "*.bin"' if model.random else ""  # of those it needs the shape alone
     return f"hf download {model.checkpoint} --local-dir {folder}{some}"
 
@@ -207,7 +210,8 @@ def _todo(model):
     export = "" if os.environ.get("BRAINALIGN_MODELS") else "export BRAINALIGN_MODELS=~/models && "
     size = "its settings alone" if model.random else model.size
     terms = _terms(model) + " " if model.gated else ""
-    return f"{terms}Download it once ({size}): {export}{command(model)}"
+    how = "Compose it once from its published files" if model.composed else "Download it once"
+    return f"{terms}{how} ({size}): {export}{command(model)}"
 
 
 def _terms(model):

@@ -8,7 +8,7 @@ import torch
 from transformers import GenerationConfig
 
 from brainalign.models.adapter import Adapter
-from brainalign.models.branches import ALL, Branches, roomy_cache
+from brainalign.models.branches import ALL, Branches, Stops, roomy_cache
 from brainalign.models.streaming import Pieces
 
 TOGETHER = 16  # instructions that are answered at once; more would mostly look at one another's masks
@@ -52,6 +52,8 @@ class PicturePrefix(Adapter):
     poolings = ("mean_generated", "last_prompt", "mean_instruction", "mean_image")
     fixed_poolings = ("mean_image",)
     net_class = processor_class = None
+    unsure = "\ufffd \n"  # what may turn out not to belong to an answer while it ends on it
+    pairs = ()  # of token ids that end an answer together
     template = None  # the prompt around {text}, for checkpoints without a chat template
 
     def _load(self):
@@ -59,7 +61,8 @@ class PicturePrefix(Adapter):
         self.processor = self.processor_class.from_pretrained(self.source, backend="pil")
         self.tokenizer = self.processor.tokenizer
         text, told = self.net.config.get_text_config(), self.net.generation_config
-        ends = told.eos_token_id if told.eos_token_id is not None else text.eos_token_id
+        known = (told.eos_token_id, getattr(text, "eos_token_id", None), self.tokenizer.eos_token_id)
+        ends = next(ids for ids in known if ids is not None)
         self.ends = torch.tensor(ends, device=self.device).reshape(-1)
         self.net.generation_config = GenerationConfig(
             do_sample=False, eos_token_id=self.ends.tolist(), pad_token_id=self.tokenizer.pad_token_id or 0
@@ -153,6 +156,9 @@ class PicturePrefix(Adapter):
         embeds[:, ids == self.net.config.image_token_id] = tokens.to(embeds.dtype)
         return embeds
 
+    def _stops(self):
+        return Stops(self.ends, torch.tensor(self.pairs, dtype=torch.long, device=self.device).reshape(-1, 2))
+
     def _places(self, n, first, last):
         return torch.arange(first, last, device=self.device).expand(n, -1)
 
@@ -163,7 +169,7 @@ class PicturePrefix(Adapter):
     def _answer(self, image, text, stream, max_new_tokens):
         tokens = self._shown(image, text)
         prompt = self._prompt(text, tokens.shape[1], max_new_tokens)
-        n, pieces = len(prompt.ids), Pieces(stream, self._text)
+        n, pieces = len(prompt.ids), Pieces(stream, self._text, self.unsure)
 
         def emit(token):
             pieces.put(token)
@@ -175,7 +181,7 @@ class PicturePrefix(Adapter):
         _, final = grown.feed(self._filled(prompt.ids, tokens), torch.full_like(places, ALL), places)
         pieces.put(prompt.ids)
         first = self._predict(final[:, -1:])
-        grown.answer(first, places[:, -1:] + 1, self._embed, self._predict, self.ends, max_new_tokens, emit=emit)
+        grown.answer(first, places[:, -1:] + 1, self._embed, self._predict, self._stops(), max_new_tokens, emit=emit)
         pieces.end()
 
     def _batch(self, images, texts, poolings, max_new_tokens):
@@ -237,7 +243,7 @@ class PicturePrefix(Adapter):
         del states
         first, start = self._predict(final[:, ends - 1]), (places[ends - 1] + 1).expand(n, -1)
         take = sums.take if "mean_generated" in wanted else None
-        answers = grown.answer(first, start, self._embed, self._predict, self.ends, max_new_tokens, take)
+        answers = grown.answer(first, start, self._embed, self._predict, self._stops(), max_new_tokens, take)
         if take:
             pooled["mean_generated"] = sums.means()
         return answers, {pooling: pooled[pooling] for pooling in poolings if pooling in pooled}

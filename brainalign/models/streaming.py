@@ -101,10 +101,12 @@ class Pieces:
 
     Space at the end and unfinished characters are held back until what follows is known, so that pieces never
     have to be taken back.
+
+    unsure : characters to be held back at the end
     """
 
-    def __init__(self, stream, decode):
-        self.stream, self.decode = stream, decode
+    def __init__(self, stream, decode, unsure="\ufffd \n"):
+        self.stream, self.decode, self.unsure = stream, decode, unsure
         self.ids, self.sent, self.prompt_seen = [], 0, False
 
     def put(self, ids):
@@ -112,7 +114,7 @@ class Pieces:
             self.prompt_seen = True
             return
         self.ids += ids.reshape(-1).tolist()
-        text = self.decode(self.ids).rstrip("\ufffd \n")
+        text = self.decode(self.ids).rstrip(self.unsure)
         self.stream.emit(text[self.sent :])
         self.sent = max(self.sent, len(text))
 

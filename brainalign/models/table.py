@@ -49,6 +49,8 @@ FAMILIES = {
     "blip:Blip2": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "blip:Blip2T5": Family("multimodal", True, (*ANSWERED, *BEFORE), BEFORE),
     "blip:InstructBlip": Family("multimodal", True, (*ANSWERED, *BEFORE), ("vision_mean", "vision_cls")),
+    "minigpt4:Minigpt4": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
+    "minigpt4:Minigpt4Llama2": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "vit:Vit": Family("vision", False, ("mean_patches", "cls"), ("mean_patches", "cls")),
     "vit:VitBackbone": Family("vision", False, ("mean_patches", "cls"), ("mean_patches", "cls")),
     "clip:Clip": Family(
@@ -95,7 +97,7 @@ class Model:
     parameters : how many
     licence : of the weights; gated : the hub wants its terms accepted
     dtype : in which the weights are held unless `load` is told otherwise
-    size : of what is downloaded
+    size : of what is downloaded; composed : from several published files, see `brainalign.models.compose`
     control : "", or what is done to the model `of` (a key of CONTROLS)
     """
 
@@ -109,6 +111,7 @@ class Model:
     gated: bool = False
     dtype: str = "float32"
     size: str = ""
+    composed: bool = False
     note: str = ""
     control: str = ""
     of: str = ""
@@ -255,10 +258,34 @@ _ROWS = (
         tuned=True,
         base="blip2-opt-2.7b",
         parameters=7_913_836_800,
-        licence="research only, with LLaMA",
+        licence="LLaMA, research",
         dtype="bfloat16",
         size="32 GB",
         note="InstructBLIP: EVA ViT-g/14, a Q-Former that reads the instruction, Vicuna 7B",
+    ),
+    Model(
+        "minigpt4-vicuna-7b",
+        "minigpt4:Minigpt4",
+        "Vision-CAIR/MiniGPT-4",
+        tuned=True,
+        parameters=7_832_679_936,
+        licence="LLaMA, research",
+        dtype="bfloat16",
+        size="16 GB",
+        composed=True,
+        note="MiniGPT-4: EVA ViT-g/14 and Q-Former of BLIP-2, a matrix, Vicuna 7B v0",
+    ),
+    Model(
+        "minigpt4-llama2-7b",
+        "minigpt4:Minigpt4Llama2",
+        "Vision-CAIR/MiniGPT-4",
+        tuned=True,
+        parameters=7_747_440_640,
+        licence="Llama 2",
+        dtype="bfloat16",
+        size="16 GB",
+        composed=True,
+        note="MiniGPT-4 with Llama-2 chat 7B and without the Q-Former",
     ),
     Model(
         "llava-demo",

@@ -1,0 +1,126 @@
+"""Make a checkpoint folder of MiniGPT-4 from its published files:
+
+    python -m brainalign.models.compose PTH BLIP2 LANGUAGE FOLDER
+
+PTH : the published .pth of MiniGPT-4, which holds the matrix between vision and language
+BLIP2 : folder of Salesforce/blip2-flan-t5-xxl, of whose vision tower and Q-Former MiniGPT-4 is made
+LANGUAGE : folder of Vicuna v0 (with a matrix of 768 columns) or of Llama-2-7b-chat-hf (5632 columns)
+FOLDER : where to write it, such as ~/models/minigpt4-vicuna-7b; load it with BRAINALIGN_MODELS=~/models
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from pickle import UnpicklingError
+
+from brainalign.models.checkpoint import ModelError, weight_files
+
+TRAINED = {"llama_proj.weight": "language_projection.weight", "llama_proj.bias": "language_projection.bias"}
+NORM = {f"ln_vision.{part}": f"vision_model.post_layernorm.{part}" for part in ("weight", "bias")}
+SEES = ("vision_model.", "qformer.", "query_tokens")  # what is taken of BLIP-2
+
+
+def compose(published, blip2, language, folder):
+    """Write the folder: one file of weights for the parts that see, then one for each of the language model's."""
+    import torch
+
+    folder, blip2, language = Path(folder), Path(blip2), Path(language)
+    held = _read(Path(published))
+    held = held.get("model", held)
+    lost = [name for name in TRAINED if name not in held]
+    if lost:
+        raise ModelError(f"{published} has no {lost[0]}; expected a published .pth of MiniGPT-4, it has {_few(held)}")
+    config, sees = _config(held["llama_proj.weight"], blip2, language)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value for file in weight_files(blip2) for name, value in _read(file).items() if sees(name)}
+    if config["model_type"] != "blip-2":  # its published code never loaded BLIP-2's
+        size = config["vision_config"]["hidden_size"]
+        weights |= dict(zip(NORM.values(), (torch.ones(size), torch.zeros(size))))
+    weights |= {ours: held[theirs] for theirs, ours in (TRAINED | NORM).items() if theirs in held}
+    parts = [lambda: weights]
+    parts += [lambda file=file: _renamed(_read(file)) for file in weight_files(language)]
+    _write(folder, parts)
+    _finish(folder, config, language)
+
+
+def _config(matrix, blip2, language):
+    """The folder's config.json, and which of BLIP-2's weights it takes."""
+    sees, speaks = (json.loads((place / "config.json").read_text()) for place in (blip2, language))
+    vision = sees["vision_config"]
+    size, queries = vision.get("hidden_size", 1408), sees["qformer_config"].get("hidden_size", 768)
+    if matrix.shape[0] != speaks["hidden_size"]:
+        raise ModelError(
+            f"the matrix makes tokens of {matrix.shape[0]} dimensions, {language} has {speaks['hidden_size']}; "
+            "take the language model that the .pth was trained with"
+        )
+    if matrix.shape[1] == queries:
+        kept = {key: sees[key] for key in ("vision_config", "qformer_config", "num_query_tokens") if key in sees}
+        kept |= {"architectures": ["Blip2ForConditionalGeneration"], "text_config": speaks, "image_token_index": None}
+        return {"model_type": "blip-2"} | kept, lambda name: name.startswith(SEES)
+    if matrix.shape[1] == 4 * size:
+        kept = {"model_type": "minigpt4-patches", "vision_config": vision | {"hidden_size": size}}
+        return kept | {"text_config": speaks}, lambda name: name.startswith(SEES[0])
+    raise ModelError(f"the matrix has {matrix.shape[1]} columns, expected {queries} (Vicuna) or {4 * size} (Llama-2)")
+
+
+def _read(file):
+    """What a file holds, safetensors or PyTorch's own; of the latter tensors alone, which cannot run code."""
+    if file.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(file)
+    import torch
+
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError):
+        raise ModelError(f"{file} is not a file of weights alone; download it again") from None
+
+
+def _renamed(weights):
+    """The language model's under its name in the whole, without what transformers works out for itself."""
+    return {f"language_model.{name}": value for name, value in weights.items() if "rotary_emb.inv_freq" not in name}
+
+
+def _write(folder, parts):
+    from safetensors.torch import save_file
+
+    where, size = {}, 0
+    for i, part in enumerate(parts):
+        name, weights = f"model-{i + 1:05d}-of-{len(parts):05d}.safetensors", part()
+        save_file({key: value.contiguous() for key, value in weights.items()}, folder / name, {"format": "pt"})
+        where |= dict.fromkeys(weights, name)
+        size += sum(value.nbytes for value in weights.values())
+    index = {"metadata": {"total_size": size}, "weight_map": where}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1))
+
+
+def _finish(folder, config, language):
+    """Tokenizer, processor and configuration; config.json last, since with it the folder is complete."""
+    from transformers import AutoTokenizer, Blip2Processor, BlipImageProcessorPil
+
+    side = config["vision_config"].get("image_size", 224)
+    pixels = BlipImageProcessorPil(size={"height": side, "width": side})  # bicubic, CLIP's mean and deviation
+    Blip2Processor(pixels, AutoTokenizer.from_pretrained(language)).save_pretrained(folder)
+    if (language / "generation_config.json").exists():
+        shutil.copy(language / "generation_config.json", folder)
+    (folder / "config.json").write_text(json.dumps(config, indent=1))
+
+
+def _few(names):
+    return ", ".join(sorted(names)[:3]) or "nothing"
+
+
+def main():
+    """Compose what the command line names."""
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
+    try:
+        compose(*sys.argv[1:])
+    except (ValueError, OSError) as error:
+        sys.exit(f"Error: {error}")
+
+
+if __name__ == "__main__":
+    main()
