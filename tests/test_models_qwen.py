@@ -151,6 +151,13 @@ def test_deepstack_reaches_the_language_model(folder, monkeypatch):
     assert np.abs(without[:, 2] - states[:, 2]).max() > 0.01 * np.abs(states[:, 2]).max()
 
 
+def test_random_weights_know_where_an_answer_ends(folder, monkeypatch):
+    """From the tokenizer, where the settings do not tell."""
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(folder))
+    control = models.load("qwen3-vl-8b-random", device="cpu", dtype="float32")
+    assert control.ends.tolist() == [control.tokenizer.convert_tokens_to_ids("<|im_end|>")]
+
+
 def test_the_published_layout_of_the_processor_is_read(folder, tmp_path):
     """Older checkpoints keep the parts in preprocessor_config.json and chat_template.json, and name a fast class."""
     import json
