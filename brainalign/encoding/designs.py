@@ -1,9 +1,10 @@
 """Features of one weighting in a form in which ridge is cheap for many alphas.
 
 A design D has `right` (n_train, m) and gives, for penalty alpha and with P the inverse of the penalised Gram matrix,
-D.rows(alpha)       (n_train, m) such that rows right'Y are the fitted values for Y: left P
-D.predict(C, alpha) test predictions from C = right'Y (m, n_units), an alpha (float64) for each unit, one that `rows`
-                    was asked for
+D.rows(alpha)       (n_train, m) such that rows right'Y are the fitted values for Y: left P; in a Basis
+                    they are right / (l + alpha), and nobody asks for them
+D.predict(C, alpha) test predictions from C = right'Y (m, n_units), an alpha (float64) for each unit, one of
+                    those that `rows` was asked for
 D.n_test            the number of test images
 D.to(dtype)         the same for arithmetic in dtype, where it allows that
 """
@@ -44,9 +45,6 @@ class Basis:
         if dtype not in self._cast and dtype != self.right.dtype:
             self._cast[dtype] = Basis(self.right.to(dtype), self.l, self.test.to(dtype))
         return self._cast.get(dtype, self)
-
-    def rows(self, alpha):
-        return self.right * (1 / (self.l + alpha)).to(self.right.dtype)
 
     def predict(self, C, alpha):
         return self.test @ (C / (self.l.to(C.dtype)[:, None] + alpha.to(C.dtype)))
