@@ -34,7 +34,7 @@ info = store.info()
 facts = st.columns(4)
 facts[0].metric("Jobs", len(runs))
 facts[1].metric("Computing time", f"{runs.seconds.sum() / 60:.0f} min")
-facts[2].metric("Warnings", int((runs.warnings != "").sum()))
+facts[2].metric("Jobs with warnings", int((runs.warnings != "").sum()))
 facts[3].metric("Published", info.get("created", "–")[:10])
 
 controls = st.columns([1, 1, 1, 1.4], vertical_alignment="bottom")

@@ -183,7 +183,7 @@ def signed_bars(frame, colours, names, axis):
     spread = np.linspace(-0.2, 0.2, len(frame)) if len(frame) > 1 else [0.0]
     for offset, (_, row) in zip(spread, frame.iterrows()):
         figure.add_trace(_point(at + offset, row, list(names)))
-    figure.update_xaxes(tickvals=at, ticktext=[f"{name}<br><b>{means[part]:.3f}</b>" for part, name in names.items()])
+    figure.update_xaxes(tickvals=at, ticktext=[f"{name}<br><b>{means[part]:z.3f}</b>" for part, name in names.items()])
     figure.update_yaxes(title=axis, zeroline=True, zerolinecolor=MUTED, zerolinewidth=1)
     return finish(figure, 400, showlegend=False)
 
@@ -235,5 +235,5 @@ def upset(frame, parts, three, colours):
                 "showgrid": False, "zeroline": False, "anchor": "x"},
     )  # fmt: skip
     means = frame[list(parts)].mean()
-    figure.update_xaxes(tickvals=list(at.values()), ticktext=[f"<b>{means[p]:.3f}</b>" for p in parts], anchor="y2")
+    figure.update_xaxes(tickvals=list(at.values()), ticktext=[f"<b>{means[p]:z.3f}</b>" for p in parts], anchor="y2")
     return figure

@@ -84,7 +84,7 @@ def _label_parts(figure, parts, called, a, b, distance):
     scale, below = max(a, b) or 1.0, []
     places = {"unique_a": -a, "shared": (a + distance - b) / 2, "unique_b": distance + b}
     for part, ends in regions(a, b, distance).items():
-        text = f"{parts[part]:.3f}"
+        text = f"{parts[part]:z.3f}"
         middle = sum(ends) / 2 if ends else places[part]
         if ends and ends[1] - ends[0] > 0.45 * scale:
             figure.add_annotation(x=middle, y=0, text=f"<b>{text}</b>", showarrow=False, font_size=16)

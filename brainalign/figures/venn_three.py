@@ -73,7 +73,7 @@ def venn_three(parts, names, colours):
         figure.add_annotation(x=at[0], y=at[1], text=f"<b>{names[which]}</b>", showarrow=False, font_size=15)
     for name, (share, (x, y)) in middles(radii, centres).items() if radii.any() else ():
         if share > LEAST:
-            figure.add_annotation(x=x, y=y, text=f"{parts[name]:.3f}", showarrow=False, font_size=13)
+            figure.add_annotation(x=x, y=y, text=f"{parts[name]:z.3f}", showarrow=False, font_size=13)
     low, high = (centres - radii[:, None]).min(0) - 0.4 * scale, (centres + radii[:, None]).max(0) + 0.4 * scale
     figure.update_xaxes(visible=False, range=[low[0], high[0]])
     figure.update_yaxes(visible=False, range=[low[1], high[1]], scaleanchor="x")
