@@ -1,5 +1,7 @@
 """The engine as an estimator in scikit-learn's manner, for people who script."""
 
+import warnings
+
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -41,6 +43,8 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         space = X - mean_x.astype(X.dtype), np.eye(X.shape[1], dtype=X.dtype)
         centred = Y - mean_y.astype(Y.dtype)
         found = next(ridge.solve([space], centred, [[1.0]], alphas, folds, self.device, self.shared_alpha))
+        for text in found.warnings:
+            warnings.warn(text, stacklevel=2)
         self.alpha_, self.cv_scores_, self.coef_ = found.alpha, found.cv, found.yhat.cpu().numpy()
         self.intercept_ = mean_y - mean_x @ self.coef_
         return self
