@@ -168,3 +168,20 @@ def test_what_a_space_adds_to_the_others_comes_with_predictions():
         np.testing.assert_allclose(both.r2 - others.r2, unique[name], atol=1e-6)
     assert unique["a"].mean() > 0.2
     assert abs(unique["c"].mean()) < 0.02
+
+
+@pytest.mark.parametrize("solver", ["ridge", "himalaya"])
+@pytest.mark.parametrize("n_dims", [4, 400])
+def test_weights_predict_what_the_fit_predicts(solver, n_dims):
+    """On features as they are, with an offset, a constant column, a unit without some images and a constant one."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((240, n_dims)) * 5 + 3
+    X[:, 1] = 7.0
+    Y = X[:, :4] @ rng.standard_normal((4, 6)) + rng.standard_normal((240, 6))
+    Y[10:30, 2], Y[:, 4] = np.nan, 1.0
+    session = encoding.Session(Y, np.arange(240) % 4 == 0, np.logspace(0, 3, 4), 3, solver)
+    fit, (W, bias) = session.fit(X, keep=True), session.weights(X)
+    assert np.isnan(W[:, 4]).all()
+    seen = ~np.isnan(fit.yhat)
+    np.testing.assert_allclose((X[session.is_test] @ W + bias)[seen], fit.yhat[seen], atol=1e-4)
+    assert seen[:, [0, 1, 3, 5]].all()

@@ -121,6 +121,26 @@ class Session:
             best, warnings = self._search(best, spaces, contents, tied[2:])
             yield name, self._fit(best, warnings), others
 
+    def weights(self, X):
+        """The fit of `fit` as weights of the features as they are: (W (n_dims, n_units), bias (n_units,)), float32.
+
+        x @ W + bias predicts the standardised response to a picture of features x; NaN where a unit is not fitted.
+        """
+        checks.spaces({"": X}, len(self.is_test))
+        n_dims, n_units = X.shape[1], self.y_test.shape[1]
+        W, bias = np.full((n_dims, n_units), np.nan, np.float32), np.full(n_units, np.nan, np.float32)
+        for group in self._groups:
+            train = np.append(group.measured & ~self.is_test, [False, False])
+            Z = self._standardised(np.vstack([X, np.zeros(n_dims), np.ones(n_dims)]), train, group)
+            # predictions for the rows of the identity are the weights of standardised features
+            unit = np.eye(n_dims, dtype=self._dtype)
+            pairs = [(Z[train], Z.new_tensor(unit) if self._on_device else unit)]
+            found = next(iter(self._solve(pairs, group.train, [[1.0]], self.alphas, self._folds[train[:-2]])))
+            zero, one = _numpy(Z[-2:])
+            weights = np.where(group.varies, _numpy(found.yhat), np.nan)
+            W[:, group.units], bias[group.units] = (one - zero)[:, None] * weights, zero @ weights
+        return W, bias
+
     def subsets(self, spaces, gammas=None):
         """R2 of every set of the spaces, for a partition: names joined, "a", "b", "ab" for spaces a and b.
 
