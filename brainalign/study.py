@@ -73,6 +73,22 @@ class VarianceChoice:
 
 
 @dataclass(frozen=True)
+class LiveChoice:
+    """[live]: weights kept so that the app can predict the response to any picture and instruction on the screen.
+
+    instructions : those under which weights are kept; () for the first of the model
+    subjects : () for all; their responses to the shared images are kept too
+    rank : of the weights kept
+    """
+
+    model: str
+    instructions: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    pooling: str = ""
+    rank: int = 48
+
+
+@dataclass(frozen=True)
 class StatisticsChoice:
     """[statistics]: how sure scores are, by resampling the test images; the models are never fitted again."""
 
@@ -109,6 +125,7 @@ class Study:
     models: tuple[ModelChoice, ...]
     encoding: EncodingChoice
     variance: VarianceChoice | None
+    live: LiveChoice | None
     statistics: StatisticsChoice
     features: FeatureChoice
     path: Path
@@ -132,7 +149,7 @@ def load(path):
 
 
 def _study(raw, path, text):
-    _known(raw, ("study", "models", "encoding", "variance", "statistics", "features"), "section")
+    _known(raw, ("study", "models", "encoding", "variance", "live", "statistics", "features"), "section")
     head = dict(_table(raw, "study"))
     known = ("name", "root", "output", "store", "seed", "subjects", "space", "beta_version")
     _known(head, known, "key in [study]")
@@ -158,6 +175,7 @@ def _study(raw, path, text):
         models=chosen,
         encoding=_encoding(_table(raw, "encoding")),
         variance=_variance(raw["variance"], chosen) if "variance" in raw else None,
+        live=_live(raw["live"], chosen) if "live" in raw else None,
         statistics=_wholes(_table(raw, "statistics"), StatisticsChoice, "[statistics]"),
         features=_wholes(_table(raw, "features"), FeatureChoice, "[features]"),
         path=path,
@@ -257,6 +275,21 @@ def _variance(raw, chosen):
     if not isinstance(values["unique"], bool):
         raise ValueError(f"[variance] unique is {values['unique']!r}, expected true or false")
     return VarianceChoice(**values)
+
+
+def _live(raw, chosen):
+    values, by_name = _fill(raw, LiveChoice, "[live]"), {model.name: model for model in chosen}
+    model = by_name[_one(values["model"], by_name, "[live] model")]
+    if not models.find(model.name).answers:
+        raise ValueError(f"[live] model is {model.name}, which does not answer: the app cannot ask it")
+    instructions = values["instructions"] or model.instructions[:1]
+    values["instructions"] = _names(instructions, model.instructions, f"[live] instructions ({model.name})")
+    values["subjects"] = _names(values["subjects"], SUBJECTS, "[live] subjects")
+    fixed = models.find(model.name).fixed_poolings
+    usable = [pooling for pooling in model.poolings if pooling not in fixed]
+    values["pooling"] = _one(values["pooling"] or (usable or [""])[0], usable, f"[live] pooling ({model.name})")
+    _whole(values["rank"], 1, "[live] rank")
+    return LiveChoice(**values)
 
 
 def _triples(given, model):

@@ -20,8 +20,8 @@ N_IMAGES, N_TEST, N_UNITS, DIMS = 160, 40, 30, 4
 SPACE = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
 LAYERS = ("embeddings", "layer 1", "layer 2")
 SEEN = {"subj01": np.arange(0, 160), "subj05": np.r_[0:40, 160:280]}  # the first 40 are shared
-# 4 feature sets, the shares of one model; for each subject: itself, across, 4 encodes, 2 pairs, a triple and unique
-N_JOBS = 25
+# 4 feature sets, the shares of one model; for each subject: itself, across, 4 encodes, 2 pairs, triple, unique, weights
+N_JOBS = 27
 TEXT = """
 [study]
 name = "small"
@@ -40,6 +40,10 @@ folds = 3
 model = "llava-demo"
 gammas = [0, 0.5, 1]
 triples = [["IC", "VQ1", "IU3"]]
+[live]
+model = "llava-demo"
+instructions = ["VQ1"]
+rank = 4
 [statistics]
 permutations = 300
 draws = 200
@@ -137,6 +141,7 @@ def test_a_run_does_every_job_and_loads_each_subject_once(small):
         "pair": 4,
         "triple": 2,
         "unique": 2,
+        "weights": 2,
     }
     assert small.loaded == list(SUBJECTS)
     assert calls[-1][:2] == (N_JOBS, N_JOBS)
@@ -247,6 +252,7 @@ def test_jobs_wait_for_what_they_need_in_words(small):
         "pair subj01 llava-demo IU3": "the features llava-demo IC",
         "triple subj01 llava-demo IC+VQ1+IU3": "the features llava-demo IC",
         "unique subj01 llava-demo": "the features llava-demo IC",
+        "weights subj01 llava-demo VQ1": "the encode subj01 llava-demo VQ1",
         "across subj01": "the subject subj01",
     }
 
@@ -402,6 +408,28 @@ def test_the_chosen_layers_are_those_that_encoding_would_choose(small):
     np.testing.assert_allclose(found["last_prompt.r"], fit.r, atol=1e-5)
 
 
+def test_the_weights_in_the_store_predict_what_the_fit_predicts(small):
+    jobs.run(small)
+    text = "What is in this image?"
+    with store.open_latest(jobs.publish(small)) as opened:
+        readout, layer, pooling = opened.readout("subj05", "llava-demo", "VQ1")
+        assert (layer, pooling, readout.into.shape) == (1, "mean_generated", (DIMS, 4))
+        assert readout.kept == pytest.approx(1, abs=1e-6)
+        person = subject("subj05")
+        test_ids = person.image_ids[person.is_test]
+        predicted = readout.predict(states(test_ids, text, pooling)[:, layer])
+        measured = np.stack([opened.response("subj05", i) for i in test_ids])
+        assert opened.response("subj05", 250) is None
+        r = opened.unit_map("subj05", "llava-demo", "VQ1", 1, "mean_generated")[0]
+        assert opened.readouts().subject.tolist() == list(SUBJECTS)
+        with pytest.raises(ValueError, match=r"name them under \[live\]"):
+            opened.readout("subj05", "llava-demo", "IC")
+    whole = ~np.isnan(measured).any(0)
+    np.testing.assert_allclose(stats.correlate(measured, predicted)[whole], r[whole], atol=2e-3)
+    with pytest.raises(ValueError, match="weights of 4 dimensions"):
+        readout.predict(np.zeros(7))
+
+
 def test_every_run_has_its_provenance(small):
     done = jobs.run(small)
     with store.open_latest(jobs.publish(small)) as opened:
@@ -427,13 +455,13 @@ def test_publishing_twice_from_nothing_gives_the_same_version(small, tmp_path):
 
 
 def test_an_incomplete_study_is_published_only_when_told(small, monkeypatch):
-    with pytest.raises(ValueError, match=r"25 of 25 jobs are not done: features llava-demo IC, .*`brainalign run "):
+    with pytest.raises(ValueError, match=r"27 of 27 jobs are not done: features llava-demo IC, .*`brainalign run "):
         jobs.publish(small)
     with pytest.raises(ValueError, match="nothing to publish"):
         jobs.publish(small, partial=True)
     done = jobs.run(small)
     next(job for job in done if str(job) == "encode subj05 vit-demo").path.unlink()
-    with pytest.raises(ValueError, match="1 of 25 jobs are not done: encode subj05 vit-demo;"):
+    with pytest.raises(ValueError, match="1 of 27 jobs are not done: encode subj05 vit-demo;"):
         jobs.publish(small)
     with store.open_latest(jobs.publish(small, partial=True)) as opened:
         assert opened.coverage().groupby("model").size().to_dict() == {"llava-demo": 6, "vit-demo": 1}

@@ -16,6 +16,7 @@ SOLVERS        name -> solve(spaces, Y, gammas, alphas, folds), a generator of o
 from brainalign.encoding.across import cross_subject
 from brainalign.encoding.grid import gamma_grid
 from brainalign.encoding.layers import best_layer, nested
+from brainalign.encoding.readout import Readout, compress
 from brainalign.encoding.results import Fit, Joint, Solution
 from brainalign.encoding.session import SOLVERS, Session
 

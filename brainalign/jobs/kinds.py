@@ -184,6 +184,16 @@ def make_unique(job, resident, progress=None):
     _write_parts(job, resident, fits, lambda r2: {n: r2[n] - r2[f"without {n}"] for n in names}, started)
 
 
+def make_weights(job, resident, progress=None):
+    """What predicts the response to any picture from the states at the best layer; and the measured responses."""
+    started, study, subject = time.perf_counter(), resident.study, resident.subject(job.subject)
+    session, folder = resident.session(job.subject), _folder(study, job.model, job.instruction)
+    X = _rows(folder, job.inputs["layer"], job.inputs["pooling"], subject)
+    readout = encoding.compress(*session.weights(X), X[~subject.is_test], job.inputs["rank"], study.seed)
+    measured = {"test_ids": subject.image_ids[subject.is_test], "measured": session.y_test.astype(np.float16)}
+    results.write_arrays(job.path, vars(readout) | measured, results.about(job, time.perf_counter() - started))
+
+
 def _spaces(job, resident):
     """instruction -> features of the subject's images, at the job's layer and pooling."""
     study, subject = resident.study, resident.subject(job.subject)
@@ -224,6 +234,7 @@ MAKERS = {
     "pair": make_pair,
     "triple": make_triple,
     "unique": make_unique,
+    "weights": make_weights,
 }
 
 

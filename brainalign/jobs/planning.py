@@ -8,6 +8,7 @@ encode    scores of all layers and poolings of one model and instruction, and ho
 pair      the partition of variance between the anchor instruction and another one
 triple    the partition among three instructions
 unique    what each instruction explains beyond all others of the model
+weights   what predicts the response to any picture, for the app, and the measured responses to the shared images
 shares    how much of a model's states depends on the picture, the instruction, and both together
 
 Some inputs are known only when other jobs are done (the content of features, the best layer); until then a job
@@ -78,6 +79,8 @@ def replan(study):
         jobs += [person, *encodes]
         if study.variance:
             jobs += _variance(study, person.subject, spaces, encodes)
+        if study.live and person.subject in (study.live.subjects or [other.subject for other in people]):
+            jobs += [_weights_of(study, job) for job in encodes if _kept(study, job)]
         if len(people) > 1:
             jobs.append(_across(study, person, people))
     return jobs
@@ -173,6 +176,20 @@ def _features_of_texts(study, asked, source):
     inputs |= {"poolings": asked.poolings, "shard": asked.shard}
     folder = _path(study, "features", inputs, "features", asked.model, asked.instruction)
     return Job(*job, inputs, folder / features.MANIFEST)
+
+
+def _kept(study, encode):
+    """Whether the app shall be able to predict with the weights of this fit."""
+    return encode.model == study.live.model and encode.instruction in study.live.instructions
+
+
+def _weights_of(study, encode):
+    job = ("weights", encode.subject, encode.model, encode.instruction)
+    if not encode.done:
+        return Job(*job, None, None, f"the {encode}")
+    inputs = encode.inputs | {"layer": results.best_layer(encode.path, study.live.pooling)}
+    inputs |= {"pooling": study.live.pooling, "rank": study.live.rank}
+    return Job(*job, inputs, _path(study, "weights", inputs, *job, suffix=".npz"))
 
 
 def _asked(model):

@@ -14,7 +14,7 @@ from brainalign.jobs.nested import MIN_NC
 from brainalign.jobs.planning import plan
 from brainalign.stats import normalise
 
-KINDS = ("across", "encode", "pair", "triple", "unique")
+KINDS = ("across", "encode", "pair", "triple", "unique", "weights")
 
 
 def publish(study, partial=False):
@@ -77,6 +77,8 @@ def _tables(study, jobs):
         "roi_triples": each("triple", partitions.roi_triple),
         "uniques": chain.from_iterable(partitions.uniques(job) for job in of["unique"]),
         "roi_uniques": each("unique", partitions.roi_uniques),
+        "weights": (_weights(job) for job in of["weights"]),
+        "responses": (_responses(job) for job in {job.subject: job for job in of["weights"]}.values()),
         "images": [_images(people)],
         "answers": (_answers(job) for job in spaces),
         "geometry": [_geometry()],
@@ -97,6 +99,23 @@ def _shares(job):
 
 def _contrasts(encodes, name, person):
     return significance.contrasts([job for job in encodes if job.subject == name], person)
+
+
+def _weights(job):
+    """One row: what predicts a subject's responses."""
+    found = results.read_arrays(job.path)
+    row = {"subject": job.subject, "model": job.model, "instruction": job.instruction}
+    row |= {"pooling": job.inputs["pooling"], "layer": job.inputs["layer"]}
+    row |= {"rank": found["into"].shape[1], "kept": float(found["kept"])}
+    row |= {"centre": found["centre"].astype("<f4").tobytes(), "bias": found["bias"].astype("<f4").tobytes()}
+    row |= {"into_rank": found["into"].astype("<f2").tobytes(), "out_of_rank": found["out"].astype("<f2").tobytes()}
+    return pd.DataFrame([row])
+
+
+def _responses(job):
+    found = results.read_arrays(job.path)
+    data = [values.astype("<f2").tobytes() for values in found["measured"]]
+    return pd.DataFrame({"subject": job.subject, "image_id": found["test_ids"].astype("int32"), "data": data})
 
 
 def _answers(job):

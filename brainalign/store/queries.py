@@ -234,6 +234,29 @@ class Store:
             found[name][rows["unit"]] = rows[name]
         return found
 
+    def readouts(self, subject=None, model=None):
+        """One row a map whose weights are kept: subject, model, instruction, pooling, layer, rank, kept."""
+        found = self.rows("weights", subject=subject, model=model)
+        return found.drop(columns=["centre", "into_rank", "out_of_rank", "bias"])
+
+    def readout(self, subject, model, instruction):
+        """What predicts a subject's responses from a model's states (encoding.Readout), its layer and its pooling."""
+        from brainalign.encoding import Readout
+
+        found = self.rows("weights", subject=subject, model=model, instruction=instruction)
+        if found.empty:
+            raise ValueError(f"no weights of {subject}, {model}, {instruction}; name them under [live] in the study")
+        row = found.iloc[0]
+        into = np.frombuffer(row.into_rank, "<f2").reshape(-1, row["rank"])
+        out = np.frombuffer(row.out_of_rank, "<f2").reshape(row["rank"], -1)
+        centre, bias = np.frombuffer(row.centre, "<f4"), np.frombuffer(row.bias, "<f4")
+        return Readout(centre, into, out, bias, float(row.kept)), int(row.layer), row.pooling
+
+    def response(self, subject, image_id):
+        """Measured response to a test image, standardised over training images: (n_units,), or None if not kept."""
+        found = self.rows("responses", subject=subject, image_id=int(image_id))
+        return None if found.empty else np.frombuffer(found.data[0], "<f2").astype(np.float32)
+
     # tables with few rows: any argument left out is not filtered on
 
     def rows(self, table, **equal):

@@ -59,6 +59,11 @@ TABLES = {
     "roi_uniques": f"{_LAYER}, instruction VARCHAR, roi VARCHAR, n INTEGER, n_all INTEGER, r2_all FLOAT, "
     "r2_others FLOAT, unique_r2 FLOAT, low FLOAT, high FLOAT, negative FLOAT",
     # subjects: names of those who saw the picture, separated by spaces
+    # encoding.Readout as float16 (into, out) and float32 bytes; see there
+    "weights": f"{_CHOSEN}, layer UTINYINT, rank INTEGER, kept FLOAT, centre BLOB, into_rank BLOB, out_of_rank BLOB, "
+    "bias BLOB",
+    # standardised responses of all units to a test image, float16
+    "responses": "subject VARCHAR, image_id INTEGER, data BLOB",
     "images": "image_id INTEGER, shared BOOLEAN, subjects VARCHAR",
     "answers": "model VARCHAR, instruction VARCHAR, image_id INTEGER, answer VARCHAR",
     "geometry": "hash VARCHAR, width INTEGER, height INTEGER, data BLOB",
