@@ -20,7 +20,7 @@ N_IMAGES, N_TEST, N_UNITS, DIMS = 160, 40, 30, 4
 SPACE = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
 LAYERS = ("embeddings", "layer 1", "layer 2")
 SEEN = {"subj01": np.arange(0, 160), "subj05": np.r_[0:40, 160:280]}  # the first 40 are shared
-# 4 feature sets, the shares of one model; for each subject: itself, across, 4 encodes, 2 pairs, triple, unique, weights
+# 4 feature sets, shares of one model; for each subject: itself, across, 4 encodes, 2 pairs, triple, unique, weights
 N_JOBS = 27
 TEXT = """
 [study]

@@ -10,7 +10,8 @@ class Readout:
     """What predicts every unit's standardised response from one layer's states.
 
     centre : (n_dims,) mean states over the training images
-    into : (n_dims, rank), out : (rank, n_units) the weights as a product of two; bias : (n_units,) prediction at centre
+    into : (n_dims, rank), out : (rank, n_units) the weights as a product of two
+    bias : (n_units,) prediction at centre
     kept : share of the predictions' variance over the training images that the product keeps
     """
 
@@ -21,7 +22,7 @@ class Readout:
     kept: float
 
     def predict(self, states):
-        """(..., n_dims) states -> (..., n_units) predictions, in standard deviations of a unit over training images."""
+        """(..., n_dims) states -> (..., n_units) predictions, in a unit's standard deviations over training images."""
         states = np.asarray(states, np.float32)
         if states.shape[-1:] != self.centre.shape:
             raise ValueError(f"states {states.shape} for weights of {len(self.centre)} dimensions; another model's?")
