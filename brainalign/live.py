@@ -60,6 +60,17 @@ class Resident:
         return Stream(work, cancel, _worker().submit)
 
 
+    def states(self, image, text, pooling, max_new_tokens=LONGEST):
+        """Its states for one picture and instruction, when the model is free: (n_layers, n_dims) float32."""
+
+        def work():
+            adapter = _adapter(self.name)
+            with _busy(self.name):
+                return adapter.states([image], text, [pooling], max_new_tokens)[1][pooling][0]
+
+        return _worker().submit(work).result()
+
+
 def choices():
     """The models that answer in words: {name: what keeps it from loading here and what to do, "" if nothing}."""
     return models.answering()

@@ -80,6 +80,14 @@ def test_answer_is_that_of_the_adapter(picture):
     assert "".join(live.stream("llava-demo", picture, ASKED, max_new_tokens=20)) == expected
 
 
+def test_states_are_those_of_the_adapter_and_wait_their_turn(picture):
+    stream = live.stream("llava-demo", picture, ASKED, max_new_tokens=20)
+    found = live.resident("llava-demo").states(picture, ASKED, "last_prompt", 4)
+    assert stream.seconds > 0  # it was answered before
+    want = models.load("llava-demo").states([picture], ASKED, ["last_prompt"], 4)[1]["last_prompt"][0]
+    np.testing.assert_allclose(found, want, atol=1e-6)
+
+
 def test_two_readers_queue(picture, monkeypatch):
     """Both get their whole answers, and the model never works on two at a time."""
     live.resident("llava-demo").warm().result()
