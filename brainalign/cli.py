@@ -169,17 +169,18 @@ def publish(study):
 
 
 @main.command(epilog=_example("brainalign bench ridge --json", "brainalign bench banded --n 1800 --p 820 --t 600"))
-@click.argument("what", type=click.Choice(["ridge", "banded"]))
-@click.option("--n", type=int, help="Training images.")
-@click.option("--p", type=int, help="Dimensions of a feature space.")
-@click.option("--t", type=int, help="Units.")
+@click.argument("what", type=click.Choice(["ridge", "banded", "extract"]))
+@click.option("--n", type=int, help="Training images; extract: pictures.")
+@click.option("--p", type=int, help="Dimensions of a feature space; extract: instructions.")
+@click.option("--t", type=int, help="Units; extract: tokens of an answer at most.")
 @click.option("--repeats", default=3, show_default=True, help="Interleaved runs, of which the median counts.")
 @click.option("--device", help="cpu, cuda ...; by default an accelerator if there is one.")
 @as_json
 def bench(what, n, p, t, repeats, device, as_json):
-    """Time the encoding engine beside its peers in the same run, with their agreement.
+    """Time BrainAlign beside its peers in the same run, with their agreement.
 
-    ridge: one feature space; banded: two of them on a grid of weights. Sizes suit the device unless given.
+    ridge: one feature space; banded: two of them on a grid of weights; extract: answers and states of a LLaVA for
+    pictures and instructions, and a live answer. Sizes suit the device unless given.
     """
     from brainalign import bench
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from brainalign.bench.projection import MODELS, projection
 from brainalign.bench.projection import whole as study
 
-BENCHES = {"ridge": "engine:ridge", "banded": "engine:banded"}
+BENCHES = {"ridge": "engine:ridge", "banded": "engine:banded", "extract": "extraction:extract"}
 __all__ = ["BENCHES", "as_text", "projection", "study", *BENCHES]
 
 
@@ -22,7 +22,9 @@ def __getattr__(name):
 
 
 def as_text(found):
-    """A result of `ridge` or `banded` as a few lines to read."""
+    """A result of a bench as a few lines to read."""
+    if "pairs_per_s" in found:
+        return import_module("brainalign.bench.extraction").as_text(found)
     lines = [f"n {found['n']}, p {found['p']}, T {found['T']}, {found['alphas']} alphas on {found['device']}"]
     times = {"BrainAlign": found["seconds"], **found["peer_seconds"]}
     width = max(map(len, times))
