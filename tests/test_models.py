@@ -7,11 +7,12 @@ from threading import Event
 import numpy as np
 import pytest
 import torch
-from family_checks import CHECKS, Family, by_generate, of_the_tower, states_are_those_of
+from family_checks import CHECKS, Family, by_generate, close, of_the_tower, states_are_those_of
 from tiny_models import write_models
 
 from brainalign import models
 from brainalign.demo import drawing, language, scenes
+from brainalign.models import branches, prefix
 
 ASKED = ("What is in this image?", "How many animals are there in the image?")
 LENGTH = 10
@@ -163,6 +164,21 @@ def test_instructions_that_cannot_be_read(llava, pictures, text, message):
         llava.states(pictures[:1], text)
     with pytest.raises(ValueError, match=message):
         list(llava.stream(pictures[0], text))
+
+
+def test_many_instructions_go_in_groups_from_one_prefix(llava, pictures, pooled, monkeypatch):
+    """In groups of two, with caches that grow token by token; rows that have ended leave their batch."""
+    left, keep = [], branches.Branches.keep
+    monkeypatch.setattr(prefix, "TOGETHER", 2)
+    monkeypatch.setattr(branches, "ROOM", 1)
+    monkeypatch.setattr(branches.Branches, "keep", lambda self, rows: (left.append(len(rows)), keep(self, rows)))
+    others = ("What is it?", "Is it a dog?", "Describe this image in one sentence.")
+    found = llava.states_many(pictures, (*others, *ASKED), max_new_tokens=LENGTH)
+    assert left, "no row left its batch early"
+    for text in ASKED:
+        assert found[text][0] == pooled[text][0]
+        for pooling in llava.poolings:
+            close(found[text][1][pooling], pooled[text][1][pooling])
 
 
 def test_a_stream_keeps_its_times(llava, pictures):

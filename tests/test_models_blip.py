@@ -10,9 +10,9 @@ from brainalign import models
 from brainalign.demo import drawing, language, scenes
 
 ASKED = ("What is in this image?", "How many animals are there in the image?")
-NAMES = ("blip2-opt-2.7b", "blip2-flan-t5-xl", "instructblip-vicuna-7b")
+NAMES = ("blip2-opt-2.7b", "blip2-flan-t5-xl", "instructblip-vicuna-7b", "instructblip-flan-t5-xl")
 LENGTH, QUERIES, SIDE = 10, 5, 28
-ENDS = {"blip2-opt-2.7b": "▁strawberries", "blip2-flan-t5-xl": "▁caption", "instructblip-vicuna-7b": "▁House"}
+ENDS = dict(zip(NAMES, ("▁strawberries", "▁caption", "▁House", "▁caption")))
 
 
 def text_config(name):

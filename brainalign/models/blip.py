@@ -184,6 +184,10 @@ class InstructBlip(Blip2):
             yield text, answers, pooled | vision | connector
 
 
+class InstructBlipT5(InstructBlip, Blip2T5):
+    """InstructBLIP with Flan-T5, whose poolings mean what they mean in BLIP-2 with Flan-T5."""
+
+
 def _weighted(states, weights):
     """Means over tokens in float32: (n, n_layers, n_dims); weights : (n, n_tokens)."""
     mix = weights.float() / weights.sum(1, keepdim=True)
