@@ -98,12 +98,28 @@ def flat_geometry(width=1024, height=512):
 
 def _hemisphere(side):
     """Flat coordinates (n, 2), faces (m, 3) and curvature (n,) of one hemisphere."""
+    coordinates, faces = _arrays(f"flat_{side}")
+    return coordinates[:, :2].astype("f8"), faces.astype("i4"), _arrays(f"curv_{side}")[0]
+
+
+def _arrays(name):
+    """The arrays of a file of fsaverage5 that the nilearn package ships."""
     import nibabel
 
     folder = Path(find_spec("nilearn").origin).parent / "datasets" / "data" / "fsaverage5"
-    coordinates, faces = (array.data for array in nibabel.load(folder / f"flat_{side}.gii.gz").darrays)
-    curvature = nibabel.load(folder / f"curv_{side}.gii.gz").darrays[0].data
-    return coordinates[:, :2].astype("f8"), faces.astype("i4"), curvature
+    return [array.data for array in nibabel.load(folder / f"{name}.gii.gz").darrays]
+
+
+@cache
+def mesh(kind):
+    """fsaverage5 in three dimensions: coordinates (20484, 3) float32 in mm and faces (40960, 3) int32.
+
+    kind : "white", "pial" or "infl" (inflated). Each hemisphere has coordinates of its own, x to the right, y to the
+    front and z up; inflated hemispheres overlap and have to be moved apart to be seen.
+    """
+    sides = [_arrays(f"{kind}_{side}") for side in ("left", "right")]
+    faces = [sides[0][1], sides[1][1] + len(sides[0][0])]
+    return np.concatenate([xyz for xyz, _ in sides]).astype("f4"), np.concatenate(faces).astype("i4")
 
 
 def _pixel_vertex(xy, faces, on_flat, width, height):

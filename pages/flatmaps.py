@@ -1,276 +1,189 @@
-"""Where in cortex a model's representation predicts the response: every layer on the flattened surface."""
+"""Where in cortex a model's representation predicts the response: every map on the flattened surface."""
 
-import pandas as pd
+from dataclasses import replace
+
 import streamlit as st
 
-from brainalign import export_ui, paper, stats, tables, ui
+from brainalign import export_ui, paper, tables, ui
+from brainalign.atlas import choices, memory, place, region, solid
+from brainalign.atlas.stock import stock_of, subject_of, surface_of
 from brainalign.figures import flatmap, frames
-from brainalign.figures.flatmap import pictures
+from brainalign.figures.flatmap import palettes, pictures
 
-QUANTITIES = {
-    "r": "r (correlation)",
-    "r_norm": "r / noise ceiling",
-    "r2": "R²",
-    "nc": "Noise ceiling",
-    "shared": "Shared variance",
-    "unique_a": "Variance of the first only",
-    "unique_b": "Variance of the second only",
-}
-SCORES = ("r", "r_norm", "r2")
-PARTS = {"r2_a": "R² first", "r2_b": "R² second", "r2_ab": "R² both", "shared": "shared"}
-PARTS |= {"unique_a": "first only", "unique_b": "second only"}
-OUTLINES = {"areas": "Areas", "streams": "Streams", "none": "None"}
-WIDE = ("streams", "whole")  # families of ROIs that lie over the areas
-OUTLINED = {
-    "areas": lambda roi: roi is None or roi.family not in WIDE,
-    "streams": lambda roi: roi is not None and roi.family == "streams",
-    "none": lambda roi: False,
-}
-VIEW = ("layer", "threshold", "unit")  # what the flatmap itself holds
+EVERYONE = "all"
+OUTLINES = {"areas": "Areas", "streams": "Streams", "chosen": "Choose", "none": "None"}
+WIDTHS = {"thin": 0.6, "medium": 1.0, "bold": 1.8}
+HINT = (
+    ":material/touch_app: Point for values, click for one place in full. Once clicked, the wheel or + and − zoom, "
+    "dragging moves, arrow keys point and Enter picks. Draw encloses a region."
+)
 
 
-# What the store holds, kept in memory by name ----------------------------------------------------------------
+def hint():
+    """How to use the map, until the reader has read it."""
+    if st.session_state.get("flatmap hint read"):
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(HINT, width="content")
+        st.button("Got it", type="tertiary", on_click=lambda: st.session_state.update({"flatmap hint read": True}))
 
 
-@st.cache_resource(max_entries=4, show_spinner="Unfolding the cortex ...")
-def surface_of(path, _store):
-    """The flat geometry and its message."""
-    geometry = _store.geometry()
-    return geometry, flatmap.surface_part(geometry)
+def outlined(rois):
+    """(names of the ROIs to outline, width of the lines), as the reader chooses."""
+    with st.popover("Outlines", icon=":material/polyline:", width="stretch"):
+        which = ui.segments("Outlines", list(OUTLINES), "outlines", OUTLINES.get)
+        known, families = tables.rois(), frames.families(rois)
+        if which == "chosen":
+            families = ui.several("Families of regions", families, "families", default=families[:1])
+        width = ui.segments("Lines", list(WIDTHS), "lines", default="medium")
+    of = {name: known[name].family if name in known else "other" for name in rois}
+    wide = ("streams", "whole")
+    keep = {
+        "areas": lambda name: of[name] not in wide,
+        "streams": lambda name: of[name] == "streams",
+        "chosen": lambda name: of[name] in families,
+        "none": lambda name: False,
+    }[which]
+    return [name for name in rois if keep(name)], WIDTHS[width]
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def subject_of(path, _store, subject):
-    """Units, ROIs, and the name and the message of what a subject's maps have in common."""
-    units, rois = _store.units(subject), _store.rois(subject)
-    geometry, _ = surface_of(path, _store)
-    nc = units.nc.to_numpy()
-    return units, rois, *flatmap.subject_part(geometry, _store.flat_units(subject), rois, nc)
+def alike(pictures_of):
+    """Pictures that a grid can show with one slider: of the same layers, or else each of its first layer alone."""
+    found = list(pictures_of.values())
+    if all(one.layers == found[0].layers for one in found):
+        return pictures_of
+    return {subject: _first_alone(one) for subject, one in pictures_of.items()}
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def maps_of(path, _store, subject, model, instruction, pooling):
-    """Layers, and r and R2 (n_layers, n_units)."""
-    return _store.layer_maps(subject, model, instruction, pooling)
+def _first_alone(picture):
+    layer = pictures.best_layer(picture)
+    about = f"{picture.about}, {picture.name(layer)}"
+    values = picture.values[picture.row(layer)][None]
+    return replace(picture, values=values, layers=(0,), about=about, layered=False, first=None)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def parts_of(path, _store, subject, model, a, b, layer, pooling):
-    """The partition of variance at one layer, (n_units,) each."""
-    return _store.variance_map(subject, model, a, b, layer, pooling)
+def sentence(stock, shown, view):
+    """What is seen and how it was computed; shown : subject -> paper.Map."""
+    first = next(iter(shown.values()))
+    layer = first.picture.name(first.picture.layers[first.picture.row(first.layer)])
+    counts = []
+    for subject, one in shown.items():
+        about = stock["subjects"][subject]
+        counts.append(
+            f"{subject}, {about['test_images']} test images shown {about['repeats_mean']:.1f} times on average: "
+            f"{one.shown.sum():,} of {one.shown.size:,} units ({100 * one.shown.mean():.0f} %)"
+        )
+    said = [f"{first.picture.about}{', ' if layer else ''}{layer}. {'; '.join(counts)} coloured:"]
+    said.append(f"those with a value and a noise ceiling of at least {view['threshold']} %.")
+    if shown and first.picture.classes and any(name == "tie" for name, _ in first.picture.classes):
+        said.append(f"Ties: the next best is no more than {view.get('margin', memory.MARGIN):g} behind.")
+    return " ".join(said)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def stock_of(path, _store):
-    """What the controls offer, as plain values: pandas would cost more than the map.
-
-    maps : subject -> model -> instructions; least : noise ceiling of a reliable unit
-    """
-    coverage = _store.coverage().groupby(["subject", "model"]).instruction.unique()
-    maps = {subject: found.droplevel("subject").to_dict() for subject, found in coverage.groupby("subject")}
-    return {
-        "subjects": _store.subjects().set_index("subject").to_dict("index"),
-        "maps": maps,
-        "poolings": {m: frames.in_order(_store.poolings(m), frames.POOLINGS) for m in _store.models()},
-        "pairs": _store.pairs(),
-        "least": float(_store.info().get("min_nc", 0)),
-    }
+def on_screen(store, geometry, found, drawn, view):
+    """subject -> paper.Map of what is shown."""
+    maps, titles = {}, len(found) > 1
+    for subject, picture in found.items():
+        _, rois, nc, *_ = subject_of(store.path, store, subject)
+        kept = {roi: rois[roi] for roi in drawn if roi in rois}
+        maps[subject] = paper.Map(
+            geometry, store.flat_units(subject), nc, kept, picture, view.get("layer", flatmap.CHOSEN),
+            view["threshold"], subject, subject if titles else "", view.get("margin", memory.MARGIN),
+        )  # fmt: skip
+    return maps
 
 
-# What is asked for -------------------------------------------------------------------------------------------
-
-
-def choose_map(stock, subject, places, prefix="", pooling=None):
-    """Selectboxes for a model, an instruction and a pooling; returns their values."""
-    maps, poolings = stock["maps"][subject], stock["poolings"]
-    names = ("Model to subtract", "Instruction to subtract") if prefix else ("Model", "Instruction")
-    model = ui.choice(names[0], maps, f"{prefix}model", container=places[0])
-    instruction = ui.choice(
-        names[1], ui.in_order(maps[model]), f"{prefix}instruction", ui.instruction_label, container=places[1]
-    )
-    if pooling is None:
-        pooling = ui.choice("States of", poolings[model], "pooling", pooling_name, container=places[2])
-    return model, instruction, pooling if pooling in poolings[model] else poolings[model][0]
-
-
-def pooling_name(pooling):
-    return frames.POOLINGS.get(pooling, pooling)
-
-
-def score_picture(store, stock, subject, quantity, chosen):
-    """The picture of a map (model, instruction, pooling), and unit -> its table over layers."""
-    layers, r, r2 = maps_of(store.path, store, subject, *chosen)
-    nc, least = subject_of(store.path, store, subject)[0].nc.to_numpy(), stock["least"]
-
-    def profile(unit):
-        best = stats.normalise(r[:, unit], nc[unit], least)
-        return pd.DataFrame({"layer": layers, "r": r[:, unit], "r / ceiling": best, "R²": r2[:, unit]})
-
-    return pictures.score(quantity, layers, r, r2, nc, least, map_name(chosen)), profile
-
-
-def map_name(chosen):
-    return f"{chosen[0]} with {chosen[1]}" if chosen[1] else chosen[0]
-
-
-def difference_picture(store, stock, subject, quantity, chosen, subtracted):
-    """The picture of one map minus another, and unit -> both over layers."""
-    (a, of_a), (b, of_b) = (score_picture(store, stock, subject, quantity, one) for one in (chosen, subtracted))
-
-    def profile(unit):
-        return of_a(unit).merge(of_b(unit), "outer", "layer", suffixes=("", " subtracted"))
-
-    return pictures.difference(a, b, map_name(subtracted)), profile
-
-
-def part_picture(store, stock, subject, quantity, places):
-    """The picture of one part of the variance of two instructions that the reader chooses, and unit -> all parts."""
-    pairs = stock["pairs"][stock["pairs"].subject == subject]
-    model = ui.choice("Model", pairs.model.unique(), "model", container=places[0])
-    pairs = pairs[pairs.model == model]
-    a = ui.choice("First instruction", ui.in_order(pairs.a.unique()), "a", ui.instruction_label, container=places[1])
-    pairs = pairs[pairs.a == a]
-    b = ui.choice("Second instruction", ui.in_order(pairs.b.unique()), "b", ui.instruction_label, container=places[2])
-    pairs = pairs[pairs.b == b]
-    pairs = pairs[pairs.pooling == pairs.pooling.iloc[0]].sort_values("layer")
-    layers = pairs.layer.tolist()
-    parts = [parts_of(store.path, store, subject, model, a, b, layer, pairs.pooling.iloc[0]) for layer in layers]
-
-    def profile(unit):
-        values = pd.DataFrame([{key: part[key][unit] for key in part} for part in parts]).rename(columns=PARTS)
-        return pd.concat([pd.Series(layers, name="layer"), values], axis=1)
-
-    return pictures.part(quantity, parts, layers, a, b, model), profile
-
-
-def chosen_picture(store, stock, subject, quantity, places, below):
-    """What the controls ask for: a picture, and unit -> its table over layers."""
-    if quantity == "nc":
-        return pictures.ceiling(subject_of(store.path, store, subject)[0].nc.to_numpy()), None
-    if quantity not in SCORES:
-        return part_picture(store, stock, subject, quantity, places)
-    chosen = choose_map(stock, subject, places)
-    if not ui.switch("Subtract another map", "difference", container=below[1]):
-        return score_picture(store, stock, subject, quantity, chosen)
-    subtracted = choose_map(stock, subject, below[2:], "minus_", chosen[2])
-    return difference_picture(store, stock, subject, quantity, chosen, subtracted)
-
-
-# Layer, threshold and unit: held by the flatmap, kept in the link ---------------------------------------------
-
-
-def settle(subject, picture, least):
-    """(start, view): where the flatmap starts and what it shows now.
-
-    The link wins when it was changed from outside; then what the reader last did; then the best layer.
-    """
-    memory = st.session_state.setdefault("flatmap memory", {"written": None, "view": {}, "serial": 0})
-    texts = {key: st.query_params.get(key, "") for key in VIEW}
-    asked = {key: int(text) for key, text in texts.items() if text.isdecimal()}
-    if asked != memory["written"]:
-        memory |= {"view": asked or memory["view"], "subject": subject, "start": None}
-    view = memory["view"]
-    if memory["subject"] != subject:
-        view.pop("unit", None)
-        memory["subject"] = subject
-    view.setdefault("threshold", round(least))
-    if "layer" not in view and picture.layered:
-        view["layer"] = pictures.best_layer(picture)
-        memory["start"] = None
-    if memory["start"] is None:
-        memory["serial"] += 1
-        memory["start"] = {"layer": 0, "unit": None} | view | {"serial": memory["serial"]}
-    return memory["start"], view
-
-
-def remember(view):
-    """Write what is shown into the link."""
-    st.session_state["flatmap memory"]["written"] = dict(view)
-    for key in VIEW:
-        if key not in view:
-            st.query_params.pop(key, None)
-        elif str(view[key]) != st.query_params.get(key):
-            st.query_params[key] = str(view[key])
-
-
-def moved():
-    """A slider of the flatmap was moved."""
-    st.session_state["flatmap memory"]["view"].update(st.session_state["flatmap"]["view"])
-
-
-def clicked():
-    """A unit of the flatmap was clicked."""
-    st.session_state["flatmap memory"]["view"]["unit"] = st.session_state["flatmap"]["unit"]["unit"]
-
-
-# What is said about it ---------------------------------------------------------------------------------------
-
-
-def sentence(stock, subject, picture, view, nc):
-    """What is seen and how it was computed."""
-    about, wanted = stock["subjects"][subject], view.get("layer", 0)
-    layer = picture.name(picture.layers[picture.row(wanted)])
-    shown = pictures.shown(picture, wanted, nc, view["threshold"])
-    return (
-        f"{picture.about}{', ' if layer else ''}{layer}. {subject}, {about['test_images']} test images shown "
-        f"{about['repeats_mean']:.1f} times on average. Coloured: {shown.sum():,} of {shown.size:,} units "
-        f"({100 * shown.mean():.0f} %), those with a value and a noise ceiling of at least {view['threshold']} %."
-    )
-
-
-def unit_details(units, rois, subject, profile, unit):
-    """The exact values of a unit over the layers."""
+def below_the_map(store, stock, asked, shown, view, left):
+    """Statistics of a region, the tested difference, one place, and cortex in three dimensions."""
+    subjects = list(shown)
+    first = subject_of(store.path, store, subjects[0])
+    name = region.choose(first[1], view, left)
+    if name != "none":
+        statistics(store, stock, asked, shown, view, name)
+    if asked.minus and asked.quantity == "r":
+        place.tested(store, subjects, asked)
+    if ui.switch("Show in three dimensions", "solid"):
+        one = shown[view.get("whose", subjects[0])]
+        solid.show(one, palettes.limits_of([m.picture for m in shown.values()]), view.get("unit"))
+    whose = view.get("whose", subjects[0])
+    units, rois, *_ = subject_of(store.path, store, whose)
+    unit = view.get("unit")
     if unit is None or not unit < len(units):
-        st.caption("Click the map for the exact values of a unit, layer by layer.")
+        st.caption("Click the map for one place under every model, instruction and layer.")
         return
-    row = units.loc[unit]
-    named = ", ".join(name for name, members in rois.items() if unit in members) or "no ROI"
-    st.text(f"Unit {unit} of {subject}: {named}; noise ceiling {row.nc:.2f} %, ncsnr {row.ncsnr:.3f}")
-    if profile is None:
-        return
-    table = profile(unit)
-    columns = {name: st.column_config.NumberColumn(format="%.4f") for name in table.columns[1:]}
-    if "r" in table:
-        table["profile"] = table.r.clip(0, 1)
-        columns["profile"] = st.column_config.ProgressColumn("r, 0 to 1", min_value=0.0, max_value=1.0, format=" ")
-    st.dataframe(table, hide_index=True, column_config=columns, width="content", key="unit profile")
+    place.details(store, stock, whose, units, rois, unit, asked)
 
 
-def on_paper(store, geometry, outlined, picture, view, subject, made):
-    """The figure for a paper of what the flatmap shows."""
-    nc = store.noise_ceiling(subject)
-    one = paper.Map(
-        geometry, store.flat_units(subject), nc, outlined, picture, view.get("layer", 0), view["threshold"], subject
-    )
-    return paper.flatmap([one], paper.words.of_maps(store, [one]), made, paper.queries.maps(made))
+def statistics(store, stock, asked, shown, view, name):
+    rows = []
+    for subject, one in shown.items():
+        _, rois, nc, *_ = subject_of(store.path, store, subject)
+        inside = region.vertices(name, one.geometry, rois, one.flat_units, view, len(nc))
+        members = region.regions.units_in(inside, one.flat_units, len(nc))
+        quantity = "" if asked.minus else asked.quantity
+        found = region.row(name, quantity, one.values, one.shown, nc, rois, members, stock["least"])
+        layer = one.picture.layers[one.picture.row(one.layer)]
+        rows.append({"subject": subject} | found | region.with_interval(store, name, subject, asked, layer))
+    if one.picture.classes:
+        st.caption("Statistics are of numbers; a map of classes has none. The label can be saved.")
+    else:
+        region.table(rows)
+    region.download(name, inside)
 
 
-# The view ----------------------------------------------------------------------------------------------------
+def on_paper(store, shown, made):
+    """The figure for a paper of what is shown."""
+    maps = list(shown.values())
+    return paper.flatmap(maps, paper.words.of_maps(store, maps), made, paper.queries.maps(made))
 
 
 @st.fragment(key="flatmap view")
 def view(store, stock):
     """The controls, the flatmap and what is said about it: one piece, so that a new map redraws nothing else."""
-    with_pairs = stock["pairs"].subject.to_numpy()
-    first = st.columns([1, 1.4, 1.4, 2.6, 2])
-    subject = ui.choice("Subject", stock["maps"], "subject", container=first[0])
-    offered = [name for name in QUANTITIES if name not in PARTS or subject in with_pairs]
-    quantity = ui.choice("Quantity", offered, "quantity", QUANTITIES.get, container=first[1])
-    below = st.columns([2, 2, 1.8, 2.8], vertical_alignment="bottom")
-    picture, profile = chosen_picture(store, stock, subject, quantity, first[2:], below)
-    units, rois, name, message = subject_of(store.path, store, subject)
-    start, now = settle(subject, picture, stock["least"])
-    outlines = ui.segments("Outlines", list(OUTLINES), "outlines", OUTLINES.get, container=below[0])
-    drawn = [roi for roi in rois if OUTLINED[outlines](tables.rois().get(roi))]
+    first = st.columns([1, 1.5, 1.4, 2.5, 2])
+    below = st.columns([2.3, 1.7, 1.6, 2.4, 1.2], vertical_alignment="bottom")
+    everyone = [EVERYONE] if len(stock["maps"]) > 1 else []
+    names = {EVERYONE: "all, in a grid"}
+    one = ui.choice("Subject", [*stock["maps"], *everyone], "subject", lambda s: names.get(s, s), container=first[0])
+    subjects = list(stock["maps"]) if one == EVERYONE else [one]
+    asked = choices.choose(stock, subjects, first[1:], below)
+    try:
+        found = alike({subject: choices.picture(store, stock, subject, asked) for subject in subjects})
+    except ValueError as problem:
+        st.info(str(problem), icon=":material/info:")
+        return
+    parts = {subject: subject_of(store.path, store, subject) for subject in subjects}
+    rois = parts[subjects[0]][1]
+    with below[4]:
+        drawn, width = outlined(rois)
+    first_picture = found[subjects[0]]
+    start, now = memory.settle(subjects, first_picture, stock["least"])
     geometry, _ = surface_of(store.path, store)
-    part = flatmap.map_part(picture, surface=geometry.hash, subject=name, start=start, rois=drawn)
-    flatmap.show(part, "flatmap", moved, clicked)
-    remember(now)
-    ui.sentence(sentence(stock, subject, picture, now, units.nc.to_numpy()))
-    shown = {roi: rois[roi] for roi in drawn}
-    export_ui.export(lambda made: on_paper(store, geometry, shown, picture, now, subject, made), store, "flatmap")
-    unit_details(units, rois, subject, profile, now.get("unit"))
-    flatmap.keep(message, "flatmap subject")
+    message = flatmap.map_part(
+        list(found.values()), surface=geometry.hash, subjects=[parts[subject][3] for subject in subjects],
+        start=start, rois=drawn, width=width, lasso=now.get("lasso", ()),
+        titles=subjects if len(subjects) > 1 else [""],
+    )  # fmt: skip
+    st.session_state["flatmap shows"] = subjects, first_picture.lead is not None
+    flatmap.show(message, "flatmap", moved, clicked, memory.drawn)
+    memory.remember(now)
+    shown = on_screen(store, geometry, found, drawn, now)
+    ui.sentence(sentence(stock, shown, now))
+    hint()
+    left, right = st.columns([1, 3], vertical_alignment="bottom")
+    with right:
+        export_ui.export(lambda made: on_paper(store, shown, made), store, "flatmap")
+    below_the_map(store, stock, asked, shown, now, left)
+    for subject in subjects:
+        flatmap.keep(parts[subject][4], f"flatmap subject {subject}")
+
+
+def moved():
+    memory.moved(st.session_state["flatmap shows"][1])
+
+
+def clicked():
+    memory.clicked(st.session_state["flatmap shows"][0])
 
 
 store = ui.page_store()

@@ -133,7 +133,7 @@ def test_the_slider_scrubs_layers_without_the_server_and_then_tells_the_link(loo
     seen = messages(page)
     slider = page.get_by_role("slider", name="Layer")
     before, first = painted(page), pixels(page)
-    slider.evaluate("s => { s.value = 0; s.dispatchEvent(new Event('input', { bubbles: true })); }")
+    slider.evaluate("s => { s.value = 1; s.dispatchEvent(new Event('input', { bubbles: true })); }")
     assert painted(page) != before
     assert (pixels(page) != first).any()
     assert page.locator("canvas.map").get_attribute("data-layer") == "0"
@@ -163,12 +163,12 @@ def test_the_threshold_hides_units_of_a_low_noise_ceiling(look):
 def test_clicking_shows_the_units_exact_values(look, store):
     page = look()
     unit = ROIS["PPA"].start + 5
-    _, r, _ = store.layer_maps("subj01", "llava-demo", "VQ1", "last_prompt")
+    r = store.nested_map("subj01", "llava-demo", "VQ1", "last_prompt")["r"]
     page.mouse.click(*place(page, store, vertex_of(store, unit)))
     page.get_by_text(f"Unit {unit} of subj01: PPA, visual cortex (nsdgeneral)").wait_for()
     page.wait_for_url(re.compile(f"unit={unit}"))
     table = page.get_by_test_id("stDataFrame").locator("canvas").first
-    expect(table).to_contain_text(f"{r[2, unit]:.4f}", timeout=15_000)
+    expect(table).to_contain_text(f"{r[unit]:.7f}"[:6], timeout=15_000)
 
 
 def test_another_instruction_changes_the_pixels_and_sends_only_the_map(look):
@@ -188,6 +188,7 @@ def test_the_link_restores_the_view(look):
     page.get_by_role("slider", name="Layer").focus()
     page.keyboard.press("ArrowLeft")
     page.wait_for_url(re.compile("layer=1"))
+    page.get_by_role("button", name="Outlines").click()
     page.get_by_text("Streams", exact=True).click()
     page.wait_for_url(re.compile("outlines=streams"))
     again = look(urlsplit(page.url).query)

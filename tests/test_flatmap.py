@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from brainalign import surface
 from brainalign.figures import flatmap
-from brainalign.figures.flatmap import palettes, payload, pictures
+from brainalign.figures.flatmap import CHOSEN, palettes, payload, pictures
 from brainalign.store import open_latest
 from brainalign.tables import DATA
 
@@ -142,6 +142,8 @@ def sent(app):
     messages = [payload.decode(shown.proto.bytes) for shown in app.get("bidi_component")]
     header, found = next(one for one in messages if one[0]["kind"] == "map")
     values = payload.read(found["codes"], header["low"], header["step"], header["missing"])
+    values = values.reshape(-1 if len(header["subjects"]) > 1 else len(header["layers"]), N_UNITS)
+    header["also"] = found
     return header, values, {one[0]["name"]: one for one in messages if one[0]["kind"] == "part"}
 
 
@@ -159,27 +161,35 @@ def test_the_page_sends_all_layers_of_the_chosen_map(open_page, path):
     header, values, parts = sent(app)
     with open_latest(path) as store:
         layers, r, _ = store.layer_maps("subj02", "llava-demo", "VQ1", "mean_generated")
-        same(values, r, header)
-        np.testing.assert_array_equal(parts[header["subject"]][1]["vertex_unit"], store.flat_units("subj02"))
+        chosen = store.nested_map("subj02", "llava-demo", "VQ1", "mean_generated")["r"]
+        same(values, np.vstack([chosen, r]), header)
+        np.testing.assert_array_equal(parts[header["subjects"][0]][1]["vertex_unit"], store.flat_units("subj02"))
         np.testing.assert_array_equal(parts[header["surface"]][1]["pixel_vertex"], store.geometry().pixel_vertex)
-    assert header["layers"] == layers
+    assert header["layers"] == [CHOSEN, *layers]
     assert header["start"]["layer"] == 1
     shown = np.isfinite(r[1]) & (np.linspace(60, 5, N_UNITS) >= 10)
     assert f"{shown.sum()} of 300 units" in texts(app)
     assert "llava-demo with VQ1, layer 1. subj02, 10 test images shown 2.5 times" in texts(app)
 
 
-@pytest.mark.parametrize("quantity", ["r2", "r_norm", "nc", "shared", "unique_a", "unique_b"])
+@pytest.mark.parametrize(
+    "quantity", ["r2", "r_norm", "nc", "across", "layer", "shared", "unique_a", "unique_b", "unique"]
+)
 def test_each_quantity_shows_the_stores_numbers(open_page, path, quantity):
     app = open_page(subject="subj01", quantity=quantity, instruction="IC", pooling="last_prompt")
     header, values, _ = sent(app)
     with open_latest(path) as store:
         _, r, r2 = store.layer_maps("subj01", "llava-demo", "IC", "last_prompt")
         nc = store.noise_ceiling("subj01")
+        chosen = store.nested_map("subj01", "llava-demo", "IC", "last_prompt")
+        across = store.units("subj01").across_r.to_numpy()
         parts = store.variance_map("subj01", "llava-demo", "IC", "VQ1", 2, "mean_generated")
+        unique = store.unique_map("subj01", "llava-demo", "IC", 2, "mean_generated")["unique_r2"]
+    r, r2 = np.vstack([chosen["r"], r]), np.vstack([chosen["r2"], r2])
     expected = {"r2": r2, "r_norm": np.where(nc >= 10, r / np.sqrt(nc / 100), np.nan), "nc": nc[None]}
+    expected |= {"across": across[None], "layer": chosen["layer"][None], "unique": unique[None]}
     same(values, expected[quantity] if quantity in expected else parts[quantity][None], header)
-    if quantity in parts:
+    if quantity in parts or quantity == "unique":
         assert header["limits"][0] == -header["limits"][1]
 
 
@@ -189,7 +199,8 @@ def test_a_difference_has_symmetric_limits(open_page, path):
     with open_latest(path) as store:
         _, a, _ = store.layer_maps("subj01", "llava-demo", "VQ1", "mean_generated")
         _, b, _ = store.layer_maps("subj01", "llava-demo", "IU3", "mean_generated")
-    same(values, a - b, header)
+        chosen = [store.nested_map("subj01", "llava-demo", i, "mean_generated")["r"] for i in ("VQ1", "IU3")]
+    same(values, np.vstack([chosen[0] - chosen[1], a - b]), header)
     assert header["limits"][0] == -header["limits"][1] < 0
     assert "llava-demo with VQ1 minus llava-demo with IU3" in texts(app)
 
@@ -197,16 +208,18 @@ def test_a_difference_has_symmetric_limits(open_page, path):
 def test_a_vision_model_needs_no_instruction(open_page, path):
     header, values, _ = sent(open_page(model="vit-demo"))
     with open_latest(path) as store:
-        same(values, store.layer_maps("subj01", "vit-demo", "", "mean_image")[1], header)
+        same(values[1:], store.layer_maps("subj01", "vit-demo", "", "mean_image")[1], header)
 
 
 def test_a_unit_in_the_link_shows_its_exact_values(open_page, path):
     app = open_page(subject="subj01", instruction="IU3", pooling="last_prompt", unit="70")
     with open_latest(path) as store:
-        _, r, r2 = store.layer_maps("subj01", "llava-demo", "IU3", "last_prompt")
+        maps = store.nested_map("subj01", "llava-demo", "IU3", "last_prompt")
     table = app.dataframe[0].value
-    np.testing.assert_array_equal(table["r"], r[:, 70])
-    np.testing.assert_array_equal(table["R²"], r2[:, 70])
+    assert len(table) == 7  # three instructions in two poolings, and the ViT
+    assert (table.r.diff().dropna() <= 0).all()
+    row = table[(table.instruction == "IU3") & (table["states of"] == "the last word before the answer")].iloc[0]
+    assert (row.r, row["R²"], row.q, row.layer) == tuple(maps[name][70] for name in ("r", "r2", "q", "layer"))
     assert "Unit 70 of subj01: FFA, visual cortex (nsdgeneral); noise ceiling 47.12 %" in texts(app)
     assert sent(app)[0]["start"]["unit"] == 70
 
@@ -216,7 +229,7 @@ def test_another_subject_drops_the_unit_and_keeps_the_rest(open_page):
     before = sent(app)[0]
     app.selectbox[0].set_value(SUBJECTS[1])
     after = sent(run(app))[0]
-    assert after["subject"] != before["subject"]
+    assert after["subjects"] != before["subjects"]
     assert not app.dataframe
     link = {key: app.query_params.get(key) for key in ("subject", "layer", "threshold", "unit")}
     assert link == {"subject": SUBJECTS[1], "layer": "2", "threshold": "20", "unit": None}
@@ -225,7 +238,7 @@ def test_another_subject_drops_the_unit_and_keeps_the_rest(open_page):
 def test_another_map_starts_nothing_anew(open_page):
     app = open_page()
     before = sent(app)[0]
-    assert before["start"]["layer"] == 3  # the best layer by design of the tiny store
+    assert before["start"]["layer"] == CHOSEN
     app.selectbox[3].set_value("VQ1")
     after = sent(run(app))[0]
     assert after["key"] != before["key"]

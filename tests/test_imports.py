@@ -16,6 +16,7 @@ LEVELS = [
     {"features", "figures", "live", "bench"},
     {"jobs", "paper"},
     {"ui", "export_ui"},
+    {"atlas"},
     {"cli", "app", "pages"},
 ]
 # within one level: a line each, with its reason

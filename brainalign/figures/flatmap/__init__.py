@@ -7,7 +7,7 @@ only once. A page calls `keep` with the first two and `show` with the map.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -18,18 +18,39 @@ from brainalign.figures.flatmap import palettes
 from brainalign.figures.flatmap.payload import encode, quantise
 
 HERE = Path(__file__).parent
+CODE = ("stage.js", "hand.js", "key.js", "component.js")  # one module in the browser, in this order
 SPECK = 8  # outlines of so few points go around one vertex; such specks of coarse voxels are not drawn
+CHOSEN = -1  # stands in the place of a layer's number: each unit at the layer that training images choose
+FAR = 1000  # more than there are layers: CHOSEN is nearest to none of them
+
+
+@dataclass(frozen=True)
+class Second:
+    """What a map shows besides its colours, by how opaque they lie over the folds.
+
+    weights : (n_units,) uint8, 0 where only the folds are seen, 255 where only the colour; label : of the key
+    levels : weights of the key's rows, from the bottom up; ticks : [(place from 0 to 1, text)] beside them
+    words : for a pointer, by weight, where the rows are few
+    """
+
+    weights: np.ndarray
+    label: str
+    levels: tuple
+    ticks: tuple
+    words: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Picture:
     """What a flatmap shows.
 
-    values : (n_layers, n_units), NaN where there is none; layers : their numbers, 0 being the embeddings
+    values : (n_layers, n_units), NaN where there is none; layers : their numbers, 0 being the embeddings, or CHOSEN
     symbol, label : the quantity for a pointer and for the colour bar
     about : what is seen in a sentence without its end, also for screen readers
     diverging : whether colours are symmetric about zero; layered : False where there are no layers, but one row
     first : the layer to start with; None: the one with the highest mean value
+    classes : (name, "#rrggbb") of what the values then number from 0; ordered : whether they make a colour bar
+    lead : (n_units,) by how much a class is ahead of the next; the last class is then that of ties
     """
 
     values: np.ndarray
@@ -40,14 +61,24 @@ class Picture:
     diverging: bool = False
     layered: bool = True
     first: int | None = None
+    classes: tuple = ()
+    ordered: bool = False
+    second: Second | None = None
+    lead: np.ndarray | None = None
 
     def name(self, layer):
         """What a layer is called."""
+        if layer == CHOSEN:
+            return "layer chosen by training images"
         return f"layer {layer}" + " (embeddings)" * (layer == 0) if self.layered else ""
 
     def row(self, layer):
-        """The row of the layer nearest to the one wanted."""
-        return int(np.argmin([abs(other - layer) for other in self.layers]))
+        """The row of the layer nearest to the one wanted; for CHOSEN where there is none, the first layer's."""
+        if layer == CHOSEN not in self.layers:
+            layer = self.first if self.first is not None else self.layers[0]
+        return int(
+            np.argmin([abs(other - layer) + (other != layer and other == CHOSEN) * 999 for other in self.layers])
+        )
 
 
 def surface_part(geometry):
@@ -85,50 +116,71 @@ def subject_part(geometry, flat_units, rois, nc):
     return name, encode(header | {"name": name}, **arrays)
 
 
-def map_part(picture, *, surface, subject, start, rois=()):
-    """The message with one map.
+def map_part(pictures, *, surface, subjects, start, rois=(), width=1.0, lasso=(), titles=("",)):
+    """The message with one map, or with the same map of several subjects beside one another.
 
-    picture : a Picture; surface, subject : names of the parts it belongs to; rois : which outlines to draw
-    start : {"layer": number, "threshold": percent, "unit": number or None, "serial": n}; the reader moves on from
-        there, and it is taken again when `serial` changes
+    pictures : Pictures of the same quantity and layers, which share their limits; titles : what stands above each
+    surface, subjects : names of the parts they belong to; rois : which outlines to draw; width : of the outlines
+    start : {"layer", "threshold": percent, "margin", "zoom", "unit": number or None, "serial": n}; the reader moves on
+        from there, and it is taken again when `serial` changes
+    lasso : x, y, x, y ... of a drawn region's corners in the surface's pixels
     """
-    codes, reading = quantise(picture.values)
-    limits = palettes.limits(picture.values, picture.diverging)
+    first = pictures[0]
+    codes, reading = quantise(np.concatenate([one.values.ravel() for one in pictures]))
+    low, high = palettes.limits_of(pictures)
+    arrays = {"codes": codes, "palette": palettes.table_of(first)}
+    if first.second:
+        arrays["weights"] = np.concatenate([one.second.weights for one in pictures])
+    if first.lead is not None:
+        arrays["lead"] = np.concatenate([one.lead for one in pictures]).astype("<f4")
     header = {
         "kind": "map",
-        "key": hashlib.sha256(codes.tobytes() + repr((picture.label, reading)).encode()).hexdigest()[:12],
-        "layers": list(picture.layers),
-        "names": [picture.name(layer) for layer in picture.layers],
-        "limits": limits,
-        "ticks": palettes.ticks(*limits),
-        "symbol": picture.symbol,
-        "label": picture.label,
-        "about": picture.about,
-        "diverging": picture.diverging,
+        "key": hashlib.sha256(encode(reading | {"label": first.label}, **arrays)).hexdigest()[:12],
+        "layers": list(first.layers),
+        "first": first.row(CHOSEN),
+        "names": [first.name(layer) for layer in first.layers],
+        "limits": (low, high),
+        "ticks": palettes.ticks_of(first, low, high),
+        "symbol": first.symbol,
+        "label": first.label,
+        "about": first.about,
+        "dark": first.diverging or bool(first.classes),
         "surface": surface,
-        "subject": subject,
+        "subjects": list(subjects),
+        "titles": list(titles),
         "rois": list(rois),
+        "width": width,
+        "lasso": list(lasso),
         "start": start,
     }
-    palette = palettes.table("diverging" if picture.diverging else "sequential")
-    return encode(header | reading, codes=codes, palette=palette)
+    if first.classes:
+        header |= {"classes": first.classes, "ordered": first.ordered}
+    if first.second:
+        header["second"] = {name: getattr(first.second, name) for name in ("label", "levels", "ticks", "words")}
+    return encode(header | reading, **arrays)
 
 
 @cache
 def _component():
     import streamlit as st
 
-    read = [(HERE / name).read_text(encoding="utf-8") for name in ("component.js", "component.css")]
-    return st.components.v2.component("brainalign_flatmap", js=read[0], css=read[1])
+    code = "\n".join((HERE / name).read_text(encoding="utf-8") for name in CODE)
+    css = (HERE / "component.css").read_text(encoding="utf-8")
+    return st.components.v2.component("brainalign_flatmap", js=code, css=css)
 
 
-def show(message, key, on_view, on_unit):
+def _ignore():
+    """The reader's hand is of no interest."""
+
+
+def show(message, key, on_view=_ignore, on_unit=_ignore, on_lasso=_ignore):
     """Paint a map.
 
-    on_view, on_unit : called when the reader has moved a slider or clicked a unit; `st.session_state[key]` then has
-        `view` {"layer": number, "threshold": percent} or `unit` {"unit": number, "vertex": number}
+    on_view, on_unit, on_lasso : called when the reader has moved a slider or zoomed, clicked a unit, or drawn a
+        region; `st.session_state[key]` then has `view` {"layer", "threshold": percent, "margin", "zoom": text},
+        `unit` {"unit": number, "vertex": number, "map": which of several} or `lasso` {"points": [x, y, ...]}
     """
-    _component()(data=message, key=key, on_view_change=on_view, on_unit_change=on_unit)
+    _component()(data=message, key=key, on_view_change=on_view, on_unit_change=on_unit, on_lasso_change=on_lasso)
 
 
 def keep(message, key):

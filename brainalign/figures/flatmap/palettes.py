@@ -1,4 +1,8 @@
-"""Colours of maps: one table for the screen and for paper, and limits and ticks that read well."""
+"""Colours of maps: one home for the screen, for paper and for other tools, with limits and ticks that read well.
+
+viridis and ColorBrewer's RdBu are told apart by readers with any kind of colour blindness: reds and blues differ to
+all of them, greens and reds would not, and the middle is lighter than both ends. Tests hold them to it.
+"""
 
 from functools import cache
 
@@ -6,6 +10,7 @@ import numpy as np
 
 PALETTES = {"sequential": "viridis", "diverging": "RdBu_r"}
 GYRUS, SULCUS = 205, 160  # grey of the folds, 0..255
+TIE = "#ffffff"  # where no class is ahead
 
 
 @cache
@@ -37,3 +42,71 @@ def ticks(low, high):
     step = power * max(m for m in (1, 2, 2.5, 5) if m * power <= width * 1.001)
     first, last = int(np.ceil(low / step - 1e-6)), int(np.floor(high / step + 1e-6))
     return [((k * step - low) / (high - low), f"{k * step:g}".replace("-", "−")) for k in range(first, last + 1)]
+
+
+# Pictures: their colours, limits and ticks -------------------------------------------------------------------
+
+
+def table_of(picture):
+    """The 256 colours of a Picture: a palette, or its classes side by side in equal parts, (256, 3) uint8."""
+    if not picture.classes:
+        return table("diverging" if picture.diverging else "sequential")
+    colours = np.array([[int(colour[k : k + 2], 16) for k in (1, 3, 5)] for _, colour in picture.classes], np.uint8)
+    return colours[np.minimum(np.arange(256) * len(colours) // 255, len(colours) - 1)]
+
+
+def limits_of(pictures):
+    """The limits that Pictures of one quantity share."""
+    classes = pictures[0].classes
+    if classes:
+        return -0.5, len(classes) - 0.5
+    return limits(np.concatenate([one.values.ravel() for one in pictures]), pictures[0].diverging)
+
+
+def ticks_of(picture, low, high):
+    """Ticks of a Picture's colour bar; of classes, the names of at most ten of them."""
+    if not picture.classes:
+        return ticks(low, high)
+    names = [name for name, colour in picture.classes if colour != TIE]
+    step = -(-len(names) // 10)
+    return [((k - low) / (high - low), names[k]) for k in range(0, len(names), step)]
+
+
+def ordered(names):
+    """Classes for names in an order, such as layers: viridis in equal steps."""
+    shades = table("sequential")[np.linspace(0, 255, max(2, len(names))).astype(int)]
+    return tuple((name, "#{:02x}{:02x}{:02x}".format(*shade)) for name, shade in zip(names, shades.tolist()))
+
+
+# Units and vertices ------------------------------------------------------------------------------------------
+
+
+def unit_colours(values, limits, colours):
+    """Colours of values (n_units,) between two limits, rounded as the screen rounds: (n_units, 3); any where NaN.
+
+    colours : (256, 3) uint8
+    """
+    low, high = limits
+    place = np.floor(np.nan_to_num((values - low) / (high - low)) * 255 + 0.5)
+    return colours[np.clip(place, 0, 255).astype(int)]
+
+
+def vertex_colours(geometry, flat_units, colours, shown, weights=None):
+    """Colour of each vertex, (n_vertices + 1, 3) uint8: of its unit where shown, else of the folds; the last is white.
+
+    flat_units : (n_vertices,) or -1; colours : (n_units, 3); shown : (n_units,) bool
+    weights : (n_units,) uint8, how opaque the colours lie over the folds; None: wholly
+    """
+    folds = np.where(geometry.curvature > 0, SULCUS, GYRUS).astype(np.uint8)
+    found = np.repeat(folds[:, None], 3, axis=1)
+    here = (flat_units >= 0) & shown[flat_units]
+    found[here] = colours[flat_units[here]]
+    if weights is not None:
+        found[here] = mix(colours[flat_units[here]], weights[flat_units[here]][:, None], folds[here][:, None])
+    return np.concatenate([found, np.full((1, 3), 255, np.uint8)])
+
+
+def mix(colours, weights, ground):
+    """uint8 colours over a ground, weights from 0 (the ground) to 255; rounded as the screen rounds."""
+    weights = np.asarray(weights, np.int32)
+    return ((2 * (colours * weights + ground * (255 - weights)) + 255) // 510).astype(np.uint8)

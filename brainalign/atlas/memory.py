@@ -1,0 +1,122 @@
+"""What the maps themselves hold (layer, threshold, margin, zoom, the picked unit) and how it gets into the link."""
+
+import re
+
+import streamlit as st
+
+from brainalign import ui
+from brainalign.figures.flatmap import CHOSEN, pictures
+
+MARGIN = 0.01  # of r: a lead up to this is a tie until the reader says otherwise
+CORNERS = 100  # of a drawn region, at most
+
+
+def _number(text):
+    return int(text) if text.isdecimal() and len(text) < 9 else None
+
+
+def _layer(text):
+    return CHOSEN if text == "chosen" else _number(text)
+
+
+def _margin(text):
+    return float(text) if re.fullmatch(r"0?\.\d{1,4}|0", text) else None
+
+
+def _zoom(text):
+    return text if re.fullmatch(r"\d{1,2}\.\d\d,\d{1,5},\d{1,5}", text) else None
+
+
+def _name(text):
+    return text or None
+
+
+def settle(subjects, picture, least):
+    """(start, view): where the flatmap starts and what it shows now.
+
+    The link wins when it was changed from outside; then what the reader last did; then the chosen or best layer.
+    """
+    memory = st.session_state.setdefault("flatmap memory", {"written": None, "view": {}, "serial": 0})
+    asked = {key: read(st.query_params.get(key, "")) for key, read in READ.items()}
+    asked = {key: value for key, value in asked.items() if value is not None}
+    if asked != memory["written"]:
+        memory |= {"view": asked or memory["view"], "start": None}
+        memory.setdefault("subjects", subjects)
+    view = memory["view"]
+    if memory["subjects"] != subjects:
+        view.pop("unit", None)
+        memory["subjects"] = subjects
+    if "unit" not in view or view.get("whose") not in subjects or len(subjects) == 1:
+        view.pop("whose", None)
+    view.setdefault("threshold", round(least))
+    if "layer" not in view and picture.layered:
+        view["layer"] = pictures.best_layer(picture)
+        memory["start"] = None
+    if memory["start"] is None:
+        memory["serial"] += 1
+        begin = {"layer": CHOSEN, "margin": MARGIN, "zoom": "", "unit": None} | view
+        memory["start"] = begin | {"serial": memory["serial"]}
+    return memory["start"], view
+
+
+def remember(view):
+    """Write what is shown into the link."""
+    st.session_state["flatmap memory"]["written"] = dict(view)
+    for key in READ:
+        text = _text(key, view.get(key))
+        if not text:
+            st.query_params.pop(key, None)
+        elif text != st.query_params.get(key):
+            st.query_params[key] = text
+
+
+def _text(key, value):
+    if value is None or value == "":
+        return ""
+    if key == "margin":
+        return f"{value:.4f}".rstrip("0").rstrip(".") if value else "0"
+    if key == "lasso":
+        return ",".join(map(str, value))
+    return "chosen" if key == "layer" and value == CHOSEN else str(value)
+
+
+# What the reader's hand did ----------------------------------------------------------------------------------
+
+
+def moved(shows_margin):
+    """A slider of the flatmap was moved, or it was zoomed."""
+    seen, view = dict(st.session_state["flatmap"]["view"]), st.session_state["flatmap memory"]["view"]
+    if not shows_margin:
+        seen.pop("margin")
+    seen["zoom"] = _zoom(seen["zoom"]) or ""
+    view.update(seen)
+    if not view["zoom"]:
+        del view["zoom"]
+
+
+def clicked(subjects):
+    """A unit of the flatmap was clicked."""
+    found, view = st.session_state["flatmap"]["unit"], st.session_state["flatmap memory"]["view"]
+    view["unit"] = found["unit"]
+    if len(subjects) > 1:
+        view["whose"] = subjects[found["map"]]
+
+
+def drawn():
+    """A region was drawn around, or taken away."""
+    view = st.session_state["flatmap memory"]["view"]
+    points = st.session_state["flatmap"]["lasso"]["points"]
+    view.pop("lasso", None)
+    if points:
+        view["lasso"] = tuple(int(point) for point in points[: 2 * CORNERS])
+    ui.hold("region", "drawn" if points else "none")
+
+
+def _corners(text):
+    numbers = [_number(part) for part in text.split(",")] if text else [None]
+    fit = None not in numbers and len(numbers) % 2 == 0 and 6 <= len(numbers) <= 2 * CORNERS
+    return tuple(numbers) if fit else None
+
+
+READ = {"layer": _layer, "threshold": _number, "margin": _margin, "zoom": _zoom, "unit": _number, "whose": _name}
+READ |= {"lasso": _corners}  # corners of a drawn region: x, y, x, y ... in the surface's pixels

@@ -1,0 +1,115 @@
+"""What is said of one place of cortex: its scores under every map of the store."""
+
+import pandas as pd
+import streamlit as st
+
+from brainalign import stats, ui
+from brainalign.figures import frames, theme
+from brainalign.figures.flatmap import charts
+
+KEY = ["model", "instruction", "pooling"]
+SHOWN = {"r": "r", "r_low": "95 % from", "r_high": "to", "share": "r / ceiling", "r2": "R²", "q": "q"}
+LINES = 12  # of the chart, at most
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def scores_of(path, _store, subject, unit):
+    """Rows of `scores` and of `nested` of one unit."""
+    return _store.rows("scores", subject=subject, unit=unit), _store.rows("nested", subject=subject, unit=unit)
+
+
+def details(store, stock, subject, units, rois, unit, asked):
+    """A unit of a subject: where it lies, its scores under every map, and over the layers."""
+    row = units.loc[unit]
+    named = ", ".join(name for name, members in rois.items() if unit in members) or "no ROI"
+    across = row.get("across_r")
+    said = f"; predicted from other subjects with r = {across:.3f}" if across is not None and across == across else ""
+    st.text(f"Unit {unit} of {subject}: {named}; noise ceiling {row.nc:.2f} %, ncsnr {row.ncsnr:.3f}{said}")
+    scores, nested = scores_of(store.path, store, subject, unit)
+    if scores.empty:
+        return
+    left, right = st.columns([1.15, 1])
+    with left:
+        table(scores, nested, row.nc, stock["least"])
+    with right:
+        chart(scores, nested, asked.chosen, stock["models"])
+
+
+def table(scores, nested, nc, least):
+    """One row a map: at the layer that training images choose, or where that is not known, at its best layer."""
+    frame = nested
+    if nested.empty:
+        frame = scores.loc[scores.r.fillna(-1).groupby([scores[key] for key in KEY]).idxmax()]
+    frame = frame.assign(share=stats.normalise(frame.r, nc, least)).sort_values("r", ascending=False)
+    frame["layer"] = frame.layer.astype("Int64").where(frame.layer >= 0)
+    frame["states of"] = frame.pooling.map(frames.pooling_name)
+    found = frame[["model", "instruction", "layer", *(name for name in SHOWN if name in frame), "states of"]]
+    columns = {name: st.column_config.NumberColumn(format="%.4f") for name in SHOWN.values()}
+    st.dataframe(found.rename(columns=SHOWN), hide_index=True, column_config=columns, height=340, key="unit profile")
+    how = "its best layer" if nested.empty else "the layer that left-out training images choose for this unit"
+    st.caption(f"Every map at {how}; r and R² on the test images.")
+
+
+def chart(scores, nested, chosen, models):
+    """r over layers: of the model's instructions where one is chosen, and of the other models."""
+    keys = list(scores[KEY].drop_duplicates().itertuples(index=False, name=None))
+    model, instruction, pooling = chosen or ("", "", "")
+    own = [key for key in keys if key[0] == model and key[2] == pooling]
+    order = ui.in_order({key[1] for key in own})
+    own = sorted(own, key=lambda key: order.index(key[1]))
+    own = own or [key for key in keys if key[0] == models[0]] or keys
+    others = [key for key in keys if key[0] != own[0][0] and key[1] in (instruction, "")]
+    lines = _first_of_each([*own, *others])[:LINES]
+    single = len({key[1] for key in own}) < 2
+    colours, names = {}, {}
+    for key in sorted(lines, key=lambda key: (key not in own, lines.index(key))):
+        one = " ".join(key)
+        in_model = key in own and not single
+        colours[one] = theme.instruction_colour(key[1]) if in_model else theme.model_colour(key[0])
+        names[one] = key[1] if in_model else f"{key[0]} {key[1]}".strip()
+    rows = scores.assign(one=scores[KEY].agg(" ".join, axis=1))
+    at = dict(zip(nested[KEY].agg(" ".join, axis=1), nested.layer)) if len(nested) else {}
+    alt = "r of this unit over the layers: " + ", ".join(names.values())
+    ui.plot(charts.unit_layers(rows[rows.one.isin(names)], colours, names, at), "unit layers", alt)
+    st.caption(f"Lines: {own[0][0]} under each instruction; other models beside it." if not single else "")
+
+
+def _first_of_each(keys):
+    """One map for each model and instruction: the first of its poolings."""
+    found = {}
+    for model, instruction, pooling in keys:
+        found.setdefault((model, instruction), (model, instruction, pooling))
+    return list(found.values())
+
+
+def tested(store, subjects, asked):
+    """The difference of two maps by region with its paired test."""
+    found = {subject: contrasts(store, subject, asked) for subject in subjects}
+    found = [rows.assign(subject=subject) for subject, rows in found.items() if rows is not None]
+    if not found:
+        st.caption("The store has no test of this difference by region.")
+        return
+    with st.expander("Test of the difference by region"):
+        frame = pd.concat(found)
+        columns = {n: st.column_config.NumberColumn(format="%.4f") for n in frame if n not in ("region", "subject")}
+        st.dataframe(frame, hide_index=True, column_config=columns, width="content", key="region test")
+        st.caption(
+            "Difference of mean r over the region's reliable units, each at its chosen layer; paired bootstrap over "
+            "test images, two-sided, q by Benjamini–Hochberg over the regions."
+        )
+
+
+def contrasts(store, subject, asked):
+    """The tested difference of two maps by region, or None where the store has no test of it.
+
+    Columns region, difference, low, high, p, q; signed as the map is.
+    """
+    rows = store.rows("roi_contrasts", subject=subject)
+    for one, other, sign in (("a", "b", 1), ("b", "a", -1)):
+        names = [*(f"{name}_{one}" for name in KEY), *(f"{name}_{other}" for name in KEY)]
+        found = rows[(rows[names] == [*asked.chosen, *asked.minus]).all(axis=1)]
+        if len(found):
+            ends = (found.low, found.high) if sign > 0 else (-found.high, -found.low)
+            values = {"region": found.roi, "difference": sign * found.difference, "95 % from": ends[0], "to": ends[1]}
+            return pd.DataFrame(values | {"p": found.p, "q": found.q})
+    return None

@@ -1,0 +1,94 @@
+"""What is said of a region of the map, drawn or known, and its label to take away."""
+
+import io
+import zipfile
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from brainalign import ui
+from brainalign.figures.flatmap import CHOSEN, regions
+
+POWERS = {"r": 0.5, "r2": 1.0, "across": 0.5}  # of the share of variance that can be explained
+SCORES = ("r", "r_norm", "r2")
+FORMATS = {"label": "FreeSurfer .label", "gii": "GIFTI .label.gii"}
+
+
+def choose(rois, view, place):
+    """The region that is asked for: a name, "drawn" or "none"."""
+    names = {"none": "None"} | ({"drawn": "The one drawn"} if "lasso" in view else {}) | {name: name for name in rois}
+    return ui.choice("Statistics of a region", names, "region", names.get, container=place)
+
+
+def vertices(name, geometry, rois, flat_units, view, n_units):
+    """(n_vertices,) True inside the region."""
+    if name == "drawn":
+        return regions.enclosed(geometry.xy, np.reshape(view["lasso"], (-1, 2)))
+    inside = np.zeros(n_units, bool)
+    inside[rois.get(name, [])] = True
+    return regions.vertices_of(inside, flat_units)
+
+
+def row(name, quantity, values, shown, nc, rois, inside, least):
+    """Statistics of a region in one map, named for reading."""
+    if name != "drawn":
+        inside = np.isin(np.arange(len(nc)), rois.get(name, []))
+    found = regions.summary(values, nc, inside, shown, least, POWERS.get(quantity))
+    said = {"units shown": found["n"], "units in the region": found["n_all"], "median": found["median"]}
+    said |= {"middle half from": found["low"], "to": found["high"]}
+    return said | ({"median share of the ceiling": found["ceiling"]} if quantity in POWERS else {})
+
+
+def with_interval(store, name, subject, asked, layer):
+    """Mean over the region's reliable units and its 95 % interval by bootstrap of test images, where it is known."""
+    if name == "drawn" or asked.quantity not in SCORES or asked.minus or layer != CHOSEN:
+        return {}
+    key = dict(zip(("model", "instruction", "pooling"), asked.chosen))
+    found = store.rows("roi_nested", subject=subject, roi=name, **key)
+    q = asked.quantity
+    if found.empty:
+        return {}
+    return {"mean": found[q][0], "95 % interval from": found[f"{q}_low"][0], "to ": found[f"{q}_high"][0]}
+
+
+def table(rows):
+    """Statistics by subject."""
+    frame = pd.DataFrame(rows)
+    whole = ("subject", "units shown", "units in the region")
+    columns = {name: st.column_config.NumberColumn(format="%.4f") for name in frame if name not in whole}
+    st.dataframe(frame, hide_index=True, column_config=columns, width="content", key="region statistics")
+
+
+def download(name, inside):
+    """The region's label, a file for a hemisphere, both as a zip."""
+    if not inside.any():
+        st.caption("No vertex lies in this region.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        format = st.segmented_control(
+            "Label", FORMATS, format_func=FORMATS.get, default="label", required=True, key="label format"
+        )
+        title = "drawn region" if name == "drawn" else name
+        single = [side for side, half in zip(("lh", "rh"), np.split(inside, 2)) if half.any()]
+        ending = {"label": "label", "gii": "label.gii"}[format] if len(single) == 1 else "zip"
+        stem = "".join(c if c.isalnum() else "_" for c in title).strip("_")
+        st.download_button(
+            "Save the label",
+            data=lambda: packed(regions.labels(title, inside, format)),
+            file_name=f"{single[0]}.{stem}.{ending}" if len(single) == 1 else f"{stem}.zip",
+            icon=":material/download:",
+            on_click="ignore",
+            key="save label",
+        )
+
+
+def packed(files):
+    """One file as it is, several as a zip."""
+    if len(files) == 1:
+        return next(iter(files.values()))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()

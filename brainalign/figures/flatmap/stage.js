@@ -1,0 +1,323 @@
+// One map on its stage: cortex painted pixel by pixel on one canvas, ROI outlines and names in vectors on another.
+// `view` is the Flatmap (component.js) that holds what all its stages share: map, surface, layer, zoom.
+// Places are told in pixels of the surface with the row `view.top` on top, and "screen" in pixels of the canvas.
+
+class Stage {
+  constructor(view, parent) {
+    this.view = view;
+    this.root = make("div", "stage", parent);
+    this.title = make("div", "title", this.root);
+    this.canvas = make("canvas", "map", this.root, { role: "img" });
+    this.lines = make("canvas", "lines", this.root, { tabindex: "0", role: "application" });
+    make("span", "side left", this.root).textContent = "L";
+    make("span", "side right", this.root).textContent = "R";
+    this.tip = make("div", "tip", this.root, { hidden: "", role: "status" });
+    this.raster = document.createElement("canvas");
+    new Hand(this);
+  }
+
+  // offset: where this subject's values start in the map's codes; first: its first unit among all subjects'
+  update(subject, title, offset, first) {
+    if (this.subject !== subject) this.ringAt = this.paths = null;
+    Object.assign(this, { subject, offset, first });
+    this.title.textContent = title;
+    this.title.hidden = !title;
+    this.root.style.aspectRatio = `${this.view.width} / ${this.view.height}`;
+    const { top, height, width } = this.view;
+    Object.assign(this.canvas.dataset, { top, rows: height, columns: width });
+    this.lines.setAttribute("aria-label", `${title} flatmap: arrows move a pointer, Enter picks, + and − zoom, 0 resets`);
+  }
+
+  resize() {
+    const ratio = window.devicePixelRatio || 1;
+    const width = Math.round(this.root.clientWidth * ratio);
+    const height = Math.round(this.root.clientHeight * ratio);
+    for (const canvas of [this.canvas, this.lines]) {
+      if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    }
+    this.ratio = ratio;
+    return width > 0;
+  }
+
+  // --- Where things are ---
+
+  get scale() {
+    return (this.canvas.width / this.view.width) * this.view.zoom.times;
+  }
+
+  // The place in the top left corner of the screen.
+  get corner() {
+    const { zoom, width, height } = this.view;
+    return [zoom.x - width / zoom.times / 2, zoom.y - height / zoom.times / 2];
+  }
+
+  toScreen([x, y]) {
+    const corner = this.corner;
+    return [(x - corner[0]) * this.scale, (y - corner[1]) * this.scale];
+  }
+
+  // What is under a pointer: x and y in the page's own pixels, the place, and the vertex and unit there.
+  under(event) {
+    const box = this.lines.getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const { zoom, width, height } = this.view;
+    const place = [this.corner[0] + (x / box.width) * (width / zoom.times), this.corner[1] + (y / box.height) * (height / zoom.times)];
+    return { x, y, box, place, ...this.at(place) };
+  }
+
+  at([x, y]) {
+    const { surface, width, top } = this.view;
+    const [column, row] = [Math.floor(x), Math.floor(y) + top];
+    const inside = column >= 0 && row >= 0 && column < width && row < surface.pixel_vertex.shape[0];
+    const vertex = inside ? surface.pixel_vertex[row * width + column] : -1;
+    return { vertex, unit: vertex < 0 ? -1 : this.subject.vertex_unit[vertex] };
+  }
+
+  isIn(roi, unit) {
+    const stride = this.subject.members.shape[1];
+    return unit >= 0 && (this.subject.members[roi * stride + (unit >> 3)] & (128 >> (unit & 7))) > 0;
+  }
+
+  // --- Values and their colours ---
+
+  value(unit) {
+    const { map, row } = this.view;
+    const code = map.codes[this.offset + row * this.subject.nc.length + unit];
+    if (code === map.missing) return NaN;
+    if (map.lead && map.lead[this.first + unit] <= this.view.margin) return map.classes.length - 1;
+    return map.low + map.step * code;
+  }
+
+  // Packed colour of each unit, its weight as opacity; 0 where the folds show through.
+  colours() {
+    const { map, threshold } = this.view;
+    const { nc } = this.subject;
+    const [low, high] = map.limits;
+    const colours = new Uint32Array(nc.length);
+    for (let unit = 0; unit < colours.length; unit++) {
+      const value = this.value(unit);
+      if (Number.isNaN(value) || !(nc[unit] >= threshold)) continue;
+      const k = 3 * Math.max(0, Math.min(255, Math.round(((value - low) / (high - low)) * 255)));
+      const weight = map.weights ? map.weights[this.first + unit] : 255;
+      colours[unit] = (weight << 24) | (map.palette[k + 2] << 16) | (map.palette[k + 1] << 8) | map.palette[k];
+    }
+    return colours;
+  }
+
+  paint() {
+    const { surface, width, height, top } = this.view;
+    const { subject, raster } = this;
+    const colours = this.colours();
+    const vertices = new Uint32Array(surface.sulcus.length);
+    for (let vertex = 0; vertex < vertices.length; vertex++) {
+      const unit = subject.vertex_unit[vertex];
+      vertices[vertex] = over(unit < 0 ? 0 : colours[unit], surface.greys[surface.sulcus[vertex]]);
+    }
+    if (raster.width !== width || raster.height !== height) {
+      Object.assign(raster, { width, height });
+      this.image = null;
+    }
+    const pen = raster.getContext("2d");
+    this.image ??= pen.createImageData(width, height);
+    const pixels = new Uint32Array(this.image.data.buffer);
+    const first = top * width;
+    for (let i = 0; i < pixels.length; i++) {
+      const vertex = surface.pixel_vertex[first + i];
+      pixels[i] = vertex < 0 ? 0 : vertices[vertex];
+    }
+    pen.putImageData(this.image, 0, 0);
+    this.compose();
+    const { map, layer, threshold, margin, row } = this.view;
+    const painted = `${map.key}#${layer}#${threshold}${map.lead ? `#${margin}` : ""}`;
+    Object.assign(this.canvas.dataset, { painted, layer: map.layers[row] });
+  }
+
+  // The painted cortex, as far as the zoom shows it.
+  compose() {
+    const { zoom, width, height } = this.view;
+    const pen = this.canvas.getContext("2d");
+    pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    pen.imageSmoothingEnabled = this.scale < 2; // enlarged more, places stay crisp instead of blurred
+    const box = [...this.corner, width / zoom.times, height / zoom.times];
+    pen.drawImage(this.raster, ...box, 0, 0, this.canvas.width, this.canvas.height);
+    this.canvas.dataset.zoom = zoom.times;
+  }
+
+  // --- Outlines, names, what is picked and drawn ---
+
+  drawLines() {
+    const { map, width } = this.view;
+    const pen = this.lines.getContext("2d");
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.clearRect(0, 0, this.lines.width, this.lines.height);
+    const drawn = map.rois.map((name) => this.subject.rois.indexOf(name)).filter((i) => i >= 0);
+    this.paths ??= new Map();
+    const thin = (this.canvas.width / this.ratio < 500 ? 0.65 : 1) * map.width;
+    const halo = map.dark ? "rgb(255 255 255 / 60%)" : "rgb(0 0 0 / 55%)";
+    this.inPlace(pen);
+    pen.lineJoin = pen.lineCap = "round";
+    for (const [line, colour] of [[3, halo], [1.3, map.dark ? "#222" : "#fff"]]) {
+      pen.lineWidth = (line * thin * this.ratio) / this.scale;
+      pen.strokeStyle = colour;
+      for (const roi of drawn) pen.stroke(this.path(roi));
+    }
+    this.drawLasso(pen);
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    this.drawNames(pen, drawn);
+    if (this.view.unit !== null && this.view.unit !== undefined) this.drawRing(pen, this.view.unit);
+    if (this.pointer) this.drawPointer(pen);
+  }
+
+  inPlace(pen) {
+    const [x, y] = this.corner;
+    pen.setTransform(this.scale, 0, 0, this.scale, -x * this.scale, -y * this.scale);
+  }
+
+  // Closed polylines of one ROI, rounded: a curve through the middle of each stretch.
+  path(roi) {
+    if (this.paths.has(roi)) return this.paths.get(roi);
+    const { points, outlines } = this.subject;
+    const path = new Path2D();
+    let at = outlines.slice(0, roi).flat().reduce((a, b) => a + b, 0);
+    for (const length of outlines[roi]) {
+      const point = (i) => [0, 1].map((k) => points[2 * (at + (i % (length - 1))) + k] - k * this.view.top);
+      const middle = (i) => point(i).map((p, k) => (p + point(i + 1)[k]) / 2);
+      path.moveTo(...middle(0));
+      for (let i = 1; i < length; i++) path.quadraticCurveTo(...point(i), ...middle(i));
+      at += length;
+    }
+    this.paths.set(roi, path);
+    return path;
+  }
+
+  drawNames(pen, drawn) {
+    const size = Math.max(10, Math.min(15, this.root.clientWidth / 85)) * this.ratio;
+    pen.font = `600 ${size}px ${getComputedStyle(this.root).fontFamily}`;
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    pen.lineWidth = size / 4;
+    const taken = [];
+    for (const roi of drawn) {
+      const name = this.subject.rois[roi];
+      for (const [x, y] of this.subject.labels[roi]) {
+        const box = this.freePlace([x, y - this.view.top], roi, pen.measureText(name).width, size, taken);
+        if (!box) continue; // no room: pointing still names it
+        taken.push(box);
+        pen.strokeStyle = "rgb(0 0 0 / 80%)";
+        pen.strokeText(name, box.x, box.y);
+        pen.fillStyle = "#fff";
+        pen.fillText(name, box.x, box.y);
+      }
+    }
+    this.lines.dataset.names = taken.length;
+  }
+
+  // The first place near the wanted one that is in the region, in the picture, and clear of other names.
+  freePlace(place, roi, width, height, taken) {
+    const half = width / 2 + 2;
+    const [x0, y0] = this.toScreen(place);
+    for (const [dx, dy] of [[0, 0], [0, -0.7], [0, 0.7], [0, -1.3], [0, 1.3], [-0.5, 0], [0.5, 0]]) {
+      const [x, y] = [x0 + dx * width, y0 + dy * height];
+      if (x < half || x > this.lines.width - half || y < height || y > this.lines.height - height) continue;
+      const [left, top] = this.corner;
+      if (!this.isIn(roi, this.at([x / this.scale + left, y / this.scale + top]).unit)) continue;
+      const clear = taken.every((o) => Math.abs(o.x - x) > half + o.half || Math.abs(o.y - y) > height * 1.1);
+      if (clear) return { x, y, half };
+    }
+    return null;
+  }
+
+  drawRing(pen, unit) {
+    const { surface, width, top } = this.view;
+    let place = this.ringAt;
+    if (!place) {
+      const first = surface.pixel_vertex.findIndex((v) => v >= 0 && this.subject.vertex_unit[v] === unit);
+      if (first < 0) return;
+      place = [(first % width) + 0.5, Math.floor(first / width) - top + 0.5];
+    }
+    for (const [line, colour] of [[4, "#000"], [2, "#fff"]]) {
+      pen.lineWidth = line * this.ratio;
+      pen.strokeStyle = colour;
+      pen.beginPath();
+      pen.arc(...this.toScreen(place), 7 * this.ratio, 0, 2 * Math.PI);
+      pen.stroke();
+    }
+  }
+
+  drawPointer(pen) {
+    const [x, y] = this.toScreen(this.pointer);
+    const arm = 9 * this.ratio;
+    for (const [line, colour] of [[4, "#000"], [1.5, "#fff"]]) {
+      pen.lineWidth = line * this.ratio;
+      pen.strokeStyle = colour;
+      pen.beginPath();
+      pen.moveTo(x - arm, y);
+      pen.lineTo(x + arm, y);
+      pen.moveTo(x, y - arm);
+      pen.lineTo(x, y + arm);
+      pen.stroke();
+    }
+  }
+
+  // The drawn region; its corners are in the surface's own pixels.
+  drawLasso(pen) {
+    const points = this.view.lasso;
+    if (points.length < 4) return;
+    pen.beginPath();
+    for (let i = 0; i < points.length; i += 2) pen.lineTo(points[i], points[i + 1] - this.view.top);
+    pen.closePath();
+    for (const [line, colour, dash] of [[3.5, "#000", []], [2, "#ffd166", [6, 4]]]) {
+      pen.lineWidth = (line * this.ratio) / this.scale;
+      pen.setLineDash(dash.map((part) => (part * this.ratio) / this.scale));
+      pen.strokeStyle = colour;
+      pen.stroke();
+    }
+    pen.setLineDash([]);
+  }
+
+  // --- What is said of a place ---
+
+  describe({ vertex, unit }) {
+    const { surface, map } = this.view;
+    const half = surface.sulcus.length / 2;
+    const where = `vertex ${vertex < half ? vertex : vertex - half} of the ${vertex < half ? "left" : "right"} hemisphere`;
+    if (unit < 0) return [["value", "no unit here"], ["fine", where]];
+    const { rois, nc } = this.subject;
+    const said = [["value", this.words(unit)]];
+    const level = map.second?.words[map.weights[this.first + unit]];
+    if (level) said.push(["fine", level]);
+    said.push(["rois", rois.filter((_, roi) => this.isIn(roi, unit)).join(", ") || "in no ROI"]);
+    said.push(["fine", Number.isNaN(nc[unit]) ? "noise ceiling not defined" : `noise ceiling ${nc[unit].toFixed(1)} %`]);
+    return [...said, ["fine", `unit ${unit}, ${where}`]];
+  }
+
+  words(unit) {
+    const { map } = this.view;
+    const value = this.value(unit);
+    if (Number.isNaN(value)) return `${map.symbol} is not defined`;
+    if (!map.classes) return `${map.symbol} = ${number(value, map.step > 0.002 ? 2 : 3)}`;
+    const name = map.classes[Math.round(value)][0];
+    return map.lead ? `${name}, ahead by ${number(map.lead[this.first + unit], 3)}` : `${map.symbol}: ${name}`;
+  }
+
+  say(at, text = this.describe(at)) {
+    this.tip.hidden = at.vertex < 0;
+    if (at.vertex < 0) return;
+    this.tip.replaceChildren();
+    for (const [name, words] of text) make("div", name, this.tip).textContent = words;
+    const left = at.x + 16 + 300 > at.box.width ? `max(${at.x - 12}px - 100%, 0px)` : `${at.x + 16}px`;
+    const top = at.y + 110 > at.box.height ? `calc(${at.y - 12}px - 100%)` : `${at.y + 16}px`;
+    this.tip.style.transform = `translate(${left}, ${top})`;
+  }
+}
+
+const number = (value, digits) => value.toFixed(digits).replace("-", "−");
+
+// A packed colour with its opacity over a grey, rounded as palettes.mix rounds.
+function over(colour, grey) {
+  const weight = colour >>> 24;
+  if (weight === 0) return ((255 << 24) | (grey << 16) | (grey << 8) | grey) >>> 0;
+  if (weight === 255) return colour;
+  const part = (shift) => Math.floor((2 * (((colour >> shift) & 255) * weight + grey * (255 - weight)) + 255) / 510);
+  return ((255 << 24) | (part(16) << 16) | (part(8) << 8) | part(0)) >>> 0;
+}
