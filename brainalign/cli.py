@@ -190,13 +190,18 @@ def bench(what, n, p, t, repeats, device, as_json):
 
 FIGURE_CHOICES = {
     "subject": "Subjects, with commas; several make a grid of flatmaps.",
-    "quantity": "r, r2, r_norm (over the noise ceiling); flatmaps also nc, shared, unique_a, unique_b.",
+    "quantity": "r, r2, r_norm (over the noise ceiling); flatmaps also layer, winner, shared, unique_a, unique_b, "
+    "unique, nc, across.",
     "model": "A model of the store.",
     "instruction": "An instruction's id; several, with commas, make a grid of flatmaps.",
     "pooling": "Which hidden states, such as mean_generated.",
     "layer": 'A number, "chosen" by training images, or "best".',
     "threshold": "Flatmaps: the lowest noise ceiling shown, in percent.",
-    "outlines": "Flatmaps: areas, streams, none, or regions with commas.",
+    "outlines": "Flatmaps: areas, streams, none, chosen (see --families), or regions with commas.",
+    "families": "Flatmaps: with --outlines chosen, families of regions with commas.",
+    "second": "Flatmaps: colours fade with the noise ceiling (ceiling) or with significance (q).",
+    "among": "Flatmaps of winners: instructions, models or layers.",
+    "margin": "Flatmaps of winners: a lead up to this is a tie.",
     "difference": "Flatmaps: False leaves out what a link subtracts.",
     "minus_model": "Flatmaps: subtract the map of this model ...",
     "minus_instruction": "... or of this instruction.",

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from brainalign import figures, tables, ui
+from brainalign import export_ui, figures, paper, tables, ui
 from brainalign.figures import frames, theme
 
 LINES = {"roi": "region", "instruction": "instruction", "model": "model"}
@@ -63,6 +63,16 @@ ui.sentence(
     "test images. The diamond is the median over the region's units of the layer chosen by cross-validation inside "
     "the training images, mean over subjects."
 )
+
+above = f"{model}, {instruction}" if by == "roi" else roi  # the only chart's title
+export_ui.export(
+    lambda made: paper.layers(
+        scores.assign(roi=above, ceiling=float("nan")), colours, {g: names[g] for g in shown}, paper.AXES[quantity],
+        paper.words.of_layers(store, scores, paper.AXES[quantity], made, bool(chosen)), made,
+        paper.queries.regions(made), {(above, group): layer for group, layer in chosen.items()},
+    ),
+    store, "layers",
+)  # fmt: skip
 
 # from early to high-level areas
 rows = nested if by == "roi" else store.rows("roi_nested")

@@ -51,7 +51,7 @@ def test_paper_has_the_screens_pixels(store, serve, visit, link):
     page = visit(f"{serve(store.path)}/flatmaps?{link}")
     page.wait_for_selector("canvas.map[data-painted]")
     page.locator(".stage").evaluate("stage => Object.assign(stage.style, {width: '768px', maxWidth: 'none'})")
-    page.wait_for_function("document.querySelector('canvas.map')?.width === 768")  # three pixels for one
+    expect(page.locator("canvas.map")).to_have_attribute("width", "768")  # three pixels for one
     url = page.locator("canvas.map").evaluate("canvas => canvas.toDataURL()")
     screen = np.asarray(Image.open(io.BytesIO(b64decode(url.partition(",")[2])))).astype(int)
     plot = paper.plot(store, "flatmap", **dict(part.split("=") for part in link.split("&")))
@@ -94,7 +94,11 @@ def test_a_layer_moved_on_the_screen_is_the_layer_exported(store, serve, visit):
 
 @pytest.mark.parametrize(
     ("link", "kind"),
-    [("rois?by=model&instruction=IU3&layer=2", "rois"), ("variance?b=IU3&roi=FFA", "variance")],
+    [
+        ("rois?by=model&instruction=IU3&layer=2", "rois"),
+        ("variance?b=IU3&roi=FFA", "variance"),
+        ("layers?lines=model&instruction=IU3&roi=PPA", "layers"),
+    ],
 )
 def test_a_bundle_of_a_page_says_where_it_comes_from(store, serve, visit, link, kind):
     address = serve(store.path)
@@ -110,4 +114,5 @@ def test_a_bundle_of_a_page_says_where_it_comes_from(store, serve, visit, link, 
     assert "IU3" in panel["link"]
     choices = dict(part.split("=") for part in link.partition("?")[2].split("&"))
     typed = paper.plot(store, kind, **choices).data
-    pd.testing.assert_frame_equal(table.reset_index(drop=True), typed.reset_index(drop=True), check_dtype=False)
+    typed = typed.drop(columns=["ceiling", *["low", "high"] * (kind == "layers")], errors="ignore")
+    pd.testing.assert_frame_equal(table[list(typed)], typed.reset_index(drop=True), check_dtype=False)

@@ -55,8 +55,7 @@ def pdf_text(data):
 # --- Files ---
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("width", [85, 180])
+@pytest.mark.parametrize(("kind", "width"), [*zip(KINDS, [85, 180] * 3), ("flatmap", 180)])
 def test_a_pdf_is_as_wide_as_asked_and_embeds_its_fonts(store, kind, width):
     data = paper.render(paper.plot(store, kind), store, "pdf", width)
     box = re.search(rb"/MediaBox \[ ?([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)", data)
@@ -101,7 +100,7 @@ def test_files_say_where_they_come_from(store):
     pdf = paper.render(plot, store, "pdf", 85)
     assert version.encode() in pdf
     assert b"instruction=VQ1" in pdf
-    assert b"FROM scores" in pdf
+    assert b"FROM nested" in pdf
 
 
 def test_the_same_choice_gives_the_same_bytes(store):
@@ -168,8 +167,8 @@ def test_between_the_screens_pixels_the_nearest_vertex_shows():
 
 def test_colours_are_the_palettes_of_the_share_between_the_limits():
     values = np.array([-1, 0, 0.1, 0.4, 0.8, 5, np.nan])
-    found = raster.colours(values, (0.0, 0.8), "sequential")
     table = palettes.table("sequential")
+    found = palettes.unit_colours(values, (0.0, 0.8), table)
     np.testing.assert_array_equal(found[:6], table[[0, 0, 32, 128, 255, 255]])
 
 
@@ -193,6 +192,42 @@ def test_the_exported_map_shows_the_stores_values(store):
     folds = (vertex >= 0) & ~shown
     assert set(np.unique(image[folds])) == {palettes.GYRUS, palettes.SULCUS}
     assert (image[vertex < 0] == 255).all()
+
+
+def test_the_layer_chosen_by_training_images_is_the_default(store):
+    plot = paper.plot(store, "flatmap", subject="subj02", instruction="VQ1")
+    nested = store.nested_map("subj02", "llava-demo", "VQ1", "mean_generated")
+    np.testing.assert_array_equal(plot.data.value, nested["r"])
+    assert plot.choices["layer"] == "chosen"
+    assert "layer chosen by training images" in plot.about
+
+
+def test_winners_are_named_and_narrow_leads_are_ties(store):
+    plot = paper.plot(store, "flatmap", quantity="winner", among="instructions", margin="0.05", subject="subj01")
+    maps = [store.nested_map("subj01", "llava-demo", i, "mean_generated")["r"] for i in ("IC", "VQ1", "IU3")]
+    known = np.isfinite(maps).all(0)
+    ranked = np.sort(np.array(maps)[:, known], axis=0)
+    expected = np.array(["IC", "VQ1", "IU3"])[np.argmax(np.array(maps)[:, known], axis=0)]
+    expected = np.where(ranked[-1] - ranked[-2] > np.float32(0.05), expected, "tie")
+    np.testing.assert_array_equal(plot.data["class"][known], expected)
+    assert "tie" in paper.render(plot, store, "svg", 85).decode()
+
+
+def test_colours_fade_with_the_noise_ceiling_as_on_the_screen(store):
+    from brainalign.paper.cortex import pixels
+
+    plot = paper.plot(store, "flatmap", second="ceiling", layer="1", threshold="0")
+    one, nc = plot.maps[0], store.noise_ceiling("subj01")
+    image, vertex = pixels(one, palettes.limits_of([one.picture]), 256), raster.enlarge(one.geometry, 256)
+    unit = np.append(one.flat_units, -1)[vertex]
+    shown = (unit >= 0) & np.append(one.shown, False)[unit]
+    share = np.clip(nc / palettes.limits(nc)[1], 0, 1)[unit[shown]][:, None]
+    plain = pixels(
+        paper.plot(store, "flatmap", layer="1", threshold="0").maps[0], palettes.limits_of([one.picture]), 256
+    )
+    folds = np.where(one.geometry.curvature > 0, palettes.SULCUS, palettes.GYRUS)[vertex[shown]][:, None]
+    expected = share * plain[shown] + (1 - share) * folds
+    assert np.abs(image[shown] - expected).max() <= 1.5
 
 
 def test_several_maps_share_their_limits(store):

@@ -73,10 +73,12 @@ def test_options_are_what_the_kinds_can_be_asked_for():
         ("flatmap", "x.pdf", ("--model", "lava-demo"), "did you mean llava-demo?"),
         ("flatmap", "x.pdf", ("--subject", "subj01,subj9"), "no subject 'subj9'; did you mean subj0"),
         ("flatmap", "x.pdf", ("--instruction", "VQ11"), "did you mean VQ1?"),
-        ("flatmap", "x.pdf", ("--layer", "17"), "There are 0, 1, 2, 3"),
+        ("flatmap", "x.pdf", ("--layer", "17"), "There are chosen, 0, 1, 2, 3"),
         ("flatmap", "x.pdf", ("--threshold", "high"), "expected a number"),
         ("flatmap", "x.pdf", ("--threshold", "101"), "from 0 to 100"),
         ("flatmap", "x.pdf", ("--outlines", "V11"), "did you mean V1?"),
+        ("flatmap", "x.pdf", ("--quantity", "winer"), "did you mean winner?"),
+        ("flatmap", "x.pdf", ("--quantity", "shared", "--second", "q"), "take --second ceiling or value"),
         ("rois", "x.pdf", ("--roi", "V1"), "rois takes no 'roi'"),
         ("rois", "x.pdf", ("--regions", "face"), "did you mean faces?"),
         ("variance", "x.pdf", ("--b", "IC"), "no second instruction 'IC'"),
@@ -126,7 +128,7 @@ def test_the_link_of_a_figure_leads_to_the_same_figure(store):
 
 
 def test_a_bundle_holds_figure_data_query_link_versions_and_caption(figure, store):
-    done, out = figure("flatmap", "map.pdf", "--instruction", "VQ1", "--bundle", "--threshold", "25")
+    done, out = figure("flatmap", "map.pdf", "--instruction", "VQ1", "--bundle", "--threshold", "25", "--layer", 2)
     assert done.output.split() == [str(out), str(out.with_suffix(".zip"))]
     with zipfile.ZipFile(out.with_suffix(".zip")) as files:
         held = {name: files.read(name) for name in files.namelist()}

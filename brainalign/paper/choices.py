@@ -18,6 +18,9 @@ from brainalign.paper.wish import Wish, in_order, match
 
 PARTS = ("unique_a", "shared", "unique_b")
 MEAN = "mean of subjects"
+LINKED = {
+    "layers": {"instructions": "instruction lines", "models": "model lines"}
+}  # choices that pages name otherwise
 AXES = {"r_mean": "r", "r2_mean": "R²", "r_norm_mean": "r / noise ceiling"}
 
 
@@ -41,7 +44,9 @@ def from_link(link):
     if kind not in KINDS:
         known = ", ".join("flatmaps" if name == "flatmap" else name for name in KINDS)
         raise ValueError(f"the link leads to {page or 'the overview'!r}; figures are made of {known}")
-    return kind, {key: value for key, value in parse_qsl(parts.query) if key in KINDS[kind][1]}
+    own = {name: key for key, name in LINKED.get(kind, {}).items()}
+    found = {own.get(key, key): value for key, value in parse_qsl(parts.query)}
+    return kind, {key: value for key, value in found.items() if key in KINDS[kind][1]}
 
 
 # --- Regions ---
@@ -123,7 +128,11 @@ def _layers(wish):
         shown = [wish.one("instruction", groups)]
     else:
         shown = wish.several(f"{by}s", groups, frames.one_per_family(groups) if by == "instruction" else groups, by)
-    scores = _regions(wish, scores[scores[by].isin(shown)])
+    scores = scores[scores[by].isin(shown)]
+    if "roi" in wish.asked:
+        scores = scores[scores.roi == wish.one("roi", frames.in_order(scores.roi, tables.rois()), what="region")]
+    else:
+        scores = _regions(wish, scores)
     frame, nested = frames.roi_frame(scores, quantity, by), wish.store.rows("roi_nested")
     kept = nested.merge(scores[["model", "instruction", "pooling", "roi"]].drop_duplicates())
     chosen = kept.groupby(["roi", by]).layer.mean().dropna().to_dict()
@@ -174,12 +183,12 @@ def _variance(wish):
 
 
 GROUPED = ("quantity", "model", "instruction", "instructions", "models", "pooling", "regions")
-MAPS = ("subject", "quantity", "model", "instruction", "pooling", "layer", "threshold", "outlines")
-MAPS = (*MAPS, "difference", "minus_model", "minus_instruction", "a", "b")
+MAPS = ("subject", "quantity", "model", "instruction", "pooling", "layer", "threshold", "outlines", "families")
+MAPS = (*MAPS, "difference", "minus_model", "minus_instruction", "a", "b", "among", "margin", "second")
 KINDS = {  # kind -> (how its plot is made, what it can be asked for)
     "flatmap": (maps.chosen, MAPS),
     "rois": (_bars, ("by", *GROUPED, "layer", "reference", "order")),
     "variance": (_variance, ("model", "subject", "a", "b", "roi", "pooling", "layer")),
-    "layers": (_layers, ("lines", *GROUPED)),
+    "layers": (_layers, ("lines", *GROUPED, "roi")),
     "compare": (_compare, ("quantity", "instruction", "model", "controls", "pooling", "layer", "regions")),
 }

@@ -8,17 +8,15 @@ import pandas as pd
 from brainalign import surface
 from brainalign.figures import flatmap as screen
 from brainalign.figures.flatmap import palettes, pictures
-from brainalign.paper import labels, raster
+from brainalign.paper import key, labels, raster
 from brainalign.paper.page import Plot
-from brainalign.paper.sheet import FONT, INK, MM, MUTED, line_height, text_width, wrapped
+from brainalign.paper.sheet import FONT, INK, MM, MUTED, text_width
 
 GAP = 4.0  # mm between maps
 TITLE = 4.5  # mm for a map's title
-KEY = 62.0  # mm: the longest colour bar
-BAR = 2.4  # mm: its height
 WIDE = 120.0  # mm from which a map is wide; others have smaller names and thinner outlines
 NAMES, SMALL_NAMES = 6.5, 6  # points
-NONE = "no value, or below the noise ceiling chosen"
+COARSE = 2  # every other pixel is enough to find room for names
 LINES = ((1.5, "#000000", 0.55), (0.6, "#ffffff", 1.0)), ((1.5, "#ffffff", 0.6), (0.6, "#222222", 1.0))
 
 
@@ -29,6 +27,7 @@ class Map:
     geometry : surface.FlatGeometry; flat_units : (n_vertices,) unit or -1; nc : (n_units,) percent
     rois : name -> units, for those to outline; picture : figures.flatmap.Picture; layer : the number shown
     threshold : lowest noise ceiling shown, in percent; subject, title : whose it is; what stands above it
+    margin : by how much a class must be ahead not to be a tie
     """
 
     geometry: surface.FlatGeometry
@@ -40,10 +39,12 @@ class Map:
     threshold: float
     subject: str
     title: str = ""
+    margin: float = 0.0
 
     @property
     def values(self):
-        return self.picture.values[self.picture.row(self.layer)]
+        """What is shown of each unit, (n_units,); of classes their numbers, ties being the last."""
+        return pictures.settled(self.picture, self.margin).values[self.picture.row(self.layer)]
 
     @property
     def shown(self):
@@ -52,25 +53,35 @@ class Map:
 
 def flatmap(maps, about, choices=None, query=""):
     """A `Plot` of one map, or of several in a grid with the same limits."""
-    limits = palettes.limits(np.concatenate([m.picture.values.ravel() for m in maps]), maps[0].picture.diverging)
+    limits = palettes.limits_of([one.picture for one in maps])
 
     def draw(sheet, x, y, width):
         columns, wide = _grid(len(maps), width)
         for k, one in enumerate(maps):
             row, column = divmod(k, columns)
             _draw_map(sheet, one, limits, x + column * (wide + GAP), y + row * _map_height(one, wide), wide)
-        _key(sheet, maps[0].picture, limits, x, y + _map_height(maps[0], wide) * -(-len(maps) // columns) + 1, width)
+        key.draw(
+            sheet, maps[0].picture, limits, x, y + _map_height(maps[0], wide) * -(-len(maps) // columns) + 1, width
+        )
 
     def height(width):
         columns, wide = _grid(len(maps), width)
-        return _map_height(maps[0], wide) * -(-len(maps) // columns) + 1 + _key_height(maps[0].picture, width)
+        return _map_height(maps[0], wide) * -(-len(maps) // columns) + 1 + key.height(maps[0].picture, width)
 
     data = pd.concat(map(_table, maps), ignore_index=True)
     return Plot("flatmap", draw, height, data, about, choices or {}, query, tuple(maps))
 
 
 def _table(one):
+    """One row a unit."""
     columns = {"subject": one.subject, "map": one.title, "unit": np.arange(len(one.nc)), "value": one.values}
+    if one.picture.classes:
+        names = np.array([name for name, _ in one.picture.classes] + [""], object)
+        columns["class"] = names[np.nan_to_num(one.values, nan=-1).astype(int)]
+    if one.picture.lead is not None:
+        columns["lead"] = one.picture.lead
+    if one.picture.second:
+        columns["opacity"] = one.picture.second.weights / 255
     return pd.DataFrame(columns | {"noise_ceiling": one.nc, "drawn": one.shown})
 
 
@@ -112,9 +123,10 @@ def _draw_map(sheet, one, limits, x, y, width):
 
 def pixels(one, limits, columns):
     """The map as a picture (height, columns, 3) uint8; white outside cortex."""
-    palette = "diverging" if one.picture.diverging else "sequential"
-    units = raster.colours(one.values, limits, palette)
-    found = raster.vertex_colours(one.geometry, one.flat_units, units, one.shown)
+    picture = one.picture
+    units = palettes.unit_colours(one.values, limits, palettes.table_of(picture))
+    weights = picture.second.weights if picture.second else None
+    found = palettes.vertex_colours(one.geometry, one.flat_units, units, one.shown, weights)
     return found[raster.enlarge(one.geometry, columns)]
 
 
@@ -148,24 +160,24 @@ def _outline(sheet, one, to_page):
     lines = [line for line in lines if len(line) > screen.SPECK]
     path = to_page.transform_path(_path(lines))
     thin = 1.0 if to_page.transform((one.geometry.width, 0))[0] - to_page.transform((0, 0))[0] > WIDE else 0.65
-    for width, colour, alpha in LINES[one.picture.diverging] if lines else ():
+    for width, colour, alpha in LINES[one.picture.diverging or bool(one.picture.classes)] if lines else ():
         sheet.path(path, line=colour, width=width * thin, alpha=alpha)
 
 
 def _names(sheet, one, x, y, scale):
     """Names of regions: white on the colours, dark beside them with a line to the place."""
     first, rows = raster.rows(one.geometry)
-    vertex = one.geometry.pixel_vertex[first : first + rows]
+    vertex = one.geometry.pixel_vertex[first : first + rows : COARSE, ::COARSE]
     right, regions = vertex >= len(one.geometry.curvature) // 2, []
     for name, units in one.rois.items():
         inside = _inside(one, units)
         mask = np.append(inside, False)[vertex]
         for across, down in surface.label_positions(one.geometry, inside):
-            side = right[int(down) - first, int(across)]
+            side = across > one.geometry.width / 2
             regions.append((name, (across * scale, (down - first) * scale), mask & (right == side)))
     busy = np.append(_inside(one, one.shown), False)[vertex]
     size = NAMES if one.geometry.width * scale > WIDE else SMALL_NAMES
-    found = labels.place(regions, busy, 1 / scale, lambda name: text_width(name, size), size / 72 / MM)
+    found = labels.place(regions, busy, 1 / scale / COARSE, lambda name: text_width(name, size), size / 72 / MM)
     for label in found:
         _lead(sheet, label, x, y)
     for label in found:
@@ -198,53 +210,3 @@ def _write(sheet, label, x, y, size):
     to_page = Affine2D().scale(1 / 72 / MM, -1 / 72 / MM).translate(left, base)
     sheet.path(to_page.transform_path(shape), line=halo, width=wide, alpha=0.8, zorder=6)
     sheet.text(left, base, label.text, fontsize=size, color=colour, va="baseline", ha="left", zorder=7)
-
-
-# --- Colour key ---
-
-
-def _key_parts(picture, width):
-    """Length of the bar, its label in lines, and whether label and legend stand above and below it."""
-    bar = min(KEY, width * 0.6)
-    beside = text_width(picture.label) + text_width(NONE) / 2 + bar + 16 < width
-    return bar, picture.label if beside else wrapped(picture.label, width - 4), beside
-
-
-def _key_height(picture, width):
-    _, label, beside = _key_parts(picture, width)
-    return BAR + 5 if beside else BAR + 9 + line_height() * len(label.split("\n"))
-
-
-def _key(sheet, picture, limits, x, y, width):
-    bar, label, beside = _key_parts(picture, width)
-    middle = x + width / 2
-    if beside:
-        sheet.text(middle - bar / 2 - 3, y + BAR / 2, label, ha="right")
-        _legend(sheet, middle + bar / 2 + 3, y, wrapped(NONE, width / 2 - bar / 2 - 11))
-    else:
-        lines = line_height() * len(label.split("\n"))
-        sheet.text(middle, y + lines / 2, label, ha="center")
-        y += lines + 0.8
-        _legend(sheet, middle - (text_width(NONE) + 7) / 2, y + BAR + 5, NONE)
-    _bar(sheet, picture, limits, middle - bar / 2, y, bar)
-
-
-def _bar(sheet, picture, limits, x, y, width):
-    """The colour bar: 256 rectangles, each reaching on to the right end so that no seam shows."""
-    from matplotlib.collections import PolyCollection
-
-    table = palettes.table("diverging" if picture.diverging else "sequential") / 255
-    left, right = x + np.linspace(0, width, 257)[:-1], x + width
-    corners = [[(at, y), (right, y), (right, y + BAR), (at, y + BAR)] for at in left]
-    sheet.page.add_artist(PolyCollection(corners, facecolors=table, edgecolors="none", antialiaseds=False))
-    ticks = [(x + place * width, text) for place, text in palettes.ticks(*limits)]
-    sheet.lines([[(at, y + BAR), (at, y + BAR + 0.8)] for at, _ in ticks])
-    for at, text in ticks:
-        sheet.text(at, y + BAR + 2.4, text, ha="center")
-
-
-def _legend(sheet, x, y, text):
-    """The greys of the folds, and what they stand for."""
-    for k, grey in enumerate((palettes.GYRUS, palettes.SULCUS)):
-        sheet.box(x + 2.5 * k, y, 2.5, BAR, str(grey / 255))
-    sheet.text(x + 6.5, y + BAR / 2 + (len(text.split("\n")) - 1) * 0.6, text, ha="left")

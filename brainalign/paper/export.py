@@ -11,6 +11,7 @@ import numpy as np
 
 from brainalign.figures.flatmap import palettes
 from brainalign.paper import brainmap, words
+from brainalign.paper.choices import LINKED
 from brainalign.paper.page import sheet
 from brainalign.paper.sheet import FORMATS, MM
 
@@ -24,7 +25,8 @@ VERSIONS = ("brainalign", "matplotlib", "numpy", "pandas", "duckdb")
 
 def link(plot, address=ADDRESS):
     """The address of the page that shows this."""
-    return f"{address.rstrip('/')}/{PAGES.get(plot.kind, plot.kind)}?{urlencode(plot.choices)}"
+    named = {LINKED.get(plot.kind, {}).get(key, key): value for key, value in plot.choices.items()}
+    return f"{address.rstrip('/')}/{PAGES.get(plot.kind, plot.kind)}?{urlencode(named)}"
 
 
 def ending(path):
@@ -64,7 +66,7 @@ def render(plot, store, format, width=180.0, dpi=300, address=ADDRESS, like=None
         return _zip({f"{side}.func.gii": data for side, data in _gifti(plot, store).items()})
     one, about = _single_map(plot), _short(plot, store)
     if format == "hdf":
-        return brainmap.pycortex(one, palettes.limits(one.picture.values, one.picture.diverging), about)
+        return brainmap.pycortex(one, palettes.limits_of([one.picture]), about)
     data = brainmap.nifti(one, store.units(one.subject), store.info().get("space", ""), like, about)
     return _gzip(data) if format == "nii.gz" else data
 

@@ -1,6 +1,6 @@
 """Legends above a chart, flowing in as many rows as their names need."""
 
-from brainalign.paper.sheet import SIZE, line_height, text_width, wrapped
+from brainalign.paper.sheet import MUTED, SIZE, line_height, text_width, wrapped
 
 MARK, APART = 4.0, 4.0  # mm: a mark with its gap, and between entries
 
@@ -34,7 +34,7 @@ def draw(sheet, entries, x, y, width):
 
 def square(colour):
     """A filled square."""
-    return lambda sheet, x, y: sheet.box(x + 0.6, y - 1.1, 2.2, 2.2, colour)
+    return lambda sheet, x, y: sheet.box(x + 0.6, y - 1.1, 2.2, 2.2, colour, MUTED if colour == "#ffffff" else "none")
 
 
 def line(colour, width=1.0, style="-"):

@@ -9,13 +9,15 @@ from brainalign.paper.sheet import INK, line_height, wrapped
 from brainalign.tables import rois as known_rois
 
 LEFT, CHART, APART, BELOW = 11.0, 17.0, 2.5, 9.0  # mm: axis, height of a chart, between charts, the lowest axis
+ALONE = 48.0  # mm: height of the only chart
 NARROWEST = 21.0  # mm of a chart
 
 
 def layers(frame, colours, names, axis, about, choices=None, query="", chosen=None):
     """A `Plot` of the mean over subjects at each layer.
 
-    frame : one row a subject, region, group and layer: subject, roi, group, layer, value, ceiling
+    frame : one row a subject, region, group and layer: subject, roi, group, layer, value, ceiling (NaN: none drawn);
+        `roi` is what stands above each chart
     colours, names : group -> colour, group -> what the legend says
     chosen : (region, group) -> the layer that training images choose, mean over subjects; without it the layer with
         the highest mean is marked
@@ -24,10 +26,10 @@ def layers(frame, colours, names, axis, about, choices=None, query="", chosen=No
     groups = [group for group in names if group in set(frame.group)]
     means = frame.groupby(["roi", "group", "layer"]).value.mean()
     entries = {names[group]: legend.line(colours[group], 1.4) for group in groups}
-    entries |= {
-        "chosen layer" if chosen else "best layer": legend.dot("white", INK),
-        "noise ceiling": legend.line(theme.MUTED, 1.0, ":"),
-    }
+    entries["chosen layer" if chosen else "best layer"] = legend.dot("white", INK)
+    if frame.ceiling.notna().any():
+        entries["noise ceiling"] = legend.line(theme.MUTED, 1.0, ":")
+    high = CHART if len(order) > 1 else ALONE
     ceiling = frame.drop_duplicates(["subject", "roi"]).groupby("roi").ceiling.mean()
     limits = _limits(means, ceiling)
 
@@ -36,8 +38,8 @@ def layers(frame, colours, names, axis, about, choices=None, query="", chosen=No
         columns, wide, title = _grid(order, width)
         for k, roi in enumerate(order):
             row, column = divmod(k, columns)
-            left, top = x + LEFT + column * (wide + APART), y + title + row * (CHART + title + APART)
-            axes = sheet.axes(left, top, wide, CHART)
+            left, top = x + LEFT + column * (wide + APART), y + title + row * (high + title + APART)
+            axes = sheet.axes(left, top, wide, high)
             sheet.text(left + wide / 2, top - 0.5, wrapped(named(roi), wide), ha="center", va="bottom")
             at = {group: chosen.get((roi, group), np.nan) for group in groups} if chosen else None
             _profile(axes, means[roi], ceiling[roi], groups, colours, at)
@@ -50,9 +52,7 @@ def layers(frame, colours, names, axis, about, choices=None, query="", chosen=No
 
     def height(width):
         columns, _, title = _grid(order, width)
-        return (
-            legend.height(list(entries), width) + -(-len(order) // columns) * (CHART + title + APART) + BELOW - APART
-        )
+        return legend.height(list(entries), width) + -(-len(order) // columns) * (high + title + APART) + BELOW - APART
 
     return Plot("layers", draw, height, frame, about, choices or {}, query)
 
@@ -61,7 +61,7 @@ def _grid(order, width):
     """Columns, mm of a chart, and mm of the names above them."""
     columns = max(1, min(len(order), int((width - LEFT - 1) // (NARROWEST + APART))))
     wide = (width - LEFT - 1 - (columns - 1) * APART) / columns
-    wide = min(wide, 60.0)
+    wide = wide if len(order) == 1 else min(wide, 60.0)
     return columns, wide, 1 + line_height() * max(wrapped(named(roi), wide).count("\n") + 1 for roi in order)
 
 

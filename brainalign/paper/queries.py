@@ -5,10 +5,16 @@ PARTS = ("shared", "unique_a", "unique_b")
 
 def maps(made):
     """Values of a flatmap's units."""
-    if made.get("quantity") == "nc":
-        return f"SELECT unit, nc FROM units WHERE {_where(made, 'subject')}"
+    columns = {"across": "across_r", "unique": "unique_r2"}.get(made.get("quantity"), made.get("quantity"))
+    if made.get("quantity") in ("nc", "across"):
+        return f"SELECT unit, {columns} FROM units WHERE {_where(made, 'subject')}"
     if made.get("quantity") in PARTS:
         return f"SELECT unit, {made['quantity']} FROM variance WHERE {_where(made, 'subject', 'model', 'a', 'b')}"
+    if made.get("quantity") == "unique":
+        return f"SELECT unit, {columns} FROM uniques WHERE {_where(made, 'subject', 'model', 'instruction')}"
+    if made.get("layer") == "chosen" or made.get("quantity") in ("winner", "layer"):
+        where = _where(made, "subject", "model", "instruction", "pooling")
+        return f"SELECT model, instruction, unit, layer, r, r2, q FROM nested WHERE {where}"
     return f"SELECT layer, unit, r, r2 FROM scores WHERE {_where(made, 'subject', 'model', 'instruction', 'pooling')}"
 
 

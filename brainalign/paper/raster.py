@@ -1,8 +1,6 @@
-"""The flatmap's pixels on paper: the screen's pixel map at any resolution, in the screen's colours."""
+"""The flatmap's pixels on paper: the screen's pixel map at any resolution."""
 
 import numpy as np
-
-from brainalign.figures.flatmap import palettes
 
 EDGE = 4  # rows shown above and below cortex, as on the screen
 
@@ -47,22 +45,3 @@ def _corners(pixel_vertex, x, y):
     above = np.clip(np.floor(y - 0.5).astype("i4"), 0, height - 2)
     sides = [pixel_vertex.take(left + right, axis=1) for right in (0, 1)]
     return [side.take(above + down, axis=0).ravel() for down in (0, 1) for side in sides]
-
-
-def colours(values, limits, name):
-    """Colours of values (n,) between two limits, (n, 3) uint8, rounded as the screen rounds; any where NaN."""
-    low, high = limits
-    place = np.floor(np.nan_to_num((values - low) / (high - low)) * 255 + 0.5)
-    return palettes.table(name)[np.clip(place, 0, 255).astype(int)]
-
-
-def vertex_colours(geometry, flat_units, unit_colours, shown):
-    """Colour of each vertex, (n_vertices + 1, 3) uint8: of its unit where shown, else of the folds; the last is white.
-
-    flat_units : (n_vertices,) or -1; unit_colours : (n_units, 3); shown : (n_units,) bool
-    """
-    folds = np.where(geometry.curvature > 0, palettes.SULCUS, palettes.GYRUS).astype(np.uint8)
-    found = np.repeat(folds[:, None], 3, axis=1)
-    here = (flat_units >= 0) & shown[flat_units]
-    found[here] = unit_colours[flat_units[here]]
-    return np.concatenate([found, np.full((1, 3), 255, np.uint8)])

@@ -68,11 +68,11 @@ class Sheet:
         patch = PathPatch(path, fc=fill, ec=line, lw=width, joinstyle="round", capstyle="round", **options)
         self.page.add_artist(patch)  # add_patch would measure every curve of it
 
-    def box(self, x, y, width, height, colour):
+    def box(self, x, y, width, height, colour, line="none"):
         """A filled rectangle."""
         from matplotlib.patches import Rectangle
 
-        self.page.add_artist(Rectangle((x, y), width, height, fc=colour, ec="none"))
+        self.page.add_artist(Rectangle((x, y), width, height, fc=colour, ec=line, lw=0.4))
 
     def badge(self):
         """SIMULATED DATA, at the top right."""

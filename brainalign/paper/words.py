@@ -97,7 +97,7 @@ def of_layers(store, frame, axis, made, chosen):
     """What profiles over layers show."""
     which = "that left-out training images choose (median over units)" if chosen else "with the highest mean"
     said = f"{SPOKEN.get(axis, axis)} of each layer in each region: means over {frame.subject.nunique()} subjects and "
-    said += f"over the region's reliable units. A ring marks the layer {which}; dotted: noise ceiling."
+    said += f"over the region's reliable units. A ring marks the layer {which}."
     return " ".join([said, *_common(store, frame, made)])
 
 
