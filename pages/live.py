@@ -7,6 +7,7 @@ from threading import Event, Thread
 import streamlit as st
 
 from brainalign import live, tables, ui
+from brainalign.atlas import predicted
 
 OWN = "own"  # the id that stands for a typed instruction
 PER_PAGE, ACROSS = 24, 12
@@ -325,6 +326,11 @@ with right:
         places, drawn = answers(store, questions, image_id, true), {}
         redraw(places, questions, drawn)
 
+model, id, text = questions[0]
+if image is not None and text and not missing[model] and not predicted.offered(store, model).empty:
+    with st.container(border=True):
+        if ui.switch("Predict the brain's response to this", "predict") and not ran:
+            predicted.show(store, model, id, text, image, image_id, float(store.info().get("min_nc", 0)))
 gallery(store, stimuli, image_id)
 if ran:
     follow(places, questions, drawn)

@@ -133,6 +133,18 @@ def _contrasts():
     return frame.assign(low=frame.difference - 0.04, high=frame.difference + 0.04, p=p, q=p)
 
 
+def _reliability():
+    """Winners among instructions agree somewhat between odd and even images, in subj05 no more than by chance."""
+    key = {"among": "instructions", "model": "llava-demo", "instruction": "", "pooling": "mean_generated"}
+    rows = [
+        {"subject": subject}
+        | key
+        | {"maps": 3, "units": 294, "kappa": kappa, "ami": kappa / 3, "chance": 0.06, "p": p}
+        for subject, kappa, p in zip(SUBJECTS, (0.31, 0.28, 0.02), (0.0099, 0.0099, 0.4))
+    ]
+    return pd.DataFrame(rows)
+
+
 def _uniques():
     """The table `uniques`: IC explains 0.05 that no other instruction does, the others nothing."""
     frames = []
@@ -168,6 +180,30 @@ def _triples():
     ]
     frame = pd.DataFrame(rows)
     return frame.assign(low=frame.value - 0.01, high=frame.value + 0.01, negative=np.where(frame.value < 0, 0.6, 0.1))
+
+
+DIMS = 8
+
+
+def readout():
+    """Weights of subj01 for states of 8 dimensions at layer 2: (centre, into, out, bias)."""
+    rng = np.random.default_rng(3)
+    shapes = (DIMS,), (DIMS, 2), (2, N_UNITS), (N_UNITS,)
+    return [rng.normal(size=shape).astype(np.float16).astype(np.float32) for shape in shapes]
+
+
+def responses():
+    """Measured responses of subj01 to the shared pictures: {image_id: (n_units,)}."""
+    rng = np.random.default_rng(4)
+    return {image_id: rng.normal(size=N_UNITS).astype(np.float16) for image_id in range(0, 30, 3)}
+
+
+def _weights():
+    centre, into, out, bias = readout()
+    about = {"subject": "subj01", "model": "llava-demo", "instruction": "IC", "pooling": "mean_generated"}
+    row = about | {"layer": 2, "rank": 2, "kept": 0.99, "centre": centre.tobytes(), "bias": bias.tobytes()}
+    halves = {"into_rank": into.astype("<f2").tobytes(), "out_of_rank": out.astype("<f2").tobytes()}
+    return pd.DataFrame([row | halves])
 
 
 def _roi_rows(frame, keys, summary):
@@ -262,11 +298,16 @@ def _tables():
         "nested": [nested()],
         "roi_nested": [_nested_rows()],
         "roi_contrasts": [_contrasts()],
+        "winner_reliability": [_reliability()],
         "uniques": [_uniques()],
         "roi_uniques": [_unique_rows()],
         "roi_triples": [_triples()],
         "variance": [variance()],
         "roi_variance": [_roi_rows(variance(), pair, _variance_summary)],
+        "weights": [_weights()],
+        "responses": [
+            pd.DataFrame([{"subject": "subj01", "image_id": k, "data": r.tobytes()} for k, r in responses().items()])
+        ],
         "images": [images],
         "answers": [pd.DataFrame(answers)],
         "geometry": [pd.DataFrame([flat | {"data": surface.to_bytes(geometry)}])],

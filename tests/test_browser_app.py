@@ -38,7 +38,7 @@ def test_a_link_to_a_page_is_the_first_a_fresh_server_sees(address, visit):
     expect(page.get_by_text("SIMULATED").first).to_be_visible()
 
 
-@pytest.mark.parametrize("name", ["", "live", "flatmaps", "rois", "variance"])
+@pytest.mark.parametrize("name", ["", "live", "flatmaps", "rois", "layers", "variance", "compare", "runs"])
 def test_every_page_has_an_address(address, visit, name):
     page = visit(f"{address}/{name}")
     title = {"": "BrainAlign", "rois": "ROIs"}.get(name, name.title())

@@ -458,3 +458,23 @@ def test_pictures_are_found_by_number_and_by_answer(tiny, monkeypatch):
     found, said = buttons("<script>")
     assert found == []
     assert "No picture among these is found for “<script>”." in said
+
+
+def test_the_response_to_what_is_on_the_screen_is_predicted(tiny, monkeypatch):
+    """Beside the measured one, for the units with enough ceiling; other weights than the question's are told."""
+    states = np.random.default_rng(9).normal(size=(4, stores.DIMS)).astype(np.float32)
+    monkeypatch.setattr(live.Resident, "states", lambda self, image, text, pooling: states)
+    monkeypatch.setattr(live.models, "missing", lambda name: "")
+    app = show("live", tiny, monkeypatch, picture="6", predict="True")
+    centre, into, out, bias = stores.readout()
+    predicted, measured = (states[2] - centre) @ into @ out + bias, stores.responses()[6].astype(float)
+    shown = (stores.units()[: stores.N_UNITS].nc >= 10).to_numpy()
+    r = np.corrcoef(predicted[shown], measured[shown])[0, 1]
+    assert f"Over these {shown.sum()} units predicted and measured pattern correlate with r = {r:.2f}." in words(app)
+    app = show("live", tiny, monkeypatch, picture="6", predict="True", instruction="VQ1")
+    assert "ridge weights fitted under IC, although another instruction was given here" in words(app)
+    app = show("live", tiny, monkeypatch, picture="33", predict="True")
+    assert "Measured responses are kept for test images" in words(app)
+    monkeypatch.setattr(live.Resident, "states", lambda self, image, text, pooling: states[:, :5])
+    app = show("live", tiny, monkeypatch, picture="9", predict="True", instruction="VQ2")
+    assert "weights of 8 dimensions" in words(app)
