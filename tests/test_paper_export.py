@@ -91,8 +91,8 @@ def test_options_are_what_the_kinds_can_be_asked_for():
         ("flatmap", "x.pdf", ("--link", "http://h/overview"), "figures are made of flatmaps"),
         ("flatmap", "x.pdf", ("--store", "nowhere"), "no store in nowhere"),
         ("flatmap", "x.nii.gz", (), "--like nsddata/ppdata/subj01/func1pt8mm/brainmask.nii.gz"),
-        ("rois", "x.func.gii", (), "ask for a flatmap of one subject"),
-        ("flatmap", "x.hdf", ("--subject", "subj01,subj02"), "ask for a flatmap of one subject"),
+        ("rois", "x.func.gii", (), "ask for a flatmap"),
+        ("flatmap", "x.nii", ("--subject", "subj01,subj02"), "a volume holds one map"),
         ("panels", "x.pdf", (), "panels needs a file"),
         ("rois", "x.pdf", ("figure.toml",), "takes no file figure.toml"),
     ],
@@ -237,6 +237,20 @@ def test_pycortex_reads_the_file_by_its_own_rules(figure, store):
         values = data[:]
     assert values.shape == (2 * HALF,)
     assert 0 == low < np.nanpercentile(values, 90) < high
+
+
+def test_several_maps_are_several_files_and_views(figure, store):
+    done, out = figure("flatmap", "map.func.gii", "--subject", "subj01,subj05", "--layer", "1")
+    names = [
+        out.with_name(f"map.{subject}.{side}.func.gii") for subject in ("subj01", "subj05") for side in ("lh", "rh")
+    ]
+    assert done.output.split() == [str(name) for name in names]
+    done, out = figure("flatmap", "map.hdf", "--subject", "subj01,subj05", "--layer", "1", "--threshold", "0")
+    _, r, _ = store.layer_maps("subj05", "llava-demo", "IC", "mean_generated")
+    with h5py.File(out) as file:
+        assert set(file["views"]) == {"subj01", "subj05"}
+        (name,) = json.loads(file["views/subj05"][0])
+        assert np.nanmax(file[f"data/{name}"]) == np.nanmax(r[1])
 
 
 # --- Panels ---

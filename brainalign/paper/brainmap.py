@@ -21,7 +21,7 @@ def vertices(one):
 
 
 def gifti(one, about):
-    """{"lh": bytes, "rh": bytes}: a .func.gii of each hemisphere of fsaverage5."""
+    """{"lh": bytes, "rh": bytes}: a .func.gii of each hemisphere of fsaverage5, NaN where nothing is drawn."""
     import nibabel as nib
 
     values, files = vertices(one), {}
@@ -66,20 +66,22 @@ def nifti(one, units, space, like, about):
     return image.to_bytes()
 
 
-def pycortex(one, limits, about, subject="fsaverage5"):
-    """An HDF5 file that `cortex.load` reads as a Vertex view named `map`, as bytes.
+def pycortex(maps, limits, about, subject="fsaverage5"):
+    """An HDF5 file that `cortex.load` reads as Vertex views, as bytes.
 
-    subject : what fsaverage5 is called in the reader's pycortex database. Layout as pycortex 1.4 writes it: values
-    under /data with their subject, the view's JSON under /views.
+    maps : name of the view -> paper.Map; subject : what fsaverage5 is called in the reader's pycortex database
+    Layout as pycortex 1.4 writes it: values under /data with their subject, each view's JSON under /views.
     """
     import h5py
 
-    values, file = vertices(one).astype("f8"), io.BytesIO()
-    name = "__" + hashlib.sha1(values.tobytes()).hexdigest()[:16]
-    palette = palettes.PALETTES["diverging" if one.picture.diverging else "sequential"]
-    view = [json.dumps([name]), about, json.dumps([palette]), json.dumps([limits[0]]), json.dumps([limits[1]])]
-    view += [json.dumps(None), json.dumps({"priority": 1}), json.dumps(None)]
+    file = io.BytesIO()
     with h5py.File(file, "w") as h5:
-        h5.create_dataset(f"data/{name}", data=values).attrs["subject"] = subject
-        h5.create_dataset("views/map", data=view, dtype=h5py.special_dtype(vlen=str))
+        for priority, (view, one) in enumerate(maps.items(), 1):
+            values = vertices(one).astype("f8")
+            name = "__" + hashlib.sha1(view.encode() + values.tobytes()).hexdigest()[:16]
+            palette = palettes.PALETTES["diverging" if one.picture.diverging else "sequential"]
+            told = [[name], about, [palette], [limits[0]], [limits[1]], None, {"priority": priority}, None]
+            told = [part if part is about else json.dumps(part) for part in told]
+            h5.create_dataset(f"data/{name}", data=values).attrs["subject"] = subject
+            h5.create_dataset(f"views/{view}", data=told, dtype=h5py.special_dtype(vlen=str))
     return file.getvalue()

@@ -39,7 +39,7 @@ def ending(path):
 
 
 def write(plot, store, out, width=180.0, dpi=300, address=ADDRESS, like=None):
-    """Write a file whose ending says what it holds; returns the paths written (two for .func.gii).
+    """Write a file whose ending says what it holds; returns the paths written (two a map for .func.gii).
 
     width : mm; dpi : of rasters; address : where the app is, for the link; like : a NIfTI of the subject for .nii.gz
     """
@@ -64,9 +64,13 @@ def render(plot, store, format, width=180.0, dpi=300, address=ADDRESS, like=None
         return _zip(bundle(plot, store, width, dpi, address))
     if format == "func.gii":
         return _zip({f"{side}.func.gii": data for side, data in _gifti(plot, store).items()})
-    one, about = _single_map(plot), _short(plot, store)
+    maps, about = _maps(plot), _short(plot, store)
     if format == "hdf":
-        return brainmap.pycortex(one, palettes.limits_of([one.picture]), about)
+        limits = palettes.limits_of([one.picture for one in maps.values()])
+        return brainmap.pycortex(maps, limits, about)
+    if len(maps) > 1:
+        raise ValueError("a volume holds one map: ask for one subject and one instruction")
+    one = maps["map"]
     data = brainmap.nifti(one, store.units(one.subject), store.info().get("space", ""), like, about)
     return _gzip(data) if format == "nii.gz" else data
 
@@ -112,14 +116,23 @@ def _short(plot, store):
     return f"{words.simulated(store)}{plot.about.partition('. ')[0]}; store {store.info().get('version', '')}"
 
 
-def _single_map(plot):
-    if plot.kind != "flatmap" or len(plot.maps) != 1:
-        raise ValueError("brain formats hold one map: ask for a flatmap of one subject and one instruction")
-    return plot.maps[0]
+def _maps(plot):
+    """name -> Map: "map" where there is one, else what stands above each."""
+    if plot.kind != "flatmap":
+        raise ValueError("formats of brains hold maps: ask for a flatmap")
+    if len(plot.maps) == 1:
+        return {"map": plot.maps[0]}
+    return {one.title.replace(", ", "_"): one for one in plot.maps}
 
 
 def _gifti(plot, store):
-    return brainmap.gifti(_single_map(plot), _short(plot, store))
+    """{"lh": bytes, "rh": bytes}, with the map's name before it where there are several."""
+    files = {}
+    for name, one in _maps(plot).items():
+        prefix = "" if name == "map" else f"{name}."
+        found = brainmap.gifti(one, _short(plot, store))
+        files |= {f"{prefix}{side}": data for side, data in found.items()}
+    return files
 
 
 def _gzip(data):

@@ -1,5 +1,6 @@
 """How a figure's numbers are got from the store, as SQL to read or to paste; made : choices as in a page's link."""
 
+EVERYONE = "all"  # subjects
 PARTS = ("shared", "unique_a", "unique_b")
 
 
@@ -38,4 +39,4 @@ def _where(made, *keys):
         texts = ["'" + text.replace("'", "''") + "'" for text in made[key].split(",")]
         return f"{key} = {texts[0]}" if len(texts) == 1 else f"{key} IN ({', '.join(texts)})"
 
-    return " AND ".join(equals(key) for key in keys if made.get(key) is not None) or "true"
+    return " AND ".join(equals(key) for key in keys if made.get(key) not in (None, EVERYONE)) or "true"
