@@ -169,6 +169,8 @@ def view(store, stock):
     memory.remember(now)
     shown = on_screen(store, geometry, found, drawn, now)
     ui.sentence(sentence(stock, shown, now))
+    if relied := choices.reliability(store, subjects, asked):
+        ui.sentence(relied)
     hint()
     left, right = st.columns([1, 3], vertical_alignment="bottom")
     with right:

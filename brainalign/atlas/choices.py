@@ -214,6 +214,26 @@ def _contest(store, stock, subject, asked):
     return pictures.winner(scores, classes, f"{asked.among.removesuffix('s')} with the highest r", about)
 
 
+def reliability(store, subjects, asked):
+    """How far a map of winners can be relied on, in a sentence; "" where the store does not tell."""
+    if asked.quantity != "winner" or asked.among == "layers":
+        return ""
+    model, instruction, pooling = asked.chosen
+    key = {"among": asked.among, "model": model, "instruction": instruction, "pooling": pooling}
+    rows = store.rows("winner_reliability", **key)
+    rows = rows[rows.subject.isin(subjects)]
+    if rows.empty:
+        return "The store does not tell how reliable these winners are."
+    said = [
+        f"{row.subject} κ = {row.kappa:.2f} (chance up to {row.chance:.2f}, p = {row.p:.3f}), AMI = {row.ami:.2f}"
+        for row in rows.itertuples()
+    ]
+    return (
+        f"Reliability of the winners, ties aside: on odd and on even test images, {'; '.join(said)}. "
+        "κ = 1: the same winner everywhere; 0: no more agreement than chance."
+    )
+
+
 def contestants(maps, asked):
     """The maps (model, instruction, pooling) of a subject that compete for each unit."""
     model, instruction, pooling = asked.chosen

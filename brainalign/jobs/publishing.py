@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from brainalign import features, models, nsd, store, surface
-from brainalign.jobs import partitions, results, significance
+from brainalign.jobs import partitions, results, significance, winners
 from brainalign.jobs.frames import DECIMALS, areas, labelled, mean
 from brainalign.jobs.nested import MIN_NC
 from brainalign.jobs.planning import plan
@@ -72,6 +72,7 @@ def _tables(study, jobs):
         "nested": chain.from_iterable(each("encode", significance.nested)),
         "roi_nested": each("encode", significance.roi_nested),
         "roi_contrasts": (_contrasts(of["encode"], name, person) for name, person in people.items()),
+        "winner_reliability": winners.tables(of["encode"], people),
         "variance": (partitions.pair(job) for job in pairs),
         "roi_variance": each("pair", partitions.roi_pair),
         "roi_triples": each("triple", partitions.roi_triple),

@@ -47,6 +47,11 @@ TABLES = {
     "roi_contrasts": "subject VARCHAR, model_a VARCHAR, instruction_a VARCHAR, pooling_a VARCHAR, model_b VARCHAR, "
     "instruction_b VARCHAR, pooling_b VARCHAR, roi VARCHAR, difference FLOAT, low FLOAT, high FLOAT, "
     "p FLOAT, q FLOAT",
+    # the same contest for each unit on odd and on even test images, among "instructions" (of a model with a pooling)
+    # or "models" (under an instruction): Cohen's kappa and adjusted mutual information of the two maps of winners;
+    # chance: 95th percentile of kappa if the maps were alike, p: how often that agrees as well
+    "winner_reliability": "subject VARCHAR, among VARCHAR, model VARCHAR, instruction VARCHAR, pooling VARCHAR, "
+    "maps INTEGER, units INTEGER, kappa FLOAT, ami FLOAT, chance FLOAT, p FLOAT",
     "variance": f"{_PAIR}, unit UINTEGER, {_PARTS}",
     # *_negative: the fraction of units where that part is below 0
     "roi_variance": f"{_PAIR}, roi VARCHAR, n INTEGER, n_all INTEGER, {_PARTS}, "
