@@ -160,6 +160,8 @@ def test_poolings_and_pictures_are_checked(llava, pictures):
     [("<image> and more", "a mark of llava-demo"), ("?!", "reads nothing"), ("dog " * 500, "shorten the instruction")],
 )
 def test_instructions_that_cannot_be_read(llava, pictures, text, message):
+    with pytest.raises(ValueError, match="an empty instruction has no tokens"):
+        llava.states(pictures[:1], " ")
     with pytest.raises(ValueError, match=message):
         llava.states(pictures[:1], text)
     with pytest.raises(ValueError, match=message):

@@ -42,7 +42,7 @@ def extract(n=None, p=None, t=None, repeats=3, device=None):
     kept = ("pairs_per_s", "naive_pairs_per_s", "ratio", "naive_batch")
     return whole | {
         "prefill": {key: prefill[key] for key in kept},
-        "live": live(adapter, pictures[0], texts[0], t, max(repeats, 5)),
+        "live": live(adapter, pictures[0], texts[0], t, max(repeats, 9)),
         "hours": round(hours, 2),
         "pictures": n,
         "instructions": len(texts),

@@ -83,6 +83,8 @@ class Adapter:
         """
         images, poolings = _checked(images), self._chosen(poolings)
         parts = {text: [] for text in texts}
+        if "mean_instruction" in poolings and not all(text.strip() for text in parts):
+            raise ValueError("an empty instruction has no tokens for the pooling mean_instruction; choose others")
         for start in range(0, len(images), batch_size):
             with self._running(batch_size):
                 for text, *part in self._batch(
