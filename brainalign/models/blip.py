@@ -129,6 +129,9 @@ class Blip2T5(Blip2):
         tokens = torch.stack(tokens)
         return {text: self._one(tokens, text, poolings, max_new_tokens) for text in texts}
 
+    def _apart(self, tokens, poolings, max_new_tokens):
+        return {text: self._one(own, text, poolings, max_new_tokens) for text, own in tokens.items()}
+
     def _one(self, tokens, text, poolings, max_new_tokens):
         """Answers and states for one instruction; the decoder's in one pass over its answers."""
         prompt = self._prompt(text, tokens.shape[1], max_new_tokens)
@@ -178,10 +181,10 @@ class InstructBlip(Blip2):
 
     def _batch(self, images, texts, poolings, max_new_tokens):
         patches, vision = self._looked(images, poolings)
-        for text in texts:
-            tokens, connector = self._queried(patches, poolings, **self._asked(text, len(images)))
-            answers, pooled = self._answered(list(tokens), [text], poolings, max_new_tokens)[text]
-            yield text, answers, pooled | vision | connector
+        queried = {text: self._queried(patches, poolings, **self._asked(text, len(images))) for text in texts}
+        found = self._apart({text: tokens for text, (tokens, _) in queried.items()}, poolings, max_new_tokens)
+        for text, (answers, pooled) in found.items():
+            yield text, answers, pooled | vision | queried[text][1]
 
 
 class InstructBlipT5(InstructBlip, Blip2T5):

@@ -13,6 +13,7 @@ more part; pictures all of whose branches have ended leave the batch.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
@@ -145,3 +146,65 @@ class Branches:
             return token, start, alive
         self.keep(rows)
         return token[rows], start[rows], alive[rows]
+
+
+@dataclass(frozen=True)
+class Suffix:
+    """What follows the prefix of n rows, or the same for all of them (n is 1), before the answers.
+
+    ids, branch, places : (n, n_tokens) tokens, the branch of each or NONE, and its position
+    ends : (n, n_branches) index of each branch's last token
+    instruction : (n, n_branches, n_tokens) True for the tokens of a branch's instruction
+    single : one branch a row and no padding
+    """
+
+    ids: torch.Tensor
+    branch: torch.Tensor
+    places: torch.Tensor
+    ends: torch.Tensor
+    instruction: torch.Tensor
+    single: bool
+
+    @classmethod
+    def branches(cls, prompts):
+        """Prompts (`prefix.Prompt`) of one prefix one after another, as branches."""
+        prefix, device = prompts[0].prefix, prompts[0].ids.device
+        lengths = torch.tensor([len(prompt.ids) - prefix for prompt in prompts], device=device)
+        branch = torch.arange(len(prompts), device=device).repeat_interleave(lengths)
+        places = torch.cat([torch.arange(prefix, len(prompt.ids), device=device) for prompt in prompts])
+        inside = torch.cat([prompt.instruction[prefix:] for prompt in prompts])
+        own = branch == torch.arange(len(prompts), device=device)[:, None]
+        ids = torch.cat([prompt.ids[prefix:] for prompt in prompts])
+        rows = (ids, branch, places, lengths.cumsum(0) - 1, own & inside)
+        return cls(*(row[None] for row in rows), single=len(prompts) == 1)
+
+    @classmethod
+    def rows(cls, prompts):
+        """A prompt for each row, padded at the end."""
+        prefix, device = prompts[0].prefix, prompts[0].ids.device
+        lengths = torch.tensor([len(prompt.ids) - prefix for prompt in prompts], device=device)
+        places = torch.arange(int(lengths.max()), device=device).expand(len(prompts), -1)
+        branch = torch.where(places < lengths[:, None], 0, NONE)
+        padded = partial(torch.nn.utils.rnn.pad_sequence, batch_first=True)
+        ids = padded([prompt.ids[prefix:] for prompt in prompts])
+        inside = padded([prompt.instruction[prefix:] for prompt in prompts])[:, None]
+        single = bool((branch == 0).all())
+        return cls(ids, branch, places + prefix, lengths[:, None] - 1, inside, single)
+
+
+class Means:
+    """Running means of states over the tokens of every row's branches: (n, n_branches, n_layers, n_dims)."""
+
+    def __init__(self, otherwise):
+        """otherwise : the states of branches without a token."""
+        self.otherwise, self.sums = otherwise, torch.zeros_like(otherwise)
+        self.counts = torch.zeros_like(otherwise[:, :, 0, 0])
+
+    def take(self, states, rows, branches):
+        """states : n_layers of (n_tokens, n_dims)."""
+        self.sums[rows, branches] += torch.stack(states, 1).float()
+        self.counts[rows, branches] += 1
+
+    def means(self):
+        counts = self.counts[:, :, None, None]
+        return torch.where(counts > 0, self.sums / counts.clamp(min=1), self.otherwise)

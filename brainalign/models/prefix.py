@@ -8,7 +8,7 @@ import torch
 from transformers import GenerationConfig
 
 from brainalign.models.adapter import Adapter
-from brainalign.models.branches import ALL, Branches, Stops, roomy_cache
+from brainalign.models.branches import ALL, Branches, Means, Stops, Suffix, roomy_cache
 from brainalign.models.streaming import Pieces
 
 TOGETHER = 16  # instructions that are answered at once; more would mostly look at one another's masks
@@ -202,75 +202,70 @@ class PicturePrefix(Adapter):
 
     def _group(self, tokens, texts, poolings, max_new_tokens):
         """The same for pictures (n, n_tokens, n_dims) of as many tokens: prefix once, then the instructions."""
-        n, config = len(tokens), self.net.config.get_text_config()
+        n, config, found = len(tokens), self.net.config.get_text_config(), {}
         prompts = [self._prompt(text, tokens.shape[1], max_new_tokens) for text in texts]
-        ids = prompts[0].ids[: prompts[0].prefix]
-        cache, wanted = roomy_cache(config), "mean_image" in poolings
-        states, _ = self._forward(self._filled(ids, tokens), None, self._places(n, 0, len(ids)), cache, wanted)
-        pictured = (ids == self.net.config.image_token_id).float()[None]
-        shared = {"mean_image": _mixed(states, pictured)[:, 0].cpu().numpy()} if wanted else {}
-        del states
-        found = {}
+        cache, shared = self._prefix(prompts[0], tokens, poolings)
         for start in range(0, len(texts), TOGETHER):
             several, last = slice(start, start + TOGETHER), start + TOGETHER >= len(texts)
             own = cache if last else roomy_cache(config, cache)
-            answers, pooled = self._grown(prompts[several], own, n, poolings, max_new_tokens)
+            answers, pooled = self._grown(Suffix.branches(prompts[several]), own, n, poolings, max_new_tokens)
             for i, text in enumerate(texts[several]):
-                states = {name: values[:, i].cpu().numpy() for name, values in pooled.items()}
+                states = {name: values[:, i] for name, values in pooled.items()}
                 found[text] = [self._text(row[i]) for row in answers], states | shared
         return found
 
-    def _grown(self, prompts, cache, n, poolings, max_new_tokens):
-        """Answers to several prompts on the cache of n pictures, and {pooling: (n, n_prompts, n_layers, n_dims)}."""
-        prefix, single = prompts[0].prefix, len(prompts) == 1
+    def _apart(self, tokens, poolings, max_new_tokens):
+        """The same where each instruction has the pictures' tokens to itself: {text: (n, n_tokens, n_dims)}."""
+        texts, found = list(tokens), {}
+        for start in range(0, len(texts), TOGETHER):
+            several = texts[start : start + TOGETHER]
+            prompts = [self._prompt(text, tokens[text].shape[1], max_new_tokens) for text in several]
+            rows = torch.cat([tokens[text] for text in several])
+            cache, shared = self._prefix(prompts[0], rows, poolings)
+            suffix = Suffix.rows([prompt for text, prompt in zip(several, prompts) for _ in tokens[text]])
+            answers, pooled = self._grown(suffix, cache, len(rows), poolings, max_new_tokens)
+            states, end = {name: values[:, 0] for name, values in pooled.items()} | shared, 0
+            for text in several:
+                begin, end = end, end + len(tokens[text])
+                own = {name: values[begin:end] for name, values in states.items()}
+                found[text] = [self._text(row[0]) for row in answers[begin:end]], own
+        return found
+
+    def _prefix(self, prompt, tokens, poolings):
+        """A cache that has read a prompt up to the end of each of n pictures, and their mean_image if wanted."""
+        ids, wanted = prompt.ids[: prompt.prefix], "mean_image" in poolings
+        cache, embeds = roomy_cache(self.net.config.get_text_config()), self._filled(ids, tokens)
+        states, _ = self._forward(embeds, None, self._places(len(tokens), 0, len(ids)), cache, wanted)
+        pictured = (ids == self.net.config.image_token_id).float()[None]
+        return cache, {"mean_image": _mixed(states, pictured)[:, 0].cpu().numpy()} if wanted else {}
+
+    def _grown(self, suffix, cache, n, poolings, max_new_tokens):
+        """Answers on the cache of n rows, and {pooling: array (n, n_branches, n_layers, n_dims)}."""
         wanted = {"mean_generated", "last_prompt", "mean_instruction"} & set(poolings)
-        grown = Branches(partial(self._forward, states=bool(wanted)), cache, n, self.device, single)
-        ids = torch.cat([prompt.ids[prefix:] for prompt in prompts])
-        lengths = [len(prompt.ids) - prefix for prompt in prompts]
-        branch = torch.repeat_interleave(torch.arange(len(prompts)), torch.tensor(lengths)).to(self.device)
-        places = torch.cat([torch.arange(prefix, prefix + k) for k in lengths]).to(self.device)
-        states, final = grown.feed(self._embed(ids).expand(n, -1, -1), branch.expand(n, -1), places.expand(n, -1))
-        ends = torch.tensor(lengths, device=self.device).cumsum(0)
-        pooled, sums = {}, None
+        grown = Branches(partial(self._forward, states=bool(wanted)), cache, n, self.device, suffix.single)
+        embeds = self._embed(suffix.ids).expand(n, -1, -1)
+        states, final = grown.feed(embeds, suffix.branch.expand(n, -1), suffix.places.expand(n, -1))
+        ends, pooled, take = suffix.ends.expand(n, -1), {}, None
         if wanted:
-            last = torch.nn.functional.one_hot(ends - 1, len(ids)).float()
-            sums = Means(_mixed(states, last))
-            pooled["last_prompt"] = sums.otherwise
+            last = torch.nn.functional.one_hot(suffix.ends, suffix.ids.shape[1]).float()
+            means = Means(_mixed(states, last))
+            pooled["last_prompt"] = means.otherwise
+            take = means.take if "mean_generated" in wanted else None
         if "mean_instruction" in wanted:
-            inside = torch.cat([prompt.instruction[prefix:] for prompt in prompts])
-            own = branch == torch.arange(len(prompts), device=self.device)[:, None]
-            pooled["mean_instruction"] = _mixed(states, (own & inside).float())
+            pooled["mean_instruction"] = _mixed(states, suffix.instruction.float())
         del states
-        first, start = self._predict(final[:, ends - 1]), (places[ends - 1] + 1).expand(n, -1)
-        take = sums.take if "mean_generated" in wanted else None
+        each = torch.arange(n, device=self.device)[:, None]
+        first, start = self._predict(final[each, ends]), suffix.places.expand(n, -1).gather(1, ends) + 1
         answers = grown.answer(first, start, self._embed, self._predict, self._stops(), max_new_tokens, take)
         if take:
-            pooled["mean_generated"] = sums.means()
-        return answers, {pooling: pooled[pooling] for pooling in poolings if pooling in pooled}
-
-
-class Means:
-    """Running means of states over the tokens of every row's branches: (n, n_branches, n_layers, n_dims)."""
-
-    def __init__(self, otherwise):
-        """otherwise : the states of branches without a token."""
-        self.otherwise, self.sums = otherwise, torch.zeros_like(otherwise)
-        self.counts = torch.zeros_like(otherwise[:, :, 0, 0])
-
-    def take(self, states, rows, branches):
-        """states : n_layers of (n_tokens, n_dims)."""
-        self.sums[rows, branches] += torch.stack(states, 1).float()
-        self.counts[rows, branches] += 1
-
-    def means(self):
-        counts = self.counts[:, :, None, None]
-        return torch.where(counts > 0, self.sums / counts.clamp(min=1), self.otherwise)
+            pooled["mean_generated"] = means.means()
+        return answers, {name: pooled[name].cpu().numpy() for name in poolings if name in pooled}
 
 
 def _mixed(states, weights):
     """Weighted means over tokens in float32: (n, n_weights, n_layers, n_dims).
 
-    states : n_layers of (n, n_tokens, n_dims); weights : (n_weights, n_tokens)
+    states : n_layers of (n, n_tokens, n_dims); weights : ([n,] n_weights, n_tokens)
     """
     mix = weights / weights.sum(-1, keepdim=True)
     return torch.stack([mix @ layer.float() for layer in states], 2)
