@@ -24,6 +24,9 @@ def rois(frame, colours, names, axis, about, choices=None, query="", marks=None,
     entries = {names[group]: legend.square(colours[group]) for group in groups}
     entries |= {_subject(frame): legend.dot("white", "#30363d"), "noise ceiling": legend.line(theme.MUTED, 1.2, ":")}
 
+    if marks:
+        entries["differs significantly"] = lambda sheet, x, y: sheet.text(x + 0.3, y, "▲▼", fontsize=4.5)
+
     def over(width):
         return _families_height(order, width) if by_family else 2.0
 

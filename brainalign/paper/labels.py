@@ -63,6 +63,8 @@ class Cover:
 def place(regions, busy, scale, size, height):
     """Labels for regions, none on another; the order that leaves fewest unnamed, then has the shortest lines.
 
+    A name without room is left out, rather than written over colours: on a narrow map outline fewer regions.
+
     regions : (name, (x, y) deepest in it in mm, mask (rows, columns)) for each part of a region
     busy : (rows, columns) what a name beside should not cover; scale : pixels a mm
     size : name -> width in mm; height : of a name in mm
