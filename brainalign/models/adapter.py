@@ -79,7 +79,8 @@ class Adapter:
         """Answers (greedy) and pooled states for pictures under several instructions, which share the picture's part.
 
         images : n pictures, uint8 (height, width, 3); texts : instructions as the model shall read them
-        Returns {text: (n answers, {pooling: float32 (n, n_layers, n_dims)})}; a model without words answers "".
+        Returns {text: (n answers, {pooling: float32 (n, n_layers, n_dims)})}; a model without words answers "",
+        and so does any where only states before the language model are asked for.
         """
         images, poolings = _checked(images), self._chosen(poolings)
         parts = {text: [] for text in texts}

@@ -186,6 +186,9 @@ class PicturePrefix(Adapter):
 
     def _batch(self, images, texts, poolings, max_new_tokens):
         seen = self._see(images, poolings)
+        if set(poolings) <= set(seen.pooled):  # the vision tower and the connector alone: nobody asks for an answer
+            yield from ((text, [""] * len(images), seen.pooled) for text in texts)
+            return
         found = self._answered(seen.tokens, texts, poolings, max_new_tokens)
         for text, (answers, pooled) in found.items():
             yield text, answers, pooled | seen.pooled
