@@ -157,6 +157,18 @@ def empty(what, command):
     st.stop()
 
 
+@st.cache_data(max_entries=2000, show_spinner=False)
+def thumbnail(stimuli, image_id):
+    """A picture as 144-pixel WebP, to look at many."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    buffer = BytesIO()
+    Image.fromarray(live.picture(stimuli, image_id)).resize((144, 144)).save(buffer, "WEBP", quality=82)
+    return buffer.getvalue()
+
+
 # --- Selections that live in the link ---
 
 

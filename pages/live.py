@@ -52,18 +52,6 @@ class Asked:
         return f"{waited}first word after {s.first_token_seconds:.2f} s, {s.tokens} tokens in {s.seconds:.1f} s{rate}"
 
 
-@st.cache_data(max_entries=2000, show_spinner=False)
-def thumbnail(stimuli, image_id):
-    """A picture as 144-pixel WebP, for the gallery."""
-    from io import BytesIO
-
-    from PIL import Image
-
-    buffer = BytesIO()
-    Image.fromarray(live.picture(stimuli, image_id)).resize((144, 144)).save(buffer, "WEBP", quality=82)
-    return buffer.getvalue()
-
-
 def gallery(store, stimuli, chosen):
     """Pages of pictures; a click picks one."""
     left, middle, right = st.columns([1.2, 1, 1], vertical_alignment="bottom")
@@ -80,7 +68,7 @@ def gallery(store, stimuli, chosen):
         page = st.pagination(pages, default=start, key=f"page of {kind} {wanted}")
     shown = ids[(page - 1) * PER_PAGE : page * PER_PAGE]
     try:
-        small = {image_id: thumbnail(stimuli, image_id) for image_id in shown}
+        small = {image_id: ui.thumbnail(stimuli, image_id) for image_id in shown}
     except (ValueError, FileNotFoundError):
         return  # the page says above why pictures cannot be shown
     with st.container(key="gallery", gap="small"):

@@ -209,3 +209,135 @@ def test_the_map_fits_its_page_and_the_colour_bar_lies_below_the_cortex(look):
         assert bar["x"] + bar["width"] <= width
         assert page.locator("canvas.map").evaluate("canvas => canvas.width") == round(canvas["width"])
         assert page.locator("canvas.lines").get_attribute("data-names") != "0"
+
+
+# Zoom, keyboard, drawing --------------------------------------------------------------------------------------
+
+
+def wheel(page, x, y, turns):
+    page.mouse.move(x, y)
+    page.keyboard.down("Control")
+    for _ in range(abs(turns)):
+        page.mouse.wheel(0, -60 if turns > 0 else 60)
+    page.keyboard.up("Control")
+
+
+def zoom(page):
+    return float(page.locator("canvas.map").get_attribute("data-zoom"))
+
+
+def test_the_wheel_zooms_at_the_pointer_and_a_new_map_and_the_link_keep_it(look, store):
+    page = look()
+    at = place(page, store, vertex_of(store, ROIS["FFA"].start + 3))
+    page.mouse.move(*at)
+    page.locator(".tip").wait_for()
+    said = page.locator(".tip").inner_text()
+    wheel(page, *at, 4)
+    page.wait_for_url(re.compile("zoom="))
+    assert zoom(page) > 4
+    page.mouse.move(at[0] + 1, at[1])
+    page.mouse.move(*at)
+    assert page.locator(".tip").inner_text() == said  # the place under the pointer stayed there
+    before, times = painted(page), zoom(page)
+    choose(page, "Instruction", re.compile("^IU3"))
+    page.wait_for_selector(f"canvas.map:not([data-painted='{before}'])")
+    assert zoom(page) == times
+    page.wait_for_url(re.compile("instruction=IU3"))
+    again = look(urlsplit(page.url).query)
+    assert zoom(again) == pytest.approx(times, abs=0.01)
+    page.get_by_role("button", name="Show the whole map").click()
+    page.wait_for_function("document.URL.indexOf('zoom=') < 0")
+    assert zoom(page) == 1
+
+
+def test_dragging_moves_the_enlarged_map_and_picks_nothing(look):
+    page = look(f"{LINK}&zoom=3.00,128,60")
+    canvas = page.locator("canvas.map").bounding_box()
+    middle = canvas["x"] + canvas["width"] / 2, canvas["y"] + canvas["height"] / 2
+    first = pixels(page)
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] - 60, middle[1], steps=4)
+    page.mouse.up()
+    page.wait_for_url(re.compile(r"zoom=3.00%2C1[3-9]\d%2C60"))
+    after = pixels(page)
+    np.testing.assert_array_equal(after[:, :-70], first[:, 60:-10])
+    assert "unit=" not in page.url
+
+
+def test_the_keyboard_points_picks_and_zooms(look):
+    page = look()
+    page.locator("canvas.lines").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+        if found := re.search(r"unit (\d+)", page.locator(".tip").text_content()):
+            break
+    unit = found[1]
+    page.keyboard.press("+")
+    page.wait_for_url(re.compile("zoom=1.50"))
+    page.keyboard.press("Enter")
+    page.get_by_text(re.compile(f"^Unit {unit} of subj01")).wait_for()
+    page.wait_for_url(re.compile(f"unit={unit}"))
+
+
+def test_drawing_around_a_region_gives_its_statistics_and_its_label(look, store):
+    page = look()
+    page.get_by_role("button", name="Draw around a region").click()
+    canvas = page.locator("canvas.map").bounding_box()
+    x, y = canvas["x"] + 0.55 * canvas["width"], canvas["y"] + 0.3 * canvas["height"]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for dx, dy in ((150, 0), (150, 150), (0, 150), (0, 10)):
+        page.mouse.move(x + dx, y + dy, steps=8)
+    page.mouse.up()
+    page.wait_for_url(re.compile("region=drawn"))
+    corners = np.array(parse_qs(urlsplit(page.url).query)["lasso"][0].split(","), int).reshape(-1, 2)
+    xy = store.geometry().xy
+    low, high = corners.min(0), corners.max(0)
+    inside = ((xy > low) & (xy < high)).all(1)
+    with page.expect_download() as got:
+        page.get_by_role("button", name="Save the label").click()
+    assert got.value.suggested_filename == "rh.drawn_region.label"
+    lines = got.value.path().read_text().splitlines()
+    assert int(lines[1]) == len(lines) - 2
+    assert len(lines) - 2 == pytest.approx(inside.sum(), rel=0.1)
+    page.locator("canvas.lines").focus()
+    page.keyboard.press("Escape")
+    page.wait_for_function("document.URL.indexOf('lasso=') < 0")
+
+
+def test_classes_have_a_legend_and_the_margin_makes_ties(look):
+    page = look("quantity=winner&among=instructions&pooling=mean_generated&margin=0")
+    items = page.locator(".classes li")
+    expect(items).to_have_text([re.compile(name) for name in ("IC", "VQ1", "IU3", "tie 0 %")])
+    slider = page.get_by_role("slider", name="ties")
+    slider.evaluate("s => { s.value = 40; s.dispatchEvent(new Event('input', { bubbles: true })); }")
+    shares = [int(re.search(r"(\d+) %", text)[1]) for text in items.all_inner_texts()]
+    assert shares[3] > 20
+    assert sum(shares) == pytest.approx(100, abs=2)
+    white = (pixels(page)[..., :3] == 255).all(2) & (pixels(page)[..., 3] == 255)
+    assert white.mean() > 0.02
+
+
+def test_subjects_stand_in_a_grid_with_one_zoom(look):
+    page = look("subject=all&instruction=VQ1&pooling=last_prompt&layer=2")
+    expect(page.locator("canvas.map[data-painted]")).to_have_count(3)
+    boxes = [page.locator(".stage").nth(k).bounding_box() for k in range(3)]
+    assert boxes[0]["y"] == boxes[1]["y"] < boxes[2]["y"]
+    page.get_by_role("button", name="Zoom in").click()
+    page.wait_for_url(re.compile("zoom=1.50"))
+    assert {page.locator("canvas.map").nth(k).get_attribute("data-zoom") for k in range(3)} == {"1.5"}
+
+
+def test_three_dimensions_show_the_same_colours(look):
+    page = look(f"{LINK}&solid=True&unit=70")
+    page.wait_for_selector(".js-plotly-plot canvas")
+    page.get_by_text("The colours of the flatmap above").wait_for()
+    shades = page.evaluate("document.querySelector('.js-plotly-plot').data[0].vertexcolor.slice(0, 20484)")
+    assert len(shades) == 20484
+    found = {tuple(int(shade[k : k + 2], 16) for k in (1, 3, 5)) for shade in shades}
+    table = {tuple(colour) for colour in palettes.table("sequential").tolist()}
+    greys = {(palettes.GYRUS,) * 3, (palettes.SULCUS,) * 3}
+    assert greys < found <= table | greys

@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as some
 from hypothesis.extra.numpy import array_shapes, arrays
 from matplotlib import colormaps
+from matplotlib.path import Path
 from stores import N_UNITS, ROIS, SUBJECTS, tiny_store
 from streamlit.testing.v1 import AppTest
 
 from brainalign import surface
 from brainalign.figures import flatmap
-from brainalign.figures.flatmap import CHOSEN, palettes, payload, pictures
+from brainalign.figures.flatmap import CHOSEN, palettes, payload, pictures, regions
 from brainalign.store import open_latest
 from brainalign.tables import DATA
 
@@ -253,3 +254,178 @@ def test_a_link_with_nonsense_still_shows_a_map(open_page, link):
 def test_outlines_follow_the_choice(open_page):
     assert sent(open_page(outlines="areas"))[0]["rois"] == [name for name in ROIS if "nsdgeneral" not in name]
     assert sent(open_page(outlines="none"))[0]["rois"] == []
+
+
+def test_outlines_of_chosen_families(open_page):
+    assert sent(open_page(outlines="chosen", families="places", lines="bold"))[0]["rois"] == ["PPA"]
+    assert sent(open_page(outlines="chosen", families="places", lines="bold"))[0]["width"] == 1.8
+
+
+def test_winners_are_the_highest_of_the_chosen_layers_and_small_leads_are_ties(open_page, path):
+    app = open_page(
+        quantity="winner", among="instructions", model="llava-demo", pooling="mean_generated", margin="0.05"
+    )
+    header, values, _ = sent(app)
+    with open_latest(path) as store:
+        maps = [store.nested_map("subj01", "llava-demo", i, "mean_generated")["r"] for i in ("IC", "VQ1", "IU3")]
+        nc = store.noise_ceiling("subj01")
+    ranked = np.sort(maps, axis=0)
+    assert [name for name, _ in header["classes"]] == ["IC", "VQ1", "IU3", "tie"]
+    known = np.isfinite(maps[0])
+    np.testing.assert_array_equal(np.rint(values[0][known]), np.argmax(np.stack(maps)[:, known], axis=0))
+    np.testing.assert_allclose(header["also"]["lead"][known], (ranked[-1] - ranked[-2])[known], atol=1e-6)
+    assert header["start"]["margin"] == 0.05
+    assert f"{(known & (nc >= 10)).sum()} of 300 units" in texts(app)
+    assert "no more than 0.05 behind" in texts(app)
+    assert "subj01 κ = 0.31 (chance up to 0.06, p = 0.010), AMI = 0.10" in texts(app)
+
+
+@pytest.mark.parametrize("among", ["models", "layers"])
+def test_winners_among_others(open_page, path, among):
+    app = open_page(quantity="winner", among=among, instruction="VQ1", pooling="last_prompt")
+    header, values, _ = sent(app)
+    with open_latest(path) as store:
+        if among == "layers":
+            r = store.layer_maps("subj01", "llava-demo", "VQ1", "last_prompt")[1]
+        else:
+            maps = [("llava-demo", "VQ1", "mean_generated"), ("vit-demo", "", "mean_image")]
+            r = np.stack([store.nested_map("subj01", *one)["r"] for one in maps])
+    known = np.isfinite(r).all(0)
+    np.testing.assert_array_equal(np.rint(values[0][known]), r[:, known].argmax(0))
+    assert header["ordered"] == (among == "layers")
+
+
+def test_colours_fade_with_the_noise_ceiling_or_without_significance(open_page, path):
+    with open_latest(path) as store:
+        nc, q = store.noise_ceiling("subj01"), store.nested_map("subj01", "llava-demo", "IC", "mean_generated")["q"]
+    header, values, _ = sent(open_page(second="ceiling"))
+    top = float(header["second"]["ticks"][-1][1])
+    np.testing.assert_array_equal(header["also"]["weights"], np.rint(255 * np.clip(nc / top, 0, 1)))
+    header, values, _ = sent(open_page(second="q"))
+    assert header["layers"] == [CHOSEN]
+    assert len(values) == 1
+    words = {int(weight): text for weight, text in header["second"]["words"].items()}
+    for weight, one in zip(header["also"]["weights"].tolist(), q):
+        assert words[weight] == ("q < 0.01" if one < 0.01 else "q ≥ 0.05")
+
+
+def test_all_subjects_share_limits_and_layers(open_page, path):
+    header, values, parts = sent(open_page(subject="all", instruction="VQ1", pooling="last_prompt"))
+    assert header["titles"] == list(SUBJECTS)
+    assert set(header["subjects"]) <= set(parts)
+    with open_latest(path) as store:
+        maps = [store.layer_maps(subject, "llava-demo", "VQ1", "last_prompt")[1] for subject in SUBJECTS]
+        chosen = [store.nested_map(subject, "llava-demo", "VQ1", "last_prompt")["r"] for subject in SUBJECTS]
+    expected = [np.vstack([a, b]) for a, b in zip(chosen, maps)]
+    same(values, np.concatenate(expected), header)
+    assert tuple(header["limits"]) == palettes.limits(np.concatenate(expected))
+
+
+def test_statistics_of_a_region_are_those_of_its_shown_units(open_page, path):
+    app = open_page(region="PPA", threshold="30", instruction="VQ1", pooling="last_prompt")
+    with open_latest(path) as store:
+        r = store.nested_map("subj01", "llava-demo", "VQ1", "last_prompt")["r"]
+        nc = store.noise_ceiling("subj01")
+        tested = store.rows("roi_nested", subject="subj01", instruction="VQ1", pooling="last_prompt", roi="PPA")
+    inside = np.zeros(N_UNITS, bool)
+    inside[ROIS["PPA"]] = True
+    own = inside & (nc >= 30) & np.isfinite(r)
+    row = app.dataframe[0].value.iloc[0]
+    assert (row["units shown"], row["units in the region"]) == (own.sum(), 70)
+    assert row["median"] == pytest.approx(np.median(r[own]))
+    assert row["median share of the ceiling"] == pytest.approx(np.median(r[own] / np.sqrt(nc[own] / 100)))
+    assert (row["mean"], row["95 % interval from"]) == (tested.r[0], tested.r_low[0])
+
+
+def test_a_drawn_region_holds_the_units_inside(open_page, path):
+    box = [150, 20, 250, 20, 250, 100, 150, 100]
+    app = open_page(region="drawn", lasso=",".join(map(str, box)), threshold="0")
+    assert sent(app)[0]["lasso"] == box
+    with open_latest(path) as store:
+        x, y = store.geometry().xy.T
+        units = np.unique(store.flat_units("subj01")[(x > 150) & (x < 250) & (y > 20) & (y < 100)])
+    assert app.dataframe[0].value["units in the region"][0] == (units >= 0).sum()
+
+
+def test_a_difference_comes_with_its_paired_test(open_page):
+    app = open_page(instruction="VQ1", difference="True", minus_instruction="IC")
+    table = app.dataframe[0].value
+    row = table[table.region == "FFA"].iloc[0]
+    assert (row.difference, row["95 % from"], row["to"]) == pytest.approx((-0.1, -0.14, -0.06))
+    assert row.q == pytest.approx(0.002)
+
+
+def test_a_link_with_everything_is_kept(open_page):
+    link = {"zoom": "2.50,120,60", "layer": "chosen", "threshold": "12", "margin": "0.0075", "unit": "9"}
+    app = open_page(**link, quantity="winner")
+    start = sent(app)[0]["start"]
+    assert (start["zoom"], start["layer"], start["margin"]) == ("2.50,120,60", CHOSEN, 0.0075)
+    assert {key: app.query_params.get(key) for key in link} == link
+
+
+# Regions and colours -----------------------------------------------------------------------------------------
+
+
+@given(some.lists(some.floats(0.5, 15), min_size=3, max_size=30))
+def test_enclosed_is_matplotlibs_inside(radii):
+    turn = np.linspace(0, 2 * np.pi, len(radii), endpoint=False)
+    corners = np.array(radii)[:, None] * np.c_[np.cos(turn), np.sin(turn)] + 15
+    points = np.random.default_rng(0).uniform(0, 30, (200, 2))
+    np.testing.assert_array_equal(regions.enclosed(points, corners), Path(corners).contains_points(points))
+
+
+def test_labels_are_read_by_nibabel(tmp_path):
+    import nibabel as nib
+
+    inside = np.zeros(2 * regions.HALF, bool)
+    inside[[5, 7, regions.HALF + 3]] = True
+    files = regions.labels("my region", inside, "label")
+    assert list(files) == ["lh.my_region.label", "rh.my_region.label"]
+    (tmp_path / "a.label").write_bytes(files["lh.my_region.label"])
+    np.testing.assert_array_equal(nib.freesurfer.read_label(tmp_path / "a.label"), [5, 7])
+    row = files["rh.my_region.label"].decode().splitlines()[2].split()
+    assert int(row[0]) == 3
+    np.testing.assert_allclose(
+        [float(part) for part in row[1:4]], surface.mesh("white")[0][regions.HALF + 3], atol=1e-3
+    )
+    (found,) = regions.labels("left", inside & (np.arange(len(inside)) < 9), "gii").values()
+    image = nib.GiftiImage.from_bytes(found)
+    np.testing.assert_array_equal(np.flatnonzero(image.darrays[0].data), [5, 7])
+    assert image.labeltable.get_labels_as_dict()[1] == "left"
+
+
+MACHADO = {  # Machado et al. 2009, severity 1: what dichromats see, in linear RGB
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+@pytest.mark.parametrize("kind", MACHADO)
+@pytest.mark.parametrize("name", palettes.PALETTES)
+def test_palettes_are_told_apart_by_colour_blind_readers(kind, name):
+    lab = _lab(palettes.table(name)[::16] / 255, np.array(MACHADO[kind]))
+    distance = np.linalg.norm(lab[:, None] - lab[None], axis=2)
+    apart = np.abs(np.subtract.outer(np.arange(16), np.arange(16)))
+    assert distance[apart >= 4].min() > 12  # a just noticeable difference is about 2.3
+
+
+def _lab(rgb, matrix):
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ matrix.T
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x, y, z = (linear.clip(0, 1) @ to_xyz.T / [0.9505, 1, 1.089]).T
+    f = [np.where(t > 216 / 24389, np.cbrt(t), (24389 / 27 * t + 16) / 116) for t in (x, y, z)]
+    return np.stack([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])], axis=1)
+
+
+@given(some.integers(0, 255), some.integers(0, 255), some.integers(0, 255))
+def test_mixing_is_within_half_a_step_of_the_exact_colour(colour, weight, ground):
+    found = palettes.mix(np.array([colour]), np.array([weight]), np.array([ground]))[0]
+    assert abs(found - (colour * weight + ground * (255 - weight)) / 255) <= 0.5
+
+
+def test_the_class_of_a_number_has_its_own_colour():
+    classes = tuple((str(k), f"#{k:02x}0000") for k in range(1, 34))
+    picture = flatmap.Picture(np.arange(33.0)[None], (0,), "", "", "", classes=classes, layered=False)
+    found = palettes.unit_colours(picture.values[0], palettes.limits_of([picture]), palettes.table_of(picture))
+    np.testing.assert_array_equal(found[:, 0], range(1, 34))

@@ -1,5 +1,6 @@
 """What is said of one place of cortex: its scores under every map of the store."""
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -10,6 +11,7 @@ from brainalign.figures.flatmap import charts
 KEY = ["model", "instruction", "pooling"]
 SHOWN = {"r": "r", "r_low": "95 % from", "r_high": "to", "share": "r / ceiling", "r2": "R²", "q": "q"}
 LINES = 12  # of the chart, at most
+PICTURES = 6
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -33,6 +35,7 @@ def details(store, stock, subject, units, rois, unit, asked):
         table(scores, nested, row.nc, stock["least"])
     with right:
         chart(scores, nested, asked.chosen, stock["models"])
+    preferred(store, subject, unit, asked.chosen)
 
 
 def table(scores, nested, nc, least):
@@ -72,6 +75,32 @@ def chart(scores, nested, chosen, models):
     alt = "r of this unit over the layers: " + ", ".join(names.values())
     ui.plot(charts.unit_layers(rows[rows.one.isin(names)], colours, names, at), "unit layers", alt)
     st.caption(f"Lines: {own[0][0]} under each instruction; other models beside it." if not single else "")
+
+
+def preferred(store, subject, unit, chosen):
+    """The test images that a unit responds to most, and what the chosen model said of them."""
+    ids, values = store.responses_of(subject, unit)
+    known = np.isfinite(values)
+    best = np.argsort(-np.where(known, values, -np.inf))[: min(PICTURES, known.sum())]
+    if not len(best):
+        return
+    model, instruction, _ = chosen or ("", "", "")
+    said = f", and what {model} said with {instruction}" if instruction else ""
+    st.markdown(f"**Test images with the highest measured response**{said}")
+    for column, at in zip(st.columns(PICTURES), best):
+        with column:
+            _picture(store, int(ids[at]))
+            st.caption(f"picture {ids[at]}: {values[at]:+.2f} sd".replace("-", "−"))
+            answer = store.answer(model, instruction, ids[at]) if instruction else None
+            if answer:
+                st.text(answer)
+
+
+def _picture(store, image_id):
+    try:
+        st.image(ui.thumbnail(store.info()["stimuli"], image_id), width="stretch", alt=f"Picture {image_id}")
+    except (ValueError, FileNotFoundError):
+        st.caption("This picture cannot be shown on this machine.")
 
 
 def _first_of_each(keys):

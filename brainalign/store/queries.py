@@ -257,6 +257,12 @@ class Store:
         found = self.rows("responses", subject=subject, image_id=int(image_id))
         return None if found.empty else np.frombuffer(found.data[0], "<f2").astype(np.float32)
 
+    def responses_of(self, subject, unit):
+        """Measured responses of one unit to the test images: ids and (n,) values; none where they are not kept."""
+        found = self.rows("responses", subject=subject)
+        values = [np.frombuffer(data, "<f2")[unit] for data in found["data"]]
+        return found.image_id.to_numpy(), np.array(values, np.float32)
+
     # tables with few rows: any argument left out is not filtered on
 
     def rows(self, table, **equal):

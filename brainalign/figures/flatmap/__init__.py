@@ -7,6 +7,7 @@ only once. A page calls `keep` with the first two and `show` with the map.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from brainalign.figures.flatmap import palettes
 from brainalign.figures.flatmap.payload import encode, quantise
 
 HERE = Path(__file__).parent
-CODE = ("stage.js", "hand.js", "key.js", "component.js")  # one module in the browser, in this order
+CODE = ("stage.js", "hand.js", "key.js", "component.js")  # one module in the browser, with door.js as its end
 SPECK = 8  # outlines of so few points go around one vertex; such specks of coarse voxels are not drawn
 CHOSEN = -1  # stands in the place of a layer's number: each unit at the layer that training images choose
 FAR = 1000  # more than there are layers: CHOSEN is nearest to none of them
@@ -161,12 +162,18 @@ def map_part(pictures, *, surface, subjects, start, rois=(), width=1.0, lasso=()
 
 
 @cache
-def _component():
+def _component(whole):
+    """The component; whole : with its code, which waits in the browser for those without.
+
+    Streamlit sends a component's code with each of its messages; so what paints maps has none.
+    """
     import streamlit as st
 
-    code = "\n".join((HERE / name).read_text(encoding="utf-8") for name in CODE)
-    css = (HERE / "component.css").read_text(encoding="utf-8")
-    return st.components.v2.component("brainalign_flatmap", js=code, css=css)
+    code = (HERE / "door.js").read_text(encoding="utf-8")
+    if whole:
+        css = f"const CSS = {json.dumps((HERE / 'component.css').read_text(encoding='utf-8'))};"
+        code = "\n".join([css, *((HERE / name).read_text(encoding="utf-8") for name in CODE), code])
+    return st.components.v2.component(f"brainalign_flatmap{'_code' * whole}", js=code)
 
 
 def _ignore():
@@ -180,9 +187,9 @@ def show(message, key, on_view=_ignore, on_unit=_ignore, on_lasso=_ignore):
         region; `st.session_state[key]` then has `view` {"layer", "threshold": percent, "margin", "zoom": text},
         `unit` {"unit": number, "vertex": number, "map": which of several} or `lasso` {"points": [x, y, ...]}
     """
-    _component()(data=message, key=key, on_view_change=on_view, on_unit_change=on_unit, on_lasso_change=on_lasso)
+    _component(False)(data=message, key=key, on_view_change=on_view, on_unit_change=on_unit, on_lasso_change=on_lasso)
 
 
 def keep(message, key):
-    """Give the browser a surface's or a subject's part; paints nothing."""
-    _component()(data=message, key=key, height=1)
+    """Give the browser a surface's or a subject's part, and the code; paints nothing."""
+    _component(True)(data=message, key=key, height=1)

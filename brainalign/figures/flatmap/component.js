@@ -7,7 +7,7 @@ const MARGINS = 40; // steps of 0.0025 that a class can be asked to be ahead by
 const parts = (globalThis.brainalignFlatParts ??= new Map()); // name -> {ready, resolve, here}
 const views = new WeakMap();
 
-export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
+function receive({ data, parentElement, setStateValue, setTriggerValue }) {
   const message = decode(data);
   if (message === null) return; // a part that is here already
   if (message.kind === "part") return entry(message.name).resolve(message);
@@ -43,6 +43,8 @@ function entry(name) {
   return parts.get(name);
 }
 const part = (name) => entry(name).ready;
+globalThis.brainalignFlatCode ??= entry("code"); // door.js waits for it
+globalThis.brainalignFlatCode.resolve(receive);
 
 function make(tag, name, parent, attributes = {}) {
   const element = document.createElement(tag);
@@ -54,6 +56,7 @@ function make(tag, name, parent, attributes = {}) {
 
 class Flatmap {
   constructor(parent) {
+    make("style", "", parent).textContent = CSS;
     this.root = make("div", "flat", parent);
     const controls = make("div", "controls", this.root);
     [this.layerSlider, this.layerText] = this.slider(controls, "Layer");
