@@ -181,6 +181,9 @@ class InstructBlip(Blip2):
 
     def _batch(self, images, texts, poolings, max_new_tokens):
         patches, vision = self._looked(images, poolings)
+        if set(poolings) <= set(vision):
+            yield from ((text, [""] * len(images), vision) for text in texts)
+            return
         queried = {text: self._queried(patches, poolings, **self._asked(text, len(images))) for text in texts}
         found = self._apart({text: tokens for text, (tokens, _) in queried.items()}, poolings, max_new_tokens)
         for text, (answers, pooled) in found.items():
