@@ -46,7 +46,16 @@ def raster(svg):
     return np.asarray(Image.open(io.BytesIO(b64decode(found[1]))).convert("RGB"))
 
 
-@pytest.mark.parametrize("link", [LINK, "quantity=shared&subject=subj01&b=IU3&threshold=0"])
+@pytest.mark.parametrize(
+    "link",
+    [
+        LINK,
+        "quantity=shared&subject=subj01&b=IU3&threshold=0",
+        "quantity=winner&among=instructions&pooling=mean_generated&margin=0.02&threshold=20",
+        "quantity=r&subject=subj01&instruction=VQ1&pooling=last_prompt&second=q&threshold=0",
+        "quantity=r2&subject=subj01&instruction=VQ1&pooling=last_prompt&second=ceiling&layer=2&threshold=0",
+    ],
+)
 def test_paper_has_the_screens_pixels(store, serve, visit, link):
     page = visit(f"{serve(store.path)}/flatmaps?{link}")
     page.wait_for_selector("canvas.map[data-painted]")
