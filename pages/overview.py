@@ -3,13 +3,18 @@
 import streamlit as st
 
 from brainalign import figures, tables, ui
+from brainalign.figures import frames
 
 LINKS = {
     "live": "Ask a model about a picture and watch it answer",
     "flatmaps": "Where in cortex a model's representation predicts the response",
     "rois": "How well, region by region, for each instruction",
-    "variance": "What two instructions explain together and apart",
+    "layers": "Through which layers, and how much the instruction changes them",
+    "variance": "What instructions explain together and apart",
+    "compare": "A model beside its controls and matched twins",
+    "runs": "Every job with its versions and warnings",
 }
+ACROSS = 4
 
 store = ui.page_store()
 info = store.info()
@@ -27,10 +32,12 @@ if store.simulated:
         icon=":material/science:",
     )
 
-for column, (name, text) in zip(st.columns(len(LINKS)), LINKS.items()):
-    with column.container(border=True, height="stretch"):
-        st.page_link(f"pages/{name}.py", icon=":material/arrow_forward:")
-        st.caption(text)
+names = list(LINKS)
+for row in range(0, len(names), ACROSS):
+    for column, name in zip(st.columns(ACROSS), names[row : row + ACROSS]):
+        with column.container(border=True, height="stretch"):
+            st.page_link(f"pages/{name}.py", icon=":material/arrow_forward:")
+            st.caption(LINKS[name])
 
 subjects, coverage, models = store.subjects(), store.coverage(), store.models()
 if coverage.empty:
@@ -57,9 +64,15 @@ with left:
         },
     )
     st.subheader("Models", anchor=False)
+    notes = store.rows("models").set_index("model").note.to_dict()
     st.dataframe(
         [
-            {"model": name, "layers": len(store.layers(name)), "poolings": ", ".join(store.poolings(name))}
+            {
+                "model": name,
+                "what it is": notes.get(name, ""),
+                "layers": len(store.layers(name)),
+                "states": ", ".join(map(frames.pooling_name, store.poolings(name))),
+            }
             for name in models
         ],
         hide_index=True,
