@@ -11,6 +11,7 @@ from brainalign.atlas import predicted
 
 OWN = "own"  # the id that stands for a typed instruction
 PER_PAGE, ACROSS = 24, 12
+STARTS = ("IC", "VQ1", "CR", "IU3")  # the instructions that up to four answers start with
 STATES = {
     "cold": "waiting to load",
     "loading": "loading the model; the first time takes seconds",
@@ -118,11 +119,11 @@ def choose_instruction(number, container):
     known = tables.instructions()
     options = [*known, OWN]
     id = ui.choice(
-        "Instruction" if number == 1 else "Second instruction",
+        "Instruction" if number == 1 else f"Instruction {number}",
         options,
         f"instruction{suffix}",
         lambda id: "Type your own ..." if id == OWN else ui.instruction_label(id),
-        default="VQ1" if number == 2 else "IC",
+        default=STARTS[number - 1],
         container=container,
     )
     if id != OWN:
@@ -131,30 +132,32 @@ def choose_instruction(number, container):
     return OWN, asked
 
 
-def choose_model(number, container, known):
-    """The n-th model of those that answer in words; known ones first, those whose files are missing last."""
+def choose_model(number, container, known, first=None):
+    """The n-th model of those that answer in words; known ones first, those whose files are missing last.
+
+    first : the model of the first answer, with which the others start
+    """
     missing = ui.answering_models()
     names = sorted(missing, key=lambda name: (bool(missing[name]), name not in known))
     return ui.choice(
-        "Model" if number == 1 else "Second model",
+        "Model" if number == 1 else f"Model {number}",
         names,
-        "model" if number == 1 else "model2",
+        "model" if number == 1 else f"model{number}",
         lambda name: f"{name} (not on this machine)" if missing[name] else name,
-        default=names[min(number, len(names)) - 1],
+        default=first or names[0],
         container=container,
     )
 
 
 def choose_questions(known):
     """What is asked: a list of (model, instruction id, text); known : models that the store has answers of."""
-    ways = {"one": "One answer", "instructions": "Two instructions", "models": "Two models"}
-    way = ui.segments("Show", list(ways), "show", ways.get)
-    left, right = st.columns([2, 1] if way != "models" else [1, 1])
-    if way == "models":
-        (id, text), names = choose_instruction(1, st), [choose_model(1, left, known), choose_model(2, right, known)]
-        return [(name, id, text) for name in names]
-    name = choose_model(1, right, known)
-    return [(name, *choose_instruction(number, left)) for number in ((1, 2) if way == "instructions" else (1,))]
+    many = ui.segments("Answers side by side", list(range(1, len(STARTS) + 1)), "answers")
+    questions = []
+    for number in range(1, many + 1):
+        left, right = st.columns([2, 1])
+        model = choose_model(number, right, known, questions[0][0] if questions else None)
+        questions.append((model, *choose_instruction(number, left)))
+    return questions
 
 
 def start(questions, image):

@@ -18,7 +18,7 @@ from brainalign.tables import DATA
 
 VIEWS = {
     "overview": "overview",
-    "live": "live?show=instructions&instruction=IC&instruction2=IU3",
+    "live": "live?answers=2&instruction=IC&instruction2=IU3",
     "flatmaps": "flatmaps?subject=subj01&model=llava-demo&instruction=IC&pooling=mean_generated",
     "difference": "flatmaps?subject=subj01&model=llava-demo&instruction=VQ2&difference=True&minus_instruction=CR",
     "rois": "rois?model=llava-demo",

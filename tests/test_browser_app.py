@@ -115,7 +115,7 @@ def test_a_picture_and_an_instruction_give_a_streamed_answer_that_stops(address,
 
 
 def test_compared_answers_stand_side_by_side(address, visit):
-    page = visit(f"{address}/live?show=instructions&instruction=IC&instruction2=IU3&picture=3")
+    page = visit(f"{address}/live?answers=2&instruction=IC&instruction2=IU3&picture=3")
     expect(page.locator(".st-key-answer-1")).to_contain_text("true answer")
     first, second = page.evaluate(
         "[0, 1].map(place => document.querySelector(`.st-key-answer-${place}`).getBoundingClientRect().toJSON())"

@@ -311,7 +311,7 @@ def test_live_keeps_what_was_said_before_the_stop(tiny, monkeypatch, fake):
 
 
 def test_live_compares_two_instructions(tiny, monkeypatch, fake):
-    link = {"picture": "9", "show": "instructions", "instruction": "IC", "instruction2": "IU3"}
+    link = {"picture": "9", "answers": "2", "instruction": "IC", "instruction2": "IU3"}
     app = show("live", tiny, monkeypatch, **link)
     button(app, "Ask").click().run()
     assert "Two <b>dogs</b> *run* How many animals are there in the image?" in words(app)
@@ -478,3 +478,11 @@ def test_the_response_to_what_is_on_the_screen_is_predicted(tiny, monkeypatch):
     monkeypatch.setattr(live.Resident, "states", lambda self, image, text, pooling: states[:, :5])
     app = show("live", tiny, monkeypatch, picture="9", predict="True", instruction="VQ2")
     assert "weights of 8 dimensions" in words(app)
+
+
+def test_four_answers_stand_side_by_side(tiny, monkeypatch):
+    app = show("live", tiny, monkeypatch, picture="9", answers="4", model="llava-demo", instruction3="VQ1")
+    asked = [box.value for box in app.selectbox if box.label.startswith("Instruction")]
+    assert asked == ["IC", "VQ1", "VQ1", "IU3"]
+    assert {box.value for box in app.selectbox if box.label.startswith("Model")} == {"llava-demo"}
+    assert "IU3: a dog <b>and</b> 9 cats" in words(app)
