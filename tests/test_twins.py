@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from brainalign import models
 from brainalign.demo import language, lessons, tower, train_twins, twins, zoo
 from brainalign.demo.answers import answers
 from brainalign.demo.drawing import render
 from brainalign.demo.fit import by_updates, fit
 from brainalign.demo.scenes import BACKGROUNDS, SPRITES, scene
+from brainalign.models.checkpoint import SHIPPED
+from brainalign.tables import instructions
 
 SCENES = 12
 NAMES = tuple(SPRITES)
@@ -193,3 +196,56 @@ def test_clip_pools_the_captions_last_token(tmp_path):
         out = model(**words)
     ends = words["attention_mask"].sum(1) - 1
     torch.testing.assert_close(out.pooler_output, out.last_hidden_state[torch.arange(2), ends])
+
+
+# ---- the shipped ones
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    """Scenes that none was trained on, of the scores' seed, and their pictures."""
+    shown = [scene(i, 4242) for i in range(60)]
+    return shown, [render(one) for one in shown]
+
+
+def test_instructblip_answers_as_told(scenes):
+    """Measured on 500 scenes: mean 0.90, the lowest is the caption with 0.74."""
+    shown, pictures = scenes
+    asked = {key: one.text for key, one in instructions().items() if one.paper == "ten"}
+    told = models.load("instructblip-demo").states_many(pictures, list(asked.values()), ["last_prompt"])
+    right = {
+        key: np.mean([a == answers(one)[key] for a, one in zip(told[text][0], shown)]) for key, text in asked.items()
+    }
+    assert np.mean(list(right.values())) > 0.8
+    assert min(right.values()) > 0.55
+
+
+def test_blip2_captions_and_does_no_more(scenes):
+    """Measured on 500 scenes: 0.80 of its captions are right; asked a question it only goes on writing a caption."""
+    shown, pictures = scenes
+    question = instructions()["IU3"].text
+    told = models.load("blip2-demo").states_many(pictures, ["", question], ["last_prompt"])
+    assert np.mean([a == answers(one)["IC"] for a, one in zip(told[""][0], shown)]) > 0.6
+    assert np.mean([a == answers(one)["IU3"] for a, one in zip(told[question][0], shown)]) < 0.05
+
+
+def test_the_shipped_blips_see_with_one_tower():
+    from safetensors.torch import load_file
+
+    ours, theirs = (load_file(SHIPPED / name / "model.safetensors") for name in ("instructblip-demo", "blip2-demo"))
+    seen = [name for name in theirs if name.startswith("vision_model")]
+    assert len(seen) > 40
+    for name in seen:
+        assert torch.equal(ours[name], theirs[name]), name
+
+
+def test_clip_finds_the_caption_of_a_picture(scenes):
+    shown, pictures = scenes
+    adapter = models.load("clip-demo")
+    captions = [answers(one)["IC"] for one in shown]
+    seen = adapter.states(pictures, "", ["joint"])[1]["joint"][:, 0]
+    read = adapter.states_of_texts(captions, ["joint"])["joint"][:, 0]
+    alike = (seen / np.linalg.norm(seen, axis=1, keepdims=True)) @ (
+        read / np.linalg.norm(read, axis=1, keepdims=True)
+    ).T
+    assert np.mean([captions[j] == caption for j, caption in zip(alike.argmax(1), captions)]) > 0.6

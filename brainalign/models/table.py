@@ -324,6 +324,13 @@ _ROWS = (
         note="instructblip-demo's matched BLIP-2: the same scenes and updates, with captions alone",
     ),
     Model(
+        "clip-demo",
+        "clip:Clip",
+        SHIPPED / "clip-demo",
+        parameters=814_721,
+        note="a small CLIP trained on the demo's scenes and their captions",
+    ),
+    Model(
         "text-demo",
         "language:Decoder",
         SHIPPED / "text-demo",
