@@ -120,14 +120,15 @@ def statistics(store, stock, asked, shown, view, name):
         _, rois, nc, *_ = subject_of(store.path, store, subject)
         inside = region.vertices(name, one.geometry, rois, one.flat_units, view, len(nc))
         members = region.regions.units_in(inside, one.flat_units, len(nc))
+        if one.picture.classes:
+            found = region.shares(name, one.picture, one.values, one.shown, rois, members)
+            rows.append({"subject": subject} | found)
+            continue
         quantity = "" if asked.minus else asked.quantity
         found = region.row(name, quantity, one.values, one.shown, nc, rois, members, stock["least"])
         layer = one.picture.layers[one.picture.row(one.layer)]
         rows.append({"subject": subject} | found | region.with_interval(store, name, subject, asked, layer))
-    if one.picture.classes:
-        st.caption("Statistics are of numbers; a map of classes has none. The label can be saved.")
-    else:
-        region.table(rows)
+    region.table(rows)
     region.download(name, inside)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as some
 from hypothesis.extra.numpy import array_shapes, arrays
 from matplotlib import colormaps
 from matplotlib.path import Path
-from stores import N_UNITS, ROIS, SUBJECTS, tiny_store
+from stores import N_UNITS, ROIS, SUBJECTS, responses, tiny_store
 from streamlit.testing.v1 import AppTest
 
 from brainalign import surface
@@ -337,6 +337,22 @@ def test_statistics_of_a_region_are_those_of_its_shown_units(open_page, path):
     assert (row["mean"], row["95 % interval from"]) == (tested.r[0], tested.r_low[0])
 
 
+def test_statistics_of_winners_are_shares(open_page):
+    app = open_page(quantity="winner", among="instructions", pooling="mean_generated", region="V1", margin="0")
+    row = app.dataframe[0].value.iloc[0]
+    assert row[["IC %", "VQ1 %", "IU3 %", "tie %"]].sum() == pytest.approx(100)
+    assert row["tie %"] == 0
+
+
+def test_a_place_shows_the_pictures_it_responds_to_most_with_their_answers(open_page):
+    app = open_page(unit="70", instruction="VQ1")
+    best = sorted(responses(), key=lambda image: -responses()[image][70])[:6]
+    shown = texts(app).split("picture ")[1:]
+    assert [int(text.split(":")[0]) for text in shown] == best
+    assert f"VQ1: a dog <b>and</b> {best[0]} cats" in texts(app)
+    assert len(app.get("image")) == 6
+
+
 def test_a_drawn_region_holds_the_units_inside(open_page, path):
     box = [150, 20, 250, 20, 250, 100, 150, 100]
     app = open_page(region="drawn", lasso=",".join(map(str, box)), threshold="0")
@@ -429,3 +445,9 @@ def test_the_class_of_a_number_has_its_own_colour():
     picture = flatmap.Picture(np.arange(33.0)[None], (0,), "", "", "", classes=classes, layered=False)
     found = palettes.unit_colours(picture.values[0], palettes.limits_of([picture]), palettes.table_of(picture))
     np.testing.assert_array_equal(found[:, 0], range(1, 34))
+
+
+def test_limits_of_a_difference_are_those_of_the_map_shown_first():
+    values = np.stack([np.linspace(-0.1, 0.1, 100), np.linspace(-0.9, 0.9, 100)])
+    picture = flatmap.Picture(values, (CHOSEN, 0), "", "", "", diverging=True, first=CHOSEN)
+    assert palettes.limits_of([picture]) == (-0.1, 0.1)

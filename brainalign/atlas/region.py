@@ -40,6 +40,16 @@ def row(name, quantity, values, shown, nc, rois, inside, least):
     return said | ({"median share of the ceiling": found["ceiling"]} if quantity in POWERS else {})
 
 
+def shares(name, picture, values, shown, rois, inside):
+    """The share of a region's shown units that each class has, in percent."""
+    if name != "drawn":
+        inside = np.isin(np.arange(len(values)), rois.get(name, []))
+    own = values[inside & shown]
+    counts = np.bincount(own.astype(int), minlength=len(picture.classes)) / max(len(own), 1)
+    classes = {f"{one} %": 100 * share for (one, _), share in zip(picture.classes, counts)}
+    return {"units shown": len(own), "units in the region": int(inside.sum())} | classes
+
+
 def with_interval(store, name, subject, asked, layer):
     """Mean over the region's reliable units and its 95 % interval by bootstrap of test images, where it is known."""
     if name == "drawn" or asked.quantity not in SCORES or asked.minus or layer != CHOSEN:
@@ -56,7 +66,11 @@ def table(rows):
     """Statistics by subject."""
     frame = pd.DataFrame(rows)
     whole = ("subject", "units shown", "units in the region")
-    columns = {name: st.column_config.NumberColumn(format="%.4f") for name in frame if name not in whole}
+    columns = {
+        name: st.column_config.NumberColumn(format="%.0f" if name.endswith(" %") else "%.4f")
+        for name in frame
+        if name not in whole
+    }
     st.dataframe(frame, hide_index=True, column_config=columns, width="content", key="region statistics")
 
 

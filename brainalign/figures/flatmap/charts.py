@@ -3,7 +3,8 @@
 import numpy as np
 
 APART = 8.0  # mm between the hemispheres
-VIEWS = {"behind": (0, -0.85, 0.15), "left": (-0.85, 0, 0), "right": (0.85, 0, 0), "below": (0, -0.01, -0.85)}
+CLOSE = 2.1  # how much larger than Plotly's own the hemispheres are drawn
+VIEWS = {"behind": (0, -2, 0.35), "left": (-2, 0, 0), "right": (2, 0, 0), "below": (0, -0.01, -2)}
 
 
 def unit_layers(rows, colours, names, chosen):
@@ -24,7 +25,8 @@ def unit_layers(rows, colours, names, chosen):
             marker={"size": [11 if layer == chosen.get(one) else 5 for layer in line.layer]},
             hovertemplate="layer %{x}: r = %{y:.3f}",
         )  # fmt: skip
-    figure.update_xaxes(title="layer (0: embeddings); large: chosen by training images", dtick=1, showgrid=False)
+    marked = "; large: chosen by training images" if chosen else ""
+    figure.update_xaxes(title=f"layer (0: embeddings){marked}", dtick=1, showgrid=False)
     figure.update_yaxes(title="r", zeroline=True, zerolinecolor=MUTED, zerolinewidth=1)
     if rows.layer.max() >= 16:
         figure.update_xaxes(dtick=4)
@@ -56,6 +58,8 @@ def solid(xyz, faces, colours, view, vertex=None):
     hidden = {axis: {"visible": False} for axis in ("xaxis", "yaxis", "zaxis")}
     camera = {"eye": dict(zip("xyz", VIEWS[view])), "up": {"x": 0, "y": float(view == "below"), "z": 1}}
     camera["projection"] = {"type": "orthographic"}
-    figure.update_layout(scene=hidden | {"aspectmode": "data", "camera": camera}, showlegend=False)
-    figure.update_layout(height=430, margin={"l": 0, "r": 0, "t": 0, "b": 0})
+    size = np.ptp(both, axis=0)
+    ratio = dict(zip("xyz", (CLOSE * size / size.max()).tolist()))
+    figure.update_layout(scene=hidden | {"aspectratio": ratio, "camera": camera}, showlegend=False)
+    figure.update_layout(height=460, margin={"l": 0, "r": 0, "t": 0, "b": 0})
     return figure

@@ -136,9 +136,9 @@ class Flatmap {
     });
   }
 
-  begin({ layer, threshold, margin = 0, unit = null, zoom = "" }) {
+  begin({ layer, threshold, margin = 0, unit = null, whose = "", zoom = "" }) {
     const [times, x, y] = zoom.split(",").map(Number);
-    Object.assign(this, { layer, threshold, margin, unit });
+    Object.assign(this, { layer, threshold, margin, unit, whose: Math.max(0, this.map.titles.indexOf(whose)) });
     this.zoom = times > 1 ? { times, x, y: y - this.top } : { times: 1, x: 0, y: 0 };
     this.clamp();
     this.grid.classList.toggle("zoomed", this.zoom.times > 1);
@@ -207,9 +207,14 @@ class Flatmap {
   pick(stage, unit, vertex, place) {
     for (const other of this.stages) other.ringAt = null;
     stage.ringAt = place;
-    this.unit = this.stages.length > 1 ? null : unit;
+    Object.assign(this, { unit, whose: this.stages.indexOf(stage) });
     this.drawLines();
     this.tell.setTriggerValue("unit", { unit, vertex, map: this.stages.indexOf(stage) });
+  }
+
+  // The unit to ring on a stage, or null.
+  picked(stage) {
+    return this.stages[this.whose] === stage ? this.unit ?? null : null;
   }
 
   // --- Zoom: the same for all stages ---

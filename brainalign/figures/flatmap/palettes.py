@@ -56,11 +56,15 @@ def table_of(picture):
 
 
 def limits_of(pictures):
-    """The limits that Pictures of one quantity share."""
-    classes = pictures[0].classes
-    if classes:
-        return -0.5, len(classes) - 0.5
-    return limits(np.concatenate([one.values.ravel() for one in pictures]), pictures[0].diverging)
+    """The limits that Pictures of one quantity share: over all layers, or of differences those of the first shown."""
+    first = pictures[0]
+    if first.classes:
+        return -0.5, len(first.classes) - 0.5
+    rows = [
+        one.values[one.row(one.first)] if first.diverging and one.first in one.layers else one.values
+        for one in pictures
+    ]
+    return limits(np.concatenate([values.ravel() for values in rows]), first.diverging)
 
 
 def ticks_of(picture, low, high):

@@ -164,7 +164,7 @@ class Stage {
     this.drawLasso(pen);
     pen.setTransform(1, 0, 0, 1, 0, 0);
     this.drawNames(pen, drawn);
-    if (this.view.unit !== null && this.view.unit !== undefined) this.drawRing(pen, this.view.unit);
+    if (this.view.picked(this) !== null) this.drawRing(pen, this.view.picked(this));
     if (this.pointer) this.drawPointer(pen);
   }
 
