@@ -76,7 +76,7 @@ def sentence(stock, shown, view):
     said = [f"{first.picture.about}{', ' if layer else ''}{layer}. {'; '.join(counts)} coloured:"]
     said.append(f"those with a value and a noise ceiling of at least {view['threshold']} %.")
     if shown and first.picture.classes and any(name == "tie" for name, _ in first.picture.classes):
-        said.append(f"Ties: the next best is no more than {view.get('margin', memory.MARGIN):g} behind.")
+        said.append(f"Ties: the next best is no more than {view.get('margin', pictures.MARGIN):g} behind.")
     return " ".join(said)
 
 
@@ -88,7 +88,7 @@ def on_screen(store, geometry, found, drawn, view):
         kept = {roi: rois[roi] for roi in drawn if roi in rois}
         maps[subject] = paper.Map(
             geometry, store.flat_units(subject), nc, kept, picture, view.get("layer", flatmap.CHOSEN),
-            view["threshold"], subject, subject if titles else "", view.get("margin", memory.MARGIN),
+            view["threshold"], subject, subject if titles else "", view.get("margin", pictures.MARGIN),
         )  # fmt: skip
     return maps
 

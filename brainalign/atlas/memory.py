@@ -7,7 +7,6 @@ import streamlit as st
 from brainalign import ui
 from brainalign.figures.flatmap import CHOSEN, pictures
 
-MARGIN = 0.01  # of r: a lead up to this is a tie until the reader says otherwise
 CORNERS = 100  # of a drawn region, at most
 
 
@@ -54,7 +53,7 @@ def settle(subjects, picture, least):
         memory["start"] = None
     if memory["start"] is None:
         memory["serial"] += 1
-        begin = {"layer": CHOSEN, "margin": MARGIN, "zoom": "", "unit": None} | view
+        begin = {"layer": CHOSEN, "margin": pictures.MARGIN, "zoom": "", "unit": None} | view
         memory["start"] = begin | {"serial": memory["serial"]}
     return memory["start"], view
 

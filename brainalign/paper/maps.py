@@ -10,7 +10,6 @@ from brainalign.paper.wish import match
 
 SETS = ("areas", "streams", "chosen", "none")
 EVERYONE = "all"
-MARGIN = 0.01  # of r: a lead up to this is a tie unless another is asked for
 
 
 def chosen(wish):
@@ -21,7 +20,7 @@ def chosen(wish):
     subjects = wish.several("subject", everyone, everyone[:1])
     quantity = wish.one("quantity", QUANTITIES)
     threshold = wish.number("threshold", round(float(store.info().get("min_nc", 0))))
-    margin = wish.number("margin", MARGIN) if quantity == "winner" else 0.0
+    margin = wish.number("margin", pictures.MARGIN) if quantity == "winner" else 0.0
     cells = [(subject, *cell) for subject in subjects for cell in pictures_of(wish, subject, quantity)]
     geometry, maps = store.geometry(), []
     for subject, instruction, picture in cells:

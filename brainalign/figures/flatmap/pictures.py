@@ -18,6 +18,7 @@ ABOUT = {
     "r_norm": "Pearson r between predicted and measured response over the best possible, √(noise ceiling)",
     "r2": "R², the share of the response's variance that is predicted (below 0: worse than its mean)",
 }
+MARGIN = 0.01  # of r: a lead up to this is a tie until the reader says otherwise
 FAINT = 64  # weight of what is not significant: seen, but faint
 SURE = ((1.0, FAINT, "q ≥ 0.05"), (0.05, 150, "q < 0.05"), (0.01, 205, "q < 0.01"), (0.001, 255, "q < 0.001"))
 
