@@ -59,7 +59,6 @@ class Resident:
 
         return Stream(work, cancel, _worker().submit)
 
-
     def states(self, image, text, pooling, max_new_tokens=LONGEST):
         """Its states for one picture and instruction, when the model is free: (n_layers, n_dims) float32."""
 

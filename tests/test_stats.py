@@ -95,5 +95,7 @@ def test_two_way_shares_are_those_that_were_planted():
     assert sum(shares.values()) == pytest.approx(1)
     assert shares["instruction"] == pytest.approx(4 / 16, abs=0.02)
     assert shares["picture"] == pytest.approx(9 / 16, abs=0.02)
-    assert stats.two_way(np.broadcast_to(b, ab.shape)) == pytest.approx({"picture": 1, "instruction": 0, "together": 0})
+    assert stats.two_way(np.broadcast_to(b, ab.shape)) == pytest.approx(
+        {"picture": 1, "instruction": 0, "together": 0}
+    )
     assert all(np.isnan(share) for share in stats.two_way(np.ones((2, 3, 4))).values())
