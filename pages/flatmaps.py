@@ -6,7 +6,7 @@ import streamlit as st
 
 from brainalign import export_ui, paper, tables, ui
 from brainalign.atlas import choices, memory, place, region, solid
-from brainalign.atlas.stock import stock_of, subject_of, surface_of
+from brainalign.atlas.stock import flat_units_of, stock_of, subject_of, surface_of
 from brainalign.figures import flatmap, frames
 from brainalign.figures.flatmap import palettes, pictures
 
@@ -87,7 +87,7 @@ def on_screen(store, geometry, found, drawn, view):
         _, rois, nc, *_ = subject_of(store.path, store, subject)
         kept = {roi: rois[roi] for roi in drawn if roi in rois}
         maps[subject] = paper.Map(
-            geometry, store.flat_units(subject), nc, kept, picture, view.get("layer", flatmap.CHOSEN),
+            geometry, flat_units_of(store.path, store, subject), nc, kept, picture, view.get("layer", flatmap.CHOSEN),
             view["threshold"], subject, subject if titles else "", view.get("margin", pictures.MARGIN),
         )  # fmt: skip
     return maps

@@ -20,7 +20,13 @@ def subject_of(path, _store, subject):
     units, rois = _store.units(subject), _store.rois(subject)
     geometry, _ = surface_of(path, _store)
     nc = units.nc.to_numpy()
-    return units, rois, nc, *flatmap.subject_part(geometry, _store.flat_units(subject), rois, nc)
+    return units, rois, nc, *flatmap.subject_part(geometry, flat_units_of(path, _store, subject), rois, nc)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def flat_units_of(path, _store, subject):
+    """The unit that each vertex shows, or -1: (n_vertices,)."""
+    return _store.flat_units(subject)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
