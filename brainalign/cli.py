@@ -211,11 +211,12 @@ FIGURE_CHOICES = {
     "lines": "Layers: a line for each instruction or model; or roi, for one instruction.",
     "reference": "Bars: mark significant differences from this one.",
     "order": "Bars: regions by family or by value.",
-    "controls": "Models to compare with, with commas.",
     "regions": "Families of regions, with commas.",
     "a": "The first of two instructions that share variance.",
     "b": "The second.",
-    "roi": "The region of their circles.",
+    "three": "Three instructions that share variance, with commas.",
+    "part": "Matrix: shared, unique_a or unique_b.",
+    "roi": "The region; comparisons also early or high, all areas of a level.",
 }
 
 
@@ -249,7 +250,15 @@ def _choices(command):
 def figure(kind, description, out, store, width_mm, dpi, bundle, link, like, **asked):
     """Make a figure for a paper, or write what it shows for other tools.
 
-    KIND is flatmap, rois, variance, layers or compare; or panels, with a TOML file that describes several of them.
+    KIND is what a page of the app shows; or panels, with a TOML file that describes several of them.
+
+    \b
+      Flatmaps  flatmap
+      ROIs      rois
+      Layers    layers; chosen (the layer each area chooses); shares (what states depend on)
+      Variance  variance (two instructions); triple (three); unique (each beyond all others); matrix
+      Compare   compare (one model minus the others); specialisation (instructions by regions)
+
     --out ends in .pdf, .svg or .png; .csv or .parquet for the data; .zip for all of it; and for one flatmap
     .func.gii (GIFTI of fsaverage5, a file a hemisphere), .nii.gz or .hdf (pycortex).
     """

@@ -3,10 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from brainalign import figures, tables, ui
+from brainalign import export_ui, figures, paper, tables, ui
 from brainalign.figures import frames
-
-REGIONS = {"early": "early areas", "high": "high-level areas"}
 
 store = ui.page_store()
 ui.header(
@@ -37,11 +35,12 @@ def role(name):
 controls = st.columns([1.4, 2.2, 1.6])
 ids = [id for id in ui.in_order(set(nested.instruction)) if id]
 instruction = ui.choice("Instruction", ids or [""], "instruction", ui.instruction_label, container=controls[1])
-maps = frames.pooled(frames.under(nested, instruction), "mean_generated")
+maps = frames.pooled(frames.under(nested, instruction), frames.FIRST_POOLING)
 models = [name for name in store.models() if name in set(maps.model)]
 focus = ui.choice("Model", models, "model", container=controls[0])
-places = [*REGIONS, *frames.in_order(set(maps.roi) - set(REGIONS), tables.rois())]
-roi = ui.choice("Region", places, "roi", lambda r: REGIONS.get(r, r), "high", container=controls[2])
+places = [*frames.GROUPS, *frames.in_order(set(maps.roi) - set(frames.GROUPS), tables.rois())]
+roi = ui.choice("Region", places, "roi", lambda r: frames.GROUPS.get(r, r), "high", container=controls[2])
+place = frames.GROUPS.get(roi, roi)
 
 st.subheader("Every model", anchor=False)
 rows = []
@@ -60,49 +59,58 @@ decimals |= {"layer": st.column_config.NumberColumn(format="%.1f")}
 st.dataframe(table, hide_index=True, column_config=decimals, key="every model")
 n = maps[(maps.roi == roi)].groupby("subject").n.max()
 ui.sentence(
-    f"Means over {maps.subject.nunique()} subjects in the {REGIONS.get(roi, roi)}"
+    f"Means over {maps.subject.nunique()} subjects in the {place}"
     + (f" under {instruction} (“{tables.instructions()[instruction].text}”)" if instruction in ids else "")
     + f"; {n.min()}–{n.max()} reliable units a subject. Units q < 0.05: share of units whose r beats permuted test "
     "images, Benjamini–Hochberg over the map."
 )
 
-contrasts = frames.contrasts_of(store.rows("roi_contrasts"), maps)
-contrasts = frames.from_side(contrasts[contrasts.roi == roi], "model", focus)
-if not contrasts.empty:
+differences = frames.differences(store.rows("roi_contrasts"), maps, focus, roi)
+if not differences.empty:
     st.subheader(f"{focus} minus each other model", anchor=False)
-    means = contrasts.groupby("other").difference.mean().sort_values(ascending=False)
-    contrasts = contrasts.assign(
-        name="minus " + contrasts.other, rank=contrasts.other.map(means.rank(ascending=False))
+    axis = f"difference in r, {place}"
+    told = (
+        f"{name}: {value:.3f}" for name, value in differences.groupby("name", sort=False).difference.mean().items()
     )
-    ui.plot(
-        figures.forest(contrasts.sort_values(["rank", "subject"]), f"difference in r, {REGIONS.get(roi, roi)}"),
-        "forest",
-        "; ".join(f"{focus} minus {other}: {value:.3f}" for other, value in means.items()),
-    )
+    ui.plot(figures.forest(differences, axis), "forest", f"{focus}, {axis}, mean over subjects: {'; '.join(told)}")
     ui.sentence(
         "Each point is a subject with the 95 % interval of a paired bootstrap over test images; filled where "
         "q < 0.05 (two-sided, Benjamini–Hochberg over regions). Right of 0: the chosen model predicts better."
     )
+    export_ui.export(
+        lambda made: paper.compare(
+            differences, axis, paper.words.of_differences(store, differences, made), made,
+            paper.queries.contrasts(made),
+        ),
+        store, "compare",
+    )  # fmt: skip
 
 # which instruction suits which region
-asked = frames.pooled(nested[(nested.model == focus) & (nested.instruction != "")], "mean_generated")
-if asked.instruction.nunique() > 1:
+asked = nested[(nested.model == focus) & (nested.instruction != "")]
+special = frames.specialisation(nested, focus) if asked.instruction.nunique() > 1 else asked.iloc[:0]
+if special.size:
     st.subheader(f"Which instruction suits which region, {focus}", anchor=False)
-    grid = asked[~asked.roi.isin(REGIONS)].groupby(["instruction", "roi"]).r.mean().unstack("roi")
-    grid = grid.loc[
-        ui.in_order(grid.index), [r for r in frames.in_order(grid.columns, tables.rois()) if frames.is_area(r)]
-    ]
-    special = grid - grid.mean()
-    ui.plot(figures.matrix(special, "r minus the mean", ui.instruction_label), "specialisation", "Specialisation")
+    ui.plot(
+        figures.matrix(special, "r minus the mean", ui.instruction_label), "specialisation",
+        f"{focus}: r with each instruction less the mean of all instructions, by region",
+    )  # fmt: skip
     ui.sentence(
         "Specialisation: an instruction's r less the mean of all instructions in that region, means over subjects. "
         "Columns add up to 0; a column of small numbers says that the region does not care which instruction is given."
     )
-    best = asked[~asked.roi.isin(REGIONS)].sort_values("r").groupby(["roi", "subject"]).instruction.last().unstack()
-    kept = {r: best.loc[r].value_counts() for r in special.columns}
+    own = frames.pooled(asked[asked.roi.isin(special.columns)], frames.FIRST_POOLING)
+    best = own.dropna(subset=["r"]).sort_values("r").groupby(["roi", "subject"]).instruction.last().unstack()
+    kept = {r: best.loc[r].value_counts() for r in special.columns if r in best.index}
     told = [f"{r}: {c.index[0]} in {c.iloc[0]} of {c.sum()}" for r, c in kept.items() if c.iloc[0] > c.sum() / 2]
     if told:
         ui.sentence("The same instruction is best in most subjects: " + "; ".join(told) + ".")
+    export_ui.export(
+        lambda made: paper.matrix(
+            special, "r minus the mean", paper.words.of_specialisation(store, special, focus), "specialisation", made,
+            paper.queries.regions({"model": focus, "layer": "chosen"}),
+        ),
+        store, "specialisation",
+    )  # fmt: skip
 
 # beside the literature
 st.subheader("Beside earlier work", anchor=False)

@@ -91,7 +91,16 @@ if not rows.empty:
         + (f" under {told.instruction}" if told.instruction else "")
         + f", {frames.pooling_name(told.pooling)}: bars are means over subjects, points the subjects."
     )
-    ui.plot(figures.chosen_layers(rows, theme.model_colour(told.model), areas), "chosen", "Chosen layer by area")
+    spoken = ", ".join(f"{name} {value:.1f}" for name, value in rows.groupby("roi").layer.mean()[areas].items())
+    shade, query = theme.model_colour(told.model), told[["model", "instruction", "pooling"]].to_dict()
+    ui.plot(figures.chosen_layers(rows, shade, areas), "chosen", f"Chosen layer by area, mean over subjects: {spoken}")
+    export_ui.export(
+        lambda made: paper.chosen(
+            rows, shade, areas, paper.words.of_chosen(store, rows), made,
+            paper.queries.regions(query | {"layer": "chosen"}),
+        ),
+        store, "chosen",
+    )  # fmt: skip
     trend = rows[rows.roi.isin(areas)].assign(level=lambda r: r.roi.map(lambda n: tables.rois()[n].level))
     means = trend.groupby(["level", "subject"]).layer.mean().unstack("level")
     if {"early", "high"} <= set(means.columns):
@@ -107,7 +116,16 @@ shares = store.rows("shares", model=told)
 shares = shares[shares.pooling == scores[scores.model == told].pooling.iloc[0]]
 if not shares.empty:
     st.subheader("What the states depend on", anchor=False)
-    ui.plot(figures.shares(shares), "shares", "Shares of the states' variance by layer")
+    ends = shares.sort_values("layer").iloc[[0, -1]]
+    spoken = "; ".join(f"layer {row.layer}: {row.picture:.0%}" for row in ends.itertuples())
+    ui.plot(figures.shares(shares), "shares", f"Shares of the states' variance by layer, of the picture in {spoken}")
+    export_ui.export(
+        lambda made: paper.shares(
+            shares, paper.words.of_shares(store, shares), made,
+            paper.queries.shares(shares.iloc[0][["model", "pooling"]].to_dict()),
+        ),
+        store, "shares",
+    )  # fmt: skip
     ui.sentence(
         f"Variance of {told}'s states ({frames.pooling_name(shares.pooling.iloc[0])}) over {shares.images.max()} "
         "pictures and all its instructions: what the picture explains whatever is asked, what the instruction "

@@ -98,12 +98,22 @@ words = {"shared": "shared", "unique_a": f"{a} only", "unique_b": "the other onl
 part = ui.segments("Part", list(words), "part", words.get)
 kinds = frames.families(table.roi)
 regions = ui.several("Regions", kinds, "regions", default=[k for k in kinds if k != "streams"])
-grid = frames.in_families(table[table.a == a], regions).groupby(["b", "roi"])[part].mean().unstack("roi")
-if grid.empty:
+rows = frames.in_families(table[table.a == a], regions)
+if rows.empty:
     st.info("Choose at least one group of regions.")
     st.stop()
-grid = grid.loc[ui.in_order(grid.index), frames.in_order(grid.columns, tables.rois())]
-ui.plot(figures.matrix(grid, "R²", ui.instruction_label), "matrix", f"{words[part]} by instruction and region")
+grid = frames.grid(rows, "b", part)
+ui.plot(
+    figures.matrix(grid, "R²", ui.instruction_label), "matrix",
+    f"Variance (R²) of {a} with each other instruction, {words[part]}, by region",
+)  # fmt: skip
+export_ui.export(
+    lambda made: paper.matrix(
+        grid, "R²", paper.words.of_matrix(store, rows, a, part), "matrix", made | {"a": a},
+        paper.queries.variance({"model": model, "a": a}),
+    ),
+    store, "matrix",
+)  # fmt: skip
 with st.expander("Data"):
     st.dataframe(table[table.a == a], hide_index=True)
 
@@ -113,37 +123,51 @@ alone = uniques[uniques.roi == roi]
 if alone.unique_r2.notna().any():
     st.subheader(f"What each instruction explains beyond all the others in {roi}", anchor=False)
     order = ui.in_order(set(alone.instruction))
-    wide = {id: alone[alone.instruction == id].set_index("subject") for id in order}
-    told = frames.side_by_side(wide, {"": "unique_r2", "_low": "low", "_high": "high"})
+    each = frames.apart(alone, "instruction", "unique_r2", order)
     shades = {id: theme.instruction_colour(id) for id in order}
+    told = ", ".join(f"{id} {each[id].mean():.3f}" for id in order)
     ui.plot(
-        figures.signed_bars(told, shades, {id: id for id in order}, "R²"), "unique", "Unique variance by instruction"
-    )
-    sure = [id for id in order if (wide[id].low > 0).all()]
+        figures.signed_bars(each, shades, {id: id for id in order}, "R²"), "unique",
+        f"Unique variance of each instruction, mean over subjects: {told}",
+    )  # fmt: skip
+    sure = [id for id in order if (each[f"{id}_low"] > 0).all()]
     ui.sentence(
         f"R² of the {len(order)} instructions together less that of the others without this one, by banded ridge; "
         f"95 % intervals by drawing test images. Above 0 in every subject: {', '.join(sure) or 'none'}."
     )
+    export_ui.export(
+        lambda made: paper.unique(
+            each, shades, paper.words.of_unique(store, alone), made, paper.queries.uniques(made)
+        ),
+        store, "unique",
+    )  # fmt: skip
 
 # three instructions
 triples = frames.of_subject(store.rows("roi_triples", model=model), subject, MEAN)
+triples = triples[triples.roi == roi]
 if triples.value.notna().any():
-    sets = list(dict.fromkeys(zip(triples.a, triples.b, triples.c)))
-    three = ui.choice("Three instructions", sets, "three", " · ".join)
-    found = triples[(triples.a == three[0]) & (triples.b == three[1]) & (triples.c == three[2]) & (triples.roi == roi)]
+    sets = list(dict.fromkeys(map(",".join, zip(triples.a, triples.b, triples.c))))
+    three = ui.choice("Three instructions", sets, "three", lambda ids: ids.replace(",", " · ")).split(",")
+    found = triples[(triples.a == three[0]) & (triples.b == three[1]) & (triples.c == three[2])]
     st.subheader(f"{', '.join(three[:2])} and {three[2]} in {roi}", anchor=False)
     left, right = st.columns([1.15, 1], gap="large")
     parts = found.groupby("part").value.mean().to_dict()
     tint = {side: theme.instruction_colour(id) for side, id in zip("abc", three)}
     called = frames.parts_of_three(three)
+    told = ", ".join(f"{' and '.join(members)} {parts[part]:.3f}" for part, members in called.items())
     with left:
-        ui.plot(figures.venn_three(parts, dict(zip("abc", three)), tint), "venn of three", "Three circles")
+        ui.plot(figures.venn_three(parts, dict(zip("abc", three)), tint), "venn of three", f"Three circles: {told}")
         ui.sentence(
             "Three circles cannot have seven true areas in general: these are placed by each space's whole and each "
             "two's overlap; the numbers, and the bars beside, are exact."
         )
     with right:
-        wide = {part: found[found.part == part].set_index("subject") for part in called}
-        told = frames.side_by_side(wide, {"": "value", "_low": "low", "_high": "high"})
-        ui.plot(figures.upset(told, called, three, tint), "upset", "Seven parts as bars")
+        seven = frames.apart(found, "part", "value", called)
+        ui.plot(figures.upset(seven, called, three, tint), "upset", f"Seven parts as bars: {told}")
         ui.sentence("Signed, a point a subject with its 95 % interval; dots below a bar say who shares the part.")
+    export_ui.export(
+        lambda made: paper.triple(
+            seven, three, tint, paper.words.of_three(store, found, three), made, paper.queries.triples(made)
+        ),
+        store, "triple",
+    )  # fmt: skip

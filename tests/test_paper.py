@@ -18,6 +18,7 @@ from brainalign.paper import labels, raster, sheet
 from brainalign.store import open_latest
 
 KINDS = list(paper.KINDS)
+CHOICES = {"compare": {"roi": "FFA"}}  # of the tiny store, which compares models in FFA alone
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -55,9 +56,9 @@ def pdf_text(data):
 # --- Files ---
 
 
-@pytest.mark.parametrize(("kind", "width"), [*zip(KINDS, [85, 180] * 3), ("flatmap", 180)])
+@pytest.mark.parametrize(("kind", "width"), [*zip(KINDS, [85, 180] * len(KINDS)), ("flatmap", 180)])
 def test_a_pdf_is_as_wide_as_asked_and_embeds_its_fonts(store, kind, width):
-    data = paper.render(paper.plot(store, kind), store, "pdf", width)
+    data = paper.render(paper.plot(store, kind, **CHOICES.get(kind, {})), store, "pdf", width)
     box = re.search(rb"/MediaBox \[ ?([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)", data)
     assert float(box[3]) / 72 * 25.4 == pytest.approx(width, abs=1e-4)
     assert data.count(b"/FontFile2") >= 1
@@ -68,11 +69,14 @@ def test_a_pdf_is_as_wide_as_asked_and_embeds_its_fonts(store, kind, width):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_svgs_text_is_text_at_the_width_asked(store, kind):
-    root = ElementTree.fromstring(paper.render(paper.plot(store, kind), store, "svg", 85))
+    plot = paper.plot(store, kind, **CHOICES.get(kind, {}))
+    root = ElementTree.fromstring(paper.render(plot, store, "svg", 85))
     assert float(root.get("width").removesuffix("pt")) / 72 * 25.4 == pytest.approx(85, abs=1e-4)
     words = {"".join(text.itertext()).strip() for text in root.iter(f"{SVG}text")}
     assert "SIMULATED DATA" in words
-    named = {"flatmap": "V1", "rois": "noise ceiling", "variance": "shared", "layers": "FFA", "compare": "vit-demo"}
+    named = {"flatmap": "V1", "rois": "noise ceiling", "variance": "shared", "layers": "FFA", "chosen": "PPA"}
+    named |= {"shares": "the picture", "matrix": "IU3", "unique": "R²", "triple": "VQ1", "specialisation": "FFA"}
+    named |= {"compare": "minus vit-demo"}
     assert named[kind] in words
 
 
@@ -138,7 +142,7 @@ def test_no_text_lies_on_another_or_is_cut(store, kind, width, monkeypatch):
 def sheet_of(store, kind, width):
     from brainalign.paper.page import sheet
 
-    return sheet(paper.plot(store, kind), width, 100, store.simulated)
+    return sheet(paper.plot(store, kind, **CHOICES.get(kind, {})), width, 100, store.simulated)
 
 
 # --- The map's pixels ---
@@ -325,35 +329,130 @@ def test_profiles_are_means_over_subjects(store):
     np.testing.assert_allclose(line.get_ydata(), expected)
 
 
-def test_the_best_control_is_subtracted():
-    rows = [("subj01", 0.5, 0.1, 0.3), ("subj02", 0.4, 0.3, 0.5)]
+def drawn(plot, width=180):
+    """The page with a plot on it."""
+    page = sheet.Sheet(width, plot.height(width))
+    plot.draw(page, 0, 0, width)
+    return page
+
+
+def test_the_forest_holds_the_screens_differences(store):
+    plot = paper.plot(store, "compare", roi="FFA", model="vit-demo", instruction="VQ1")
+    assert plot.data.name.tolist() == ["minus llava-demo"] * 3
+    np.testing.assert_allclose(plot.data[["low", "difference", "high"]], [[-0.24, -0.2, -0.16]] * 3)
+    (axes,) = [axes for axes in drawn(plot).figure.axes if axes.get_xlabel()]
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [dot.get_xdata()[0] for dot in dots] == pytest.approx([-0.2] * 3)
+    assert {dot.get_markerfacecolor() for dot in dots} == {"#b2182b"}  # worse, q < 0.05
+    screen = figures.forest(plot.data, "").data[0]
+    assert list(screen.x) == pytest.approx([-0.2] * 3)
+    assert set(screen.marker.color) == {"#b2182b"}
+    assert all(np.diff([dot.get_ydata()[0] for dot in dots]) > 0)
+
+
+def test_comparisons_begin_with_the_largest_lead():
+    rows = [("a", "b", 0.1), ("a", "c", 0.3), ("d", "a", 0.2)]
     frame = pd.DataFrame(
-        [(s, "V1", g, v) for s, *values in rows for g, v in zip(("m", "m-random", "pixels"), values)],
-        columns=["subject", "roi", "group", "value"],
-    )
-    from brainalign.paper.controls import differences
+        [("s1", x, "IC", "p", y, "IC", "p", "V1", d, d - 0.1, d + 0.3, 0.01) for x, y, d in rows],
+        columns=["subject", *(f"{n}_{s}" for s in "ab" for n in ("model", "instruction", "pooling")), "roi",
+                 "difference", "low", "high", "q"],
+    )  # fmt: skip
+    shown = pd.DataFrame({"model": list("abcd"), "instruction": "IC", "pooling": "p"})
+    found = frames.differences(frame, shown, "a", "V1")
+    assert found.name.tolist() == ["minus c", "minus b", "minus d"]
+    np.testing.assert_allclose(found[["low", "difference", "high"]].iloc[2], [-0.5, -0.2, -0.1])
 
-    row = differences(frame, "m").loc["V1"]
-    assert (row.control, row.above, row.n) == ("pixels", 1, 2)
-    assert row.difference == pytest.approx(0.05)
+
+def test_cells_have_the_screens_colours_and_numbers(store):
+    from matplotlib.colors import to_rgb
+    from matplotlib.patches import Rectangle
+
+    frame = pd.DataFrame([[0.2, -0.1], [np.nan, 0.0]], index=["IC", "VQ1"], columns=["V1", "FFA"])
+    page = drawn(paper.matrix(frame, "R²", ""))
+    cells = [p for p in page.page.get_children() if isinstance(p, Rectangle) and p.get_height() == pytest.approx(4.9)]
+    blue = (np.array(to_rgb("#92c5de")), np.array(to_rgb("#f4a582")))  # at a quarter and three quarters of the scale
+    np.testing.assert_allclose(cells[0].get_facecolor()[:3], to_rgb("#b2182b"), atol=0.01)
+    np.testing.assert_allclose(cells[1].get_facecolor()[:3], blue[0], atol=0.01)
+    np.testing.assert_allclose(cells[2].get_facecolor()[:3], to_rgb("#f2f2f2"), atol=0.01)
+    assert len(cells) == 3  # NaN stays empty
+    texts = [text.get_text() for text in page.page.texts]
+    assert {"0.200", "−0.100", "0.000"} <= set(texts)
+    assert "nan" not in texts
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_store_of_nothing_but_nan_draws_or_says_so(tmp_path, kind):
+def test_specialisation_adds_up_to_nothing_in_each_region(store):
+    data = paper.plot(store, "specialisation").data
+    np.testing.assert_allclose(data.groupby("roi").value.sum(), 0, atol=1e-6)
+    rows = store.rows("roi_nested", model="llava-demo", pooling="mean_generated", roi="FFA")
+    means = rows.groupby("instruction").r.mean()
+    found = data[data.roi == "FFA"].set_index("instruction").value
+    np.testing.assert_allclose(found[means.index], means - means.mean(), atol=1e-6)
+
+
+def test_three_instructions_make_seven_bars_and_whole_circles(store):
+    plot = paper.plot(store, "triple", roi="V1")
+    parts = [0.05, 0.03, -0.01, 0.04, 0.02, 0.01, 0.1]
+    page = drawn(plot)
+    (axes,) = [axes for axes in page.figure.axes if axes.get_ylabel() == "R²"]
+    assert [bar.get_height() for bar in axes.containers[0]] == pytest.approx(parts)
+    assert [label.get_text() for label in axes.get_xticklabels()][2] == "−0.010"
+    discs = [p.get_path() for p in page.page.patches + page.page.artists if p.get_linewidth() == 1]
+    areas = np.array([np.prod(disc.get_extents().size) for disc in discs])
+    np.testing.assert_allclose(areas / areas[0], np.array([0.21, 0.18, 0.13]) / 0.21, rtol=1e-5)
+    assert "Negative parts have no area" in plot.about
+
+
+def test_a_number_that_would_cross_a_line_is_left_to_the_bars():
+    from brainalign.paper.venn_three import fits
+
+    places, sizes = np.array([[10.0, 10.0], [30.0, 10.0]]), np.array([5.0, 5.0])
+    assert fits(np.array([10, 10]), 3, 1, places, sizes)
+    assert not fits(np.array([10, 10]), 6, 1, places, sizes)
+    assert not fits(np.array([14, 10]), 3, 1, places, sizes)
+
+
+def test_unique_variance_has_a_signed_bar_for_each_instruction(store):
+    plot = paper.plot(store, "unique", roi="PPA")
+    rows = store.rows("roi_uniques", roi="PPA")
+    expected = rows.groupby("instruction").unique_r2.mean()[["IC", "VQ1", "IU3"]]
+    (axes,) = [axes for axes in drawn(plot).figure.axes if axes.get_ylabel() == "R²"]
+    assert [bar.get_height() for bar in axes.containers[0]] == pytest.approx(expected.tolist())
+
+
+def test_chosen_layers_and_shares_are_the_stores(store):
+    (axes,) = [a for a in drawn(paper.plot(store, "chosen", instruction="VQ1")).figure.axes if a.get_ylabel()]
+    assert [bar.get_height() for bar in axes.containers[0]] == pytest.approx([2.5] * 3, abs=0.5)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["V1", "FFA", "PPA"]
+    (axes,) = [a for a in drawn(paper.plot(store, "shares", pooling="last_prompt")).figure.axes if a.get_ylabel()]
+    top = [bar.get_y() + bar.get_height() for bar in axes.containers[2]]
+    assert top == pytest.approx([1] * 4)
+    assert [bar.get_height() for bar in axes.containers[0]] == pytest.approx([0.7, 0.6, 0.5, 0.4])
+
+
+@pytest.fixture(scope="module")
+def undefined(tmp_path_factory):
+    """The store with NaN for every number but the ceilings'."""
     import stores
 
     from brainalign import store as write_store
 
     tables = stores.tables()
-    for name in ("scores", "roi_scores", "roi_nested", "variance", "roi_variance"):
+    for name in ("scores", "roi_scores", "roi_nested", "roi_contrasts", "variance", "roi_variance", "shares",
+                 "roi_uniques", "roi_triples"):  # fmt: skip
         numbers = tables[name][0].select_dtypes("floating").columns.difference(["nc_mean"])
         tables[name] = [tables[name][0].assign(**dict.fromkeys(numbers, np.float32(np.nan)))]
-    with open_latest(write_store.write(tmp_path, tables, stores.info())) as opened:
-        if kind in ("rois", "variance", "compare"):
-            with pytest.raises(ValueError, match=r"not defined|no score"):
-                paper.plot(opened, kind)
-        else:
-            assert paper.render(paper.plot(opened, kind), opened, "pdf", 85).startswith(b"%PDF")
+    with open_latest(write_store.write(tmp_path_factory.mktemp("nan"), tables, stores.info())) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_store_of_nothing_but_nan_draws_or_says_so(undefined, kind):
+    if kind in ("rois", "variance", "chosen", "unique", "triple"):
+        with pytest.raises(ValueError, match=r"defined|no score|no area"):
+            paper.plot(undefined, kind)
+    else:
+        plot = paper.plot(undefined, kind, **CHOICES.get(kind, {}))
+        assert paper.render(plot, undefined, "pdf", 85).startswith(b"%PDF")
 
 
 def test_every_subject_can_be_drawn(store):

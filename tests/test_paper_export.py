@@ -19,6 +19,7 @@ from brainalign.store import open_latest
 from brainalign.tables import DATA
 
 HALF = 10242
+CHOICES = {"compare": {"roi": "FFA"}}  # of the tiny store, which compares models in FFA alone
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,8 @@ def figure(path, tmp_path):
 
 @pytest.mark.parametrize("kind", list(paper.KINDS))
 def test_every_kind_is_a_command(figure, kind):
-    done, out = figure(kind, f"{kind}.png", "--width-mm", 85, "--dpi", 150)
+    roi = ["--roi", "FFA"] if kind == "compare" else []  # the tiny store compares models there alone
+    done, out = figure(kind, f"{kind}.png", "--width-mm", 85, "--dpi", 150, *roi)
     assert done.exit_code == 0, done.output
     assert done.output.strip() == str(out)
     assert Image.open(out).width == round(85 / 25.4 * 150)
@@ -83,6 +85,12 @@ def test_options_are_what_the_kinds_can_be_asked_for():
         ("rois", "x.pdf", ("--regions", "face"), "did you mean faces?"),
         ("variance", "x.pdf", ("--b", "IC"), "no second instruction 'IC'"),
         ("variance", "x.pdf", ("--roi", "FFB"), "did you mean FFA?"),
+        ("triple", "x.pdf", ("--three", "IC,VQ1"), "did you mean IC,VQ1,IU3?"),
+        ("matrix", "x.pdf", ("--part", "share"), "did you mean shared?"),
+        ("compare", "x.pdf", ("--roi", "V1"), "compares llava-demo with no other model in V1"),
+        ("compare", "x.pdf", ("--model", "vit"), "did you mean vit-demo?"),
+        ("unique", "x.pdf", ("--a", "IC"), "unique takes no 'a'"),
+        ("unique", "x.pdf", ("--link", "http://h/compare?model=x"), "brainalign figure compare --link"),
         ("flatmap", "x.jpg", (), "take .pdf, .svg, .png"),
         ("flatmap", "none/x.pdf", (), "there is no folder"),
         ("flatmap", "x.pdf", ("--width-mm", "5"), "expected 30 to 400 mm"),
@@ -117,9 +125,9 @@ def test_a_link_gives_the_figure_of_its_page(figure):
 
 
 def test_the_link_of_a_figure_leads_to_the_same_figure(store):
-    for kind in ("flatmap", "rois", "variance", "layers", "compare"):
-        plot = paper.plot(store, kind)
-        again, choices = paper.from_link(export.link(plot))
+    for kind in paper.KINDS:
+        plot = paper.plot(store, kind, **CHOICES.get(kind, {}))
+        again, choices = paper.from_link(export.link(plot), kind)
         assert again == kind
         pd.testing.assert_frame_equal(paper.plot(store, again, **choices).data, plot.data)
 
@@ -160,23 +168,39 @@ def test_a_bundle_holds_figure_data_query_link_versions_and_caption(figure, stor
         ("rois", ("Ridge regression", "10 test images", "Noise ceiling", "3 subjects", "Layer")),
         ("variance", ("banded ridge", "layer 2", "R²(both)", "reliable units")),
         ("layers", ("means over 3 subjects", "the answer's words")),
-        ("compare", ("best control", "vit-demo", "3 subjects")),
+        ("compare", ("llava-demo minus each other model", "paired bootstrap", "3 subjects", "10 test images")),
+        ("specialisation", ("columns add up to 0", "IC: “Generate", "3 subjects", "reliable units")),
+        ("matrix", ("shared with IC", "banded ridge", "3 subjects", "layer 2")),
+        ("unique", ("less that of the others", "3 subjects", "layer 2", "10 test images")),
+        ("triple", ("IC, VQ1 and IU3", "inclusion and exclusion", "reliable units", "Negative parts")),
+        ("chosen", ("llava-demo with IC", "3 subjects", "left-out training images")),
+        ("shares", ("40 pictures", "the answer's words")),
     ],
 )
 def test_captions_say_method_and_n(store, kind, said):
-    caption = export.caption(paper.plot(store, kind), store)
+    caption = export.caption(paper.plot(store, kind, **CHOICES.get(kind, {})), store)
     for part in said:
         assert part in caption
 
 
-@pytest.mark.parametrize("kind", ["rois", "variance", "layers", "compare"])
+@pytest.mark.parametrize("kind", [kind for kind in paper.KINDS if kind != "flatmap"])
 def test_the_query_is_sql_that_holds_what_is_drawn(store, kind):
-    plot = paper.plot(store, kind)
+    plot = paper.plot(store, kind, **CHOICES.get(kind, {}))
     with store.cursor() as db:
         rows = db.execute(plot.query).df()
-    value = plot.data.shared if kind == "variance" else plot.data.value
-    of = {"variance": "shared", "layers": "r_mean"}.get(kind, "r" if "roi_nested" in plot.query else "r_mean")
-    assert set(np.round(value.dropna(), 6)) <= set(np.round(rows[of].dropna(), 6)) or kind == "compare"
+    drawn = {"variance": "shared", "compare": "difference", "chosen": "layer", "shares": "picture", "unique": "IC"}
+    drawn = plot.data[drawn.get(kind, "shared_abc" if kind == "triple" else "value")]
+    of = {"layers": "r_mean", "unique": "unique_r2", "triple": "value", "rois": "r"}
+    of.setdefault(kind, drawn.name)  # the store's own name
+    if kind == "matrix":  # means over subjects
+        rows, of["matrix"] = rows.groupby(["b", "roi"]).mean(numeric_only=True), "shared"
+    if kind == "specialisation":
+        rows = rows[(rows.pooling == "mean_generated") & rows.instruction.ne("")].groupby(["instruction", "roi"])
+        rows = rows.mean(numeric_only=True).groupby("roi", group_keys=False).apply(lambda own: own - own.mean())
+        of["specialisation"] = "r"
+    known = rows[of[kind]].dropna().to_numpy()
+    assert len(drawn.dropna())
+    assert all(np.abs(known - value).min() < 1e-6 for value in drawn.dropna())
 
 
 # --- Brains ---

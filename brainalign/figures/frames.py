@@ -18,8 +18,9 @@ POOLINGS = {
     "cls": "the class token",
     "joint": "picture and text side by side",
 }
+FIRST_POOLING = next(iter(POOLINGS))
 SCORES = ("r", "r_norm", "r2")
-GROUPS = ("early", "high")  # rows of `roi_nested` for the areas of a level together
+GROUPS = {"early": "early areas", "high": "high-level areas"}  # rows of `roi_nested` for a level's areas together
 LEVEL = 0.05  # of q
 WHOLE = "visual cortex (nsdgeneral)"
 
@@ -77,7 +78,7 @@ def contrasts_of(contrasts, shown):
     """Rows of `roi_contrasts` between two of the maps that are shown."""
     maps = set(zip(shown.model, shown.instruction, shown.pooling))
     a, b = (zip(*(contrasts[f"{n}_{s}"] for n in ("model", "instruction", "pooling"))) for s in "ab")
-    return contrasts[[x in maps and y in maps and x != y for x, y in zip(a, b)]]
+    return contrasts[np.array([x in maps and y in maps and x != y for x, y in zip(a, b)], bool)]
 
 
 def of_subject(rows, subject, everyone):
@@ -85,13 +86,25 @@ def of_subject(rows, subject, everyone):
     return rows if subject == everyone else rows[rows.subject == subject]
 
 
-def side_by_side(wide, columns):
-    """One row a subject, and for each name and suffix a column: for `signed_bars`.
-
-    wide : name -> rows indexed by subject; columns : suffix -> column of those rows
-    """
-    found = {f"{name}{suffix}": rows[column] for name, rows in wide.items() for suffix, column in columns.items()}
+def apart(rows, by, value, names):
+    """For `signed_bars`: one row a subject; for each of `names` in the column `by` its value and interval."""
+    wide = {name: rows[rows[by] == name].set_index("subject") for name in names}
+    ends = {"": value, "_low": "low", "_high": "high"}
+    found = {f"{name}{end}": own[column] for name, own in wide.items() for end, column in ends.items()}
     return pd.DataFrame(found).rename_axis("subject").reset_index()
+
+
+def grid(rows, by, value):
+    """Means over subjects: instructions (the column `by`) by regions, both in their tables' order."""
+    found = rows.groupby([by, "roi"])[value].mean().unstack("roi")
+    return found.loc[in_order(found.index, instructions()), in_order(found.columns, rois())]
+
+
+def specialisation(nested, model):
+    """Instructions by areas: a model's r less the mean of all its instructions there, means over subjects."""
+    rows = pooled(nested[(nested.model == model) & (nested.instruction != "")], FIRST_POOLING)
+    found = grid(rows[rows.roi.map(is_area).astype(bool)], "instruction", "r")
+    return found - found.mean()
 
 
 def parts_of_three(three):
@@ -120,6 +133,15 @@ def from_side(contrasts, side, name):
     low, high = np.where(first, found.low, -found.high), np.where(first, found.high, -found.low)
     other = found[f"{side}_b"].where(first, found[f"{side}_a"])
     return found.assign(other=other, difference=sign * found.difference, low=low, high=high)
+
+
+def differences(contrasts, shown, model, roi):
+    """One model minus each other in a region, for `forest`: the one it exceeds most first, then by subject."""
+    found = contrasts_of(contrasts, shown)
+    found = from_side(found[found.roi == roi], "model", model)
+    mean = found.groupby("other").difference.transform("mean")
+    found = found.assign(name="minus " + found.other, mean=mean)
+    return found.sort_values(["mean", "other", "subject"], ascending=[False, True, True]).drop(columns="mean")
 
 
 def at_layer(scores, layer, quantity):

@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from brainalign.figures.bars import INTERVAL, RING
-from brainalign.figures.theme import MUTED, finish, translucent
+from brainalign.figures.theme import BETTER, MUTED, WORSE, finish, translucent
 
 
 def layer_profile(frame, colours, names, axis, chosen=None):
@@ -76,7 +76,11 @@ def chosen_layers(frame, colour, order):
     return finish(figure, 360, showlegend=False)
 
 
-SHARES = {"picture": "#009e73", "together": "#cc79a7", "instruction": "#e69f00"}
+SHARES = {  # column -> (name, colour), from the ground up
+    "picture": ("the picture", "#009e73"),
+    "together": ("both together only", "#cc79a7"),
+    "instruction": ("the instruction", "#e69f00"),
+}
 
 
 def shares(frame):
@@ -84,14 +88,13 @@ def shares(frame):
 
     frame : one row a layer: columns layer, picture, together, instruction
     """
-    names = {"picture": "the picture", "together": "both together only", "instruction": "the instruction"}
     frame, figure = frame.sort_values("layer"), go.Figure()
-    for name, colour in SHARES.items():
+    for column, (name, colour) in SHARES.items():
         figure.add_trace(
             go.Bar(
                 x=frame.layer,
-                y=frame[name],
-                name=names[name],
+                y=frame[column],
+                name=name,
                 marker={"color": colour},
                 width=0.75,
                 hovertemplate="layer %{x}: %{y:.0%}",
@@ -121,7 +124,7 @@ def forest(frame, axis):
             mode="markers",
             marker={
                 "size": 9,
-                "color": np.where(sure, np.where(frame.difference > 0, "#2166ac", "#b2182b"), "#ffffff"),
+                "color": np.where(sure, np.where(frame.difference > 0, BETTER, WORSE), "#ffffff"),
                 "line": {"color": MUTED, "width": 1.2},
             },
             error_x={

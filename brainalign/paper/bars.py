@@ -10,10 +10,11 @@ from brainalign.paper.page import Plot
 from brainalign.paper.sheet import INK, SIZE, line_height, text_width, wrapped
 from brainalign.tables import rois as known_rois
 
-LEFT = 11.0  # mm: the axis with its numbers and title
+LEFT, WIDE_LEFT = 11.0, 15.0  # mm: the axis with its numbers and title; with small signed numbers
 PANEL = 52.0  # mm: height of the bars
 GROUP_WIDTH = 0.84  # of the distance between two regions
-RING = {"mfc": "white", "mec": "#30363d", "mew": 0.4, "ls": "none", "marker": "o"}
+EDGE = 0.6  # from the middle of the outermost of a few bars to the end of the axis, in bars
+RING = {"mfc": "white", "mec": "#30363d", "mew": 0.4, "ls": "none", "marker": "o", "clip_on": False}
 
 
 def rois(frame, colours, names, axis, about, choices=None, query="", marks=None, order=None):
@@ -38,13 +39,10 @@ def rois(frame, colours, names, axis, about, choices=None, query="", marks=None,
             _family_bands(sheet, axes, order, x + LEFT, top, width - LEFT - 1)
         _marks(axes, frame, order, groups, marks or {})
         axes.set_ylabel(axis, labelpad=2)
-        turned = _turned(order, width)
-        named = [short(roi).replace("\n", " ") if turned else short(roi) for roi in order]
-        axes.set_xticks(range(len(order)), named, rotation=90 if turned else 0)
-        axes.tick_params(axis="x", length=0)
+        name_regions(axes, order, width)
 
     def height(width):
-        return legend.height(list(entries), width) + over(width) + PANEL + _ticks_height(order, width)
+        return legend.height(list(entries), width) + over(width) + PANEL + regions_height(order, width)
 
     return Plot("rois", draw, height, frame, about, choices or {}, query)
 
@@ -80,7 +78,16 @@ def _turned(order, width):
     return any(text_width(short(roi)) + 0.8 > (width - LEFT - 1) / len(order) for roi in order)
 
 
-def _ticks_height(order, width):
+def name_regions(axes, order, width):
+    """The regions' names below an axis that stands LEFT of a chart of this width, upwards where they are wide."""
+    turned = _turned(order, width)
+    named = [short(roi).replace("\n", " ") if turned else short(roi) for roi in order]
+    axes.set_xticks(range(len(order)), named, rotation=90 if turned else 0)
+    axes.tick_params(axis="x", length=0)
+
+
+def regions_height(order, width):
+    """mm that the regions' names take."""
     if _turned(order, width):
         return 3 + max(text_width(short(roi).replace("\n", " ")) for roi in order)
     return 3 + line_height() * max(short(roi).count("\n") + 1 for roi in order)
@@ -95,10 +102,7 @@ def _grouped(axes, frame, order, groups, colours, slot):
         offset = (k - (len(groups) - 1) / 2) * bar
         means = rows.groupby("roi").value.mean()
         axes.bar([at[roi] + offset for roi in means.index], means, bar * 0.94, color=colours[group], linewidth=0)
-        rows = rows.dropna(subset=["value"])
-        x, y = _points(rows, at, offset, bar)
-        _intervals(axes, x, rows)
-        axes.plot(x, y, ms=size, zorder=3, **RING)
+        points(axes, rows.dropna(subset=["value"]), at, offset, bar, size)
     ceiling = frame.drop_duplicates(["subject", "roi"]).groupby("roi").ceiling.mean()
     places = np.array([at[roi] for roi in ceiling.index])
     axes.hlines(ceiling, places - GROUP_WIDTH / 2, places + GROUP_WIDTH / 2, theme.MUTED, ":", linewidth=1.2)
@@ -106,12 +110,13 @@ def _grouped(axes, frame, order, groups, colours, slot):
     axes.set_xlim(-0.5, max(1, len(order)) - 0.5)
 
 
-def _points(rows, at, offset, bar):
-    """Subjects side by side within their bar, in the same order as on the screen."""
+def points(axes, rows, at, offset, bar, size):
+    """Subjects side by side within their bar, in the same order as on the screen, with intervals where known."""
     subjects = sorted(set(rows.subject))
     spread = dict(zip(subjects, np.linspace(-0.3, 0.3, len(subjects)) if len(subjects) > 1 else [0.0]))
     x = [at[roi] + offset + spread[subject] * bar for roi, subject in zip(rows.roi, rows.subject)]
-    return x, rows.value.to_numpy()
+    _intervals(axes, x, rows)
+    axes.plot(x, rows.value.to_numpy(), ms=size, zorder=3, **RING)
 
 
 def _families(order):
@@ -147,7 +152,7 @@ def _family_bands(sheet, axes, order, x, y, width):
 def signed(sheet, frame, colours, names, axis, x, y, width, height):
     """Signed parts as bars (mean over subjects) with the subjects as points: as `figures.signed_bars`."""
     means, at = frame[list(names)].mean(), np.arange(len(names))
-    axes = sheet.axes(x + LEFT, y, width - LEFT - 1, height)
+    axes = sheet.axes(x + WIDE_LEFT, y, width - WIDE_LEFT - 1, height)
     axes.bar(at, means, 0.6, color=[colours[part] for part in names], linewidth=0)
     spread = np.linspace(-0.2, 0.2, len(frame)) if len(frame) > 1 else [0.0]
     for offset, (_, row) in zip(spread, frame.iterrows()):
@@ -155,11 +160,54 @@ def signed(sheet, frame, colours, names, axis, x, y, width, height):
         axes.vlines(at + offset, low, high, "#80868e", linewidth=0.6, zorder=2)
         axes.plot(at + offset, row[list(names)].to_numpy(float), ms=2.6, zorder=3, **RING)
     axes.set_ylabel(axis, labelpad=2)
+    axes.yaxis.get_major_locator().set_params(nbins=6, steps=[1, 2, 5, 10])
     _from_zero(axes)
-    words = [name.replace(" only", "\nonly") for name in names.values()]
-    words = [word if "\n" in word else f"{word}\n" for word in words]
-    axes.set_xticks(at, [f"{word}\n{means[part]:.3f}".replace("-", "−") for word, part in zip(words, names)])
+    texts, turned = _told(means, names, width)
+    axes.set_xticks(at, texts, rotation=90 if turned else 0)
     axes.tick_params(axis="x", length=0)
+    axes.set_xlim(-EDGE, len(names) - 1 + EDGE)
+
+
+def places(n, x, width):
+    """Middles in mm of n bars that `signed` draws."""
+    return x + WIDE_LEFT + (np.arange(n) + EDGE) * _slot(n, width)
+
+
+def _slot(n, width):
+    return (width - WIDE_LEFT - 1) / (n - 1 + 2 * EDGE)
+
+
+def _told(means, names, width):
+    """What stands below each of `signed`'s bars, and whether it is turned to fit."""
+    words = [name.replace(" only", "\nonly") for name in names.values()]
+    lines = max(word.count("\n") + 1 for word in words) if any(words) else 0
+    padded = [word + "\n" * (lines - word.count("\n")) * bool(lines) for word in words]
+    numbers = [f"{means[part]:z.3f}".replace("-", "−") for part in names]
+    texts = [word + number for word, number in zip(padded, numbers)]
+    if all(text_width(text) + 0.6 < _slot(len(names), width) for text in texts):
+        return texts, False
+    return [f"{name}  {number}".strip() for name, number in zip(names.values(), numbers)], True
+
+
+def below(means, names, width):
+    """mm that the texts below `signed`'s bars take."""
+    texts, turned = _told(means, names, width)
+    return 3 + (max(map(text_width, texts)) if turned else line_height() * (texts[0].count("\n") + 1))
+
+
+def unique(frame, colours, about, choices=None, query=""):
+    """A `Plot` of what each instruction explains beyond all the others: signed bars.
+
+    frame : one row a subject, a column an instruction, with its interval; colours : instruction -> colour, in order
+    """
+    names, means = {id: id for id in colours}, frame[list(colours)].mean()
+
+    def draw(sheet, x, y, width):
+        signed(sheet, frame, colours, names, "R²", x, y + 2, width, PANEL * 0.8)
+
+    return Plot(
+        "unique", draw, lambda width: 2 + PANEL * 0.8 + below(means, names, width), frame, about, choices or {}, query
+    )
 
 
 def _from_zero(axes):

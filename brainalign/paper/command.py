@@ -19,7 +19,7 @@ def command(kind, description, out, store, width, dpi, bundle, link, like, asked
         raise ValueError(f"there is no folder {out.parent} to write {out.name} into")
     page = {}
     if link is not None:
-        linked, found = choices.from_link(link)
+        linked, found = choices.from_link(link, kind)
         if linked != kind:
             raise ValueError(f"the link leads to {linked}, not {kind}; write: brainalign figure {linked} --link ...")
         asked = found | {key: value for key, value in asked.items() if value is not None}

@@ -11,12 +11,11 @@ import numpy as np
 
 from brainalign.figures.flatmap import palettes
 from brainalign.paper import brainmap, words
-from brainalign.paper.choices import LINKED
+from brainalign.paper.choices import LINKED, PAGES
 from brainalign.paper.page import sheet
 from brainalign.paper.sheet import FORMATS, MM
 
 ADDRESS = "http://127.0.0.1:8501"  # of the app as `make app` starts it
-PAGES = {"flatmap": "flatmaps"}  # pages whose name is not their figure's
 WIDTHS, DPIS = (30, 400), (72, 1200)
 TABLES, BRAINS = ("csv", "parquet"), ("func.gii", "nii.gz", "nii", "hdf")
 ENDINGS = (*FORMATS, *TABLES, "zip", *BRAINS)

@@ -12,7 +12,7 @@ from brainalign.paper.sheet import BADGE_HEIGHT, Sheet
 class Plot:
     """A figure before its size is known.
 
-    kind : flatmap, rois, variance, layers, compare
+    kind : one of paper.KINDS, or panels
     draw : draw(sheet, x, y, width) puts it on a Sheet, all in mm; height : height(width) -> mm
     data : exactly what is plotted
     about : what is seen, in sentences, as a caption would say it

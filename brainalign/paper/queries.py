@@ -32,11 +32,36 @@ def variance(made):
     return f"SELECT * FROM roi_variance WHERE {_where(made, 'model', 'a', 'b', 'roi')}"
 
 
+def contrasts(made):
+    """Differences of a model and each other in a region."""
+    return f"SELECT * FROM roi_contrasts WHERE {_where(made, 'roi')} AND {_text(made['model'])} IN (model_a, model_b)"
+
+
+def uniques(made):
+    """What each instruction explains beyond all the others in a region."""
+    return f"SELECT * FROM roi_uniques WHERE {_where(made, 'model', 'roi')}"
+
+
+def triples(made):
+    """The partition of three instructions' variance in a region."""
+    three = dict(zip("abc", made["three"].split(",")))
+    return f"SELECT * FROM roi_triples WHERE {_where(made | three, 'model', 'a', 'b', 'c', 'roi')}"
+
+
+def shares(made):
+    """What a model's states depend on."""
+    return f"SELECT * FROM shares WHERE {_where(made, 'model', 'pooling')}"
+
+
+def _text(value):
+    return "'" + value.replace("'", "''") + "'"
+
+
 def _where(made, *keys):
     """Conditions as SQL to read or to paste."""
 
     def equals(key):
-        texts = ["'" + text.replace("'", "''") + "'" for text in made[key].split(",")]
+        texts = [_text(text) for text in made[key].split(",")]
         return f"{key} = {texts[0]}" if len(texts) == 1 else f"{key} IN ({', '.join(texts)})"
 
     return " AND ".join(equals(key) for key in keys if made.get(key) not in (None, EVERYONE)) or "true"

@@ -20,6 +20,7 @@ def variance(frame, names, colours, about, choices=None, query=""):
     parts = frame[list(PARTS)].mean().to_dict()
     called = {"unique_a": f"{names['a']} only", "shared": "shared", "unique_b": f"{names['b']} only"}
     note = says(parts, called)
+    signed = called | {"r2_ab": "both"}
     bar_colours = {"unique_a": colours["a"], "shared": theme.MUTED, "unique_b": colours["b"], "r2_ab": theme.MUTED}
 
     def draw(sheet, x, y, width):
@@ -29,13 +30,14 @@ def variance(frame, names, colours, about, choices=None, query=""):
         lines = wrapped(note, wide - 2)
         sheet.text(x + wide / 2, y + DISC, lines, ha="center", va="top", fontsize=SIZE - 0.5, color=MUTED)
         left, top = (x + wide + 2, y + 3) if beside else (x, y + _note_height(note, wide) + DISC + 3)
-        signed = called | {"r2_ab": "both"}
         bars.signed(sheet, frame, bar_colours, signed, "R²", left, top, width - wide - 2 if beside else width, SIGNED)
 
     def height(width):
-        if width >= BESIDE:
-            return max(DISC + _note_height(note, width * 0.52), SIGNED + 3 + _below())
-        return DISC + _note_height(note, width) + 3 + SIGNED + _below()
+        beside = width >= BESIDE
+        wide = width * 0.48 - 2 if beside else width
+        under = SIGNED + 3 + bars.below(frame[list(bar_colours)].mean(), signed, wide)
+        discs = DISC + _note_height(note, width * 0.52 if beside else width)
+        return max(discs, under) if beside else discs + under
 
     return Plot("variance", draw, height, frame, f"{about} {note}", choices or {}, query)
 
@@ -50,10 +52,6 @@ def says(parts, called):
 
 def _note_height(note, width):
     return line_height() * (wrapped(note, width - 2).count("\n") + 1) + 1
-
-
-def _below():
-    return 3 * line_height() + 3
 
 
 def _venn(sheet, parts, names, colours, called, x, y, width):

@@ -101,16 +101,52 @@ def of_layers(store, frame, axis, made, chosen):
     return " ".join([said, *_common(store, frame, made)])
 
 
-def of_comparison(store, frame, axis, made):
-    """What a model beside its controls shows."""
-    asked = made.get("instruction", "no instruction")
+def of_differences(store, frame, made):
+    """What one model minus the others shows."""
+    subjects, model, asked = sorted(set(frame.subject)), made["model"], made.get("instruction", "")
     said = (
-        f"{SPOKEN.get(axis, axis)} by region of {made['model']} with {asked} and of "
-        f"{made['controls'].replace(',', ', ')}. Large marks: means over {frame.subject.nunique()} subjects; short "
-        "lines: the subjects; dotted: noise ceiling. Right: mean difference to the best control, and in how many "
-        "subjects it is above 0."
+        f"{SPOKEN['r']} in the {frames.GROUPS.get(made['roi'], made['roi'])}: {model} minus each other model"
+        f"{', with ' + asked if asked else ''}, each the mean over the region's reliable "
+        f"units. Points: {len(subjects)} subjects, from top to bottom {', '.join(subjects)}; lines: 95 % intervals "
+        f"by a paired bootstrap over test images; filled: q < {frames.LEVEL} (two-sided, Benjamini–Hochberg over "
+        f"regions), blue where {model} predicts better, red where it predicts worse."
     )
-    return " ".join([said, *_common(store, frame, made)])
+    said += f" {quoted([asked])}." if asked else ""
+    return " ".join([said, rule("chosen", len(subjects)), tested(store, subjects), method(store)])
+
+
+def of_specialisation(store, frame, model):
+    """What an instruction adds in each area to the mean of all."""
+    own = store.rows("roi_nested", model=model)
+    own, subjects = own[own.roi.isin(frame.columns) & own.instruction.isin(frame.index)], sorted(set(own.subject))
+    said = (
+        f"Which instruction suits which region, {model}: r with each instruction less the mean r of all "
+        f"{len(frame)} instructions in that region (columns add up to 0); means over {len(subjects)} subjects and "
+        f"over the region's reliable units ({own.n.min()}–{own.n.max()} a subject). {quoted(frame.index)}."
+    )
+    return " ".join([said, rule("chosen", len(subjects)), tested(store, subjects), method(store)])
+
+
+def of_chosen(store, rows):
+    """What the layers that areas choose show."""
+    first, subjects = rows.iloc[0], sorted(set(rows.subject))
+    asked = f" with {first.instruction}" if first.instruction else ""
+    said = (
+        f"The layer that each area's units choose (median), {first.model}{asked}: bars are means over "
+        f"{len(subjects)} subjects, points the subjects. {rule('chosen', len(subjects))} "
+        f"{rows.n.min()}–{rows.n.max()} reliable units an area and subject."
+    )
+    return " ".join([said, tested(store, subjects), method(store, first.pooling)])
+
+
+def of_shares(store, rows):
+    """What the states of a model depend on."""
+    return (
+        f"Shares of the variance of {rows.model.iloc[0]}'s states ({frames.pooling_name(rows.pooling.iloc[0])}) by "
+        f"layer, over {rows.images.max()} pictures and all its instructions: what the picture explains whatever is "
+        "asked, what the instruction explains whatever is seen, and what only both together explain (two-way analysis "
+        "of variance without replication)."
+    )
 
 
 def _common(store, frame, made):
@@ -122,13 +158,54 @@ def _common(store, frame, made):
 
 def of_variance(store, pair, a, b, roi):
     """What the circles and bars of two instructions show."""
-    layers = ", ".join(f"{row.layer} ({row.subject})" for row in pair.itertuples())
-    units = f"{pair.n.min()}–{pair.n.max()}" if pair.n.min() < pair.n.max() else pair.n.min()
     known = "shared_low" in pair and bool(pair.shared_low.notna().any())
     return (
         f"Variance (R²) that {a} and {b} explain in {roi}, together and apart. Bars: signed means over {len(pair)} "
         f"subjects; points: the subjects{', with 95 % intervals by drawing test images' * known}. {quoted([a, b])}. "
         f"Shared = R²({a}) + R²({b}) − R²(both), only {a} = R²(both) − R²({b}); both together by banded ridge "
-        f"regression. Model layer {layers}; {units} reliable units. {tested(store, pair.subject)} "
-        f"{method(store, pair.pooling.iloc[0])}"
+        f"regression. {_fitted(store, pair)}"
     )
+
+
+def of_matrix(store, rows, a, part):
+    """What one part of many pairs' variance shows."""
+    named = {"shared": f"shared with {a}", "unique_a": f"that only {a} explains", "unique_b": "unique to each"}
+    parts = {
+        "shared": f"R²({a}) + R²(b) − R²(both)",
+        "unique_a": "R²(both) − R²(b)",
+        "unique_b": f"R²(both) − R²({a})",
+    }
+    return (
+        f"Variance (R²) {named[part]}, {a} with each other instruction b in each region: {parts[part]}, signed, both "
+        f"together by banded ridge regression; means over {rows.subject.nunique()} subjects. "
+        f"{quoted([a, *sorted(set(rows.b))])}. {_fitted(store, rows)}"
+    )
+
+
+def of_unique(store, rows):
+    """What each instruction explains beyond all the others."""
+    ids = frames.in_order(rows.instruction, instructions())
+    return (
+        f"R² in {rows.roi.iloc[0]} of the {len(ids)} instructions together less that of the others without this one, "
+        f"by banded ridge regression. Bars: signed means over {rows.subject.nunique()} subjects; points: the "
+        f"subjects, with 95 % intervals by drawing test images. {quoted(ids)}. {_fitted(store, rows)}"
+    )
+
+
+def of_three(store, rows, three):
+    """What the circles and bars of three instructions show."""
+    return (
+        f"Variance (R²) that {', '.join(three[:2])} and {three[2]} explain in {rows.roi.iloc[0]}, alone and together, "
+        "by banded ridge regressions of each, each two and all three, whose R² make the seven parts by inclusion and "
+        f"exclusion. Bars: signed means over {rows.subject.nunique()} subjects; points: the subjects, with 95 % "
+        f"intervals by drawing test images. {quoted(three)}. {_fitted(store, rows)}"
+    )
+
+
+def _fitted(store, rows):
+    """Layers, units, test images and method of a partition of variance."""
+    own = rows.drop_duplicates("subject")
+    layers = ", ".join(f"{row.layer} ({row.subject})" for row in own.itertuples())
+    units = f"{rows.n.min()}–{rows.n.max()}" if rows.n.min() < rows.n.max() else rows.n.min()
+    said = f"Model layer {layers}; {units} reliable units."
+    return f"{said} {tested(store, own.subject)} {method(store, rows.pooling.iloc[0])}"
