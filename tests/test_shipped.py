@@ -23,7 +23,7 @@ def store():
 def test_data_stays_small():
     tracked = subprocess.run(["git", "ls-files", "data"], capture_output=True, text=True, cwd=ROOT, check=True)
     sizes = {name: (ROOT / name).stat().st_size for name in tracked.stdout.split("\n") if name}
-    assert sum(sizes.values()) < 40 * MB
+    assert sum(sizes.values()) < 48 * MB
     assert sizes["data/models/llava-demo/model.safetensors"] < 16 * MB
 
 
@@ -42,7 +42,7 @@ def test_the_store_is_that_of_the_demo_study(store):
     assert info["study_toml"] == chosen.text
     assert tuple(store.subjects().subject) == chosen.subjects
     assert set(store.models()) == {model.name for model in chosen.models}
-    assert set(store.instructions("llava-demo")) == set(TEN)
+    assert set(store.instructions("llava-demo")) == {*TEN, ""}  # "": its vision tower, which no instruction changes
 
 
 def by_layer(store, model, instruction, roi):
@@ -82,5 +82,61 @@ def test_the_parts_add_up_to_the_joint_model(store):
     for pair in pairs.itertuples():
         parts = store.variance_map(pair.subject, pair.model, pair.a, pair.b, pair.layer, pair.pooling)
         total = parts["shared"] + parts["unique_a"] + parts["unique_b"]
-        assert np.nanmax(np.abs(total - parts["r2_ab"])) < 1e-4
-        assert np.nanmax(np.abs(parts["unique_a"] + parts["shared"] - parts["r2_a"])) < 1e-4
+        assert np.nanmax(np.abs(total - parts["r2_ab"])) < 3e-4  # four numbers of four decimals each
+        assert np.nanmax(np.abs(parts["unique_a"] + parts["shared"] - parts["r2_a"])) < 3e-4
+
+
+def test_the_tuned_twin_beats_its_base_where_the_question_is_about(store):
+    """InstructBLIP and BLIP-2 saw the same scenes; only the first learned to answer "Are there any people?"."""
+    rows = store.rows(
+        "roi_contrasts", roi="EBA", model_a="blip2-demo", model_b="instructblip-demo", instruction_a="VQ2"
+    )
+    rows = rows[rows.instruction_b == "VQ2"]
+    assert len(rows) == len(store.subjects())
+    assert (rows.high < 0).all()
+
+
+def test_what_is_planted_in_early_areas_needs_no_training_and_in_high_ones_does(store):
+    chosen = store.rows("roi_nested").groupby(["model", "roi"]).r.mean()
+    assert chosen["pixels", "early"] > 0.4 > 0.2 > chosen["pixels", "high"]
+    assert chosen["llava-demo", "high"] > 1.5 * chosen["llava-demo-random", "high"]
+    assert chosen["text-demo", "EBA"] > 2 * chosen["vit-demo", "EBA"]  # words about people, without a picture
+
+
+def test_regions_choose_deeper_layers_the_higher_they_are(store):
+    layers = store.rows("roi_nested", model="llava-demo", instruction="VQ2", pooling="mean_generated")
+    layers = layers.groupby(["subject", "roi"]).layer.mean().unstack()
+    assert (layers.high > layers.early + 1).all()
+
+
+def test_only_instructions_about_what_the_others_leave_out_explain_something_alone(store):
+    rows = store.rows("roi_uniques", roi="visual cortex (nsdgeneral)").set_index("instruction")
+    assert (rows.loc[["CR", "SR", "IU1"]].low > 0).all()
+    assert rows.loc["IC"].unique_r2.abs().max() < 0.003
+
+
+def test_significance_follows_signal(store):
+    for subject in store.subjects().subject:
+        found = store.nested_map(subject, "llava-demo", "IC", "mean_generated")
+        eba, ceiling = store.rois(subject)["EBA"], store.noise_ceiling(subject)
+        assert np.nanmean(found["q"][eba] < 0.05) > 0.8
+        assert np.nanmean(found["q"][ceiling < 2] < 0.05) < 0.3
+        inside = (found["r_low"] <= found["r"]) & (found["r"] <= found["r_high"])
+        assert inside[np.isfinite(found["r"])].mean() > 0.99
+
+
+def test_the_shipped_weights_predict_pictures_as_they_are_seen_now(store):
+    """From drawing to states to the predicted pattern, against the measured one; other pictures' fit much worse."""
+    from brainalign import live, models
+
+    readout, layer, pooling = store.readout("subj01", "llava-demo", "IC")
+    ids = store.image_ids("subj01", shared=True)[:12]
+    pictures = [live.picture(store.info()["stimuli"], i) for i in ids]
+    text = tables.instructions()["IC"].text
+    states = models.load("llava-demo").states(pictures, text, [pooling], 32)[1][pooling][:, layer]
+    measured = np.stack([store.response("subj01", i) for i in ids])
+    known = (store.noise_ceiling("subj01") > 20) & np.isfinite(measured).all(0)
+    r = np.corrcoef(readout.predict(states)[:, known], measured[:, known])[:12, 12:]
+    own, other = np.diag(r), r[~np.eye(12, dtype=bool)]
+    assert own.mean() > 0.4
+    assert own.mean() > other.mean() + 0.3
