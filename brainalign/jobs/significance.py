@@ -11,6 +11,7 @@ from brainalign.jobs.frames import labelled, mean, regions, rounded
 from brainalign.jobs.nested import MIN_NC
 
 LEVEL = 0.05
+ENDS = 3  # decimals of a unit's interval in the store: it is tens of times as wide
 SCORES = ("r", "r_norm", "r2")
 COLUMNS = ("r", "r2", "r_low", "r_high", "p", "q")
 
@@ -20,6 +21,7 @@ def nested(job, person):
     for pooling, found in _chosen(job).items():
         units = {"unit": np.arange(len(found["layer"]), dtype=np.uint32), "layer": found["layer"].astype(np.int8)}
         found["q"] = _q(found["p"], person)
+        found |= {end: np.round(found[end].astype(np.float64), ENDS) for end in ("r_low", "r_high")}
         columns = units | {name: found[name] for name in COLUMNS}
         labels = {"subject": job.subject, "model": job.model, "instruction": job.instruction, "pooling": pooling}
         yield labelled(columns, COLUMNS, **labels)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from brainalign.store.schema import KEYS, TABLES, columns
 
-BLOCK = "65536"  # bytes; with DuckDB's 256 KB a small store is mostly padding, and a large one no smaller
+BLOCK = "32768"  # bytes; with DuckDB's 256 KB a small store is mostly padding, and a large one no smaller
 
 
 def write(directory, tables, info):
