@@ -45,10 +45,10 @@ if coverage.empty:
 
 st.subheader("What was computed", anchor=False)
 ui.sentence(
-    "Maps for each subject, model and instruction: one for each layer and way of pooling the hidden states. "
-    "A model without language takes no instruction (–)."
+    "Maps of each subject by model and instruction: one for each layer and way of pooling the hidden states; – is for "
+    "states that no instruction can change."
 )
-ui.plot(figures.coverage(coverage), "coverage", "Number of maps by subject, model and instruction")
+ui.plot(figures.coverage(coverage, models), "coverage", "Number of maps of a subject by model and instruction")
 
 left, right = st.columns([1, 1.3], gap="large")
 with left:

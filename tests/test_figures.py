@@ -137,9 +137,13 @@ def test_matrix_is_symmetric_about_zero():
 def test_coverage_leaves_what_is_missing_empty():
     rows = [("subj01", "m", "VQ1", 8), ("subj01", "m", "IC", 8), ("subj02", "m", "IC", 4)]
     heat = coverage(pd.DataFrame(rows, columns=["subject", "model", "instruction", "maps"])).data[0]
-    assert list(heat.x[1]) == ["IC", "VQ1"]
-    assert np.array(heat.z)[:, 0].tolist() == [8, 4]
-    assert np.isnan(heat.z[1][1])
+    assert list(heat.x) == ["IC", "VQ1"]
+    assert list(heat.text[0]) == ["8", "8 (1 of 2)"]
+    rows.append(("subj01", "first", "", 3))
+    frame = pd.DataFrame(rows, columns=["subject", "model", "instruction", "maps"])
+    heat = coverage(frame, ["first", "absent", "m"]).data[0]
+    assert (list(heat.y), list(heat.x)) == (["first", "m"], ["IC", "VQ1", "–"])
+    np.testing.assert_array_equal(np.array(heat.z, float), [[np.nan, np.nan, 3], [8, 8, np.nan]])
 
 
 def _deuteranope(colour):

@@ -118,8 +118,8 @@ def test_real_stores_carry_none(tmp_path, monkeypatch):
 def test_overview_tells_what_is_there(tiny, monkeypatch):
     app = show("overview", tiny, monkeypatch)
     heat = chart(app, "coverage")["data"][0]
-    assert heat["x"] == [["llava-demo"] * 3 + ["vit-demo"], ["IC", "VQ1", "IU3", "–"]]
-    assert np.array(heat["z"], float).tolist() == [[8, 8, 8, 4]] * 3
+    assert (heat["x"], heat["y"]) == (["IC", "VQ1", "IU3", "–"], ["llava-demo", "vit-demo"])
+    assert heat["text"] == [["8", "8", "8", ""], ["", "", "", "4"]]
     tables = [table.value for table in app.dataframe]
     assert tables[0].subject.tolist() == list(stores.SUBJECTS)
     assert "Generate some text to describe the image" in app.table[0].value.text.tolist()

@@ -40,31 +40,40 @@ def matrix(frame, title, labels=str):
     return finish(figure, 130 + ROW * max(2, len(frame)))
 
 
-def coverage(frame):
-    """Maps by subject (rows) and by model and instruction (columns); an empty cell was not computed.
+def coverage(frame, order=()):
+    """Maps of a subject by model (rows) and instruction (columns); an empty cell was not computed.
 
-    frame : columns subject, model, instruction, maps
+    frame : columns subject, model, instruction, maps; order : of the models. Where only some subjects have them, the
+    cell says how many.
     """
-    order = {id: k for k, id in enumerate(instructions())}
-    columns = sorted(set(zip(frame.model, frame.instruction)), key=lambda c: (c[0], order.get(c[1], -1)))
-    subjects = sorted(set(frame.subject))
-    maps = {(row.subject, row.model, row.instruction): row.maps for row in frame.itertuples()}
-    cells = [[maps.get((subject, *column), np.nan) for column in columns] for subject in subjects]
+    known = {id: k for k, id in enumerate(instructions())}
+    columns = sorted(set(frame.instruction), key=lambda id: (id == "", known.get(id, len(known)), id))
+    rows = [name for name in order if name in set(frame.model)] or sorted(set(frame.model))
+    cells = frame.groupby(["model", "instruction"]).agg(maps=("maps", "max"), subjects=("subject", "nunique"))
+    cells, everyone = cells.to_dict("index"), frame.subject.nunique()
+    found = [[cells.get((row, column)) for column in columns] for row in rows]
     figure = go.Figure(
         go.Heatmap(
-            z=cells,
-            x=[[model for model, _ in columns], [instruction or "–" for _, instruction in columns]],
-            y=subjects,
+            z=[[np.nan if cell is None else cell["maps"] for cell in row] for row in found],
+            x=[id or "–" for id in columns],
+            y=rows,
+            text=[[_maps(cell, everyone) for cell in row] for row in found],
             colorscale=[[0, MODELS["llava-demo"]], [1, MODELS["llava-demo"]]],
             showscale=False,
             xgap=2,
             ygap=2,
-            texttemplate="%{z}",
+            texttemplate="%{text}",
             textfont={"color": "#10202b"},
-            hovertemplate="%{y}, %{x}: %{z} maps<extra></extra>",
+            hovertemplate="%{y}, %{x}: %{z} maps a subject<extra></extra>",
             hoverongaps=False,
         )
     )
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_xaxes(side="top", showgrid=False, tickangle=0)
-    return finish(figure, 120 + ROW * max(1, len(subjects)))
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticks="")
+    figure.update_xaxes(side="top", showgrid=False, tickangle=0, ticks="", type="category")
+    return finish(figure, 90 + ROW * max(1, len(rows)))
+
+
+def _maps(cell, everyone):
+    if cell is None:
+        return ""
+    return f"{cell['maps']}" + ("" if cell["subjects"] == everyone else f" ({cell['subjects']} of {everyone})")
