@@ -58,14 +58,17 @@ decimals |= {"units q < 0.05": st.column_config.NumberColumn(format="percent")}
 decimals |= {"layer": st.column_config.NumberColumn(format="%.1f")}
 st.dataframe(table, hide_index=True, column_config=decimals, key="every model")
 n = maps[(maps.roi == roi)].groupby("subject").n.max()
+units = f"{n.min()}–{n.max()}" if n.min() < n.max() else n.max()
 ui.sentence(
     f"Means over {maps.subject.nunique()} subjects in the {place}"
     + (f" under {instruction} (“{tables.instructions()[instruction].text}”)" if instruction in ids else "")
-    + f"; {n.min()}–{n.max()} reliable units a subject. Units q < 0.05: share of units whose r beats permuted test "
+    + f"; {units} reliable units a subject. Units q < 0.05: share of units whose r beats permuted test "
     "images, Benjamini–Hochberg over the map."
 )
 
 differences = frames.differences(store.rows("roi_contrasts"), maps, focus, roi)
+if differences.empty and len(models) > 1:
+    ui.sentence(f"The store tests no difference of {focus} and another model in the {place} for this instruction.")
 if not differences.empty:
     st.subheader(f"{focus} minus each other model", anchor=False)
     axis = f"difference in r, {place}"

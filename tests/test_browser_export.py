@@ -6,6 +6,7 @@ import re
 import zipfile
 from base64 import b64decode
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -28,10 +29,10 @@ def store(tmp_path_factory):
         yield opened
 
 
-def download(page, format):
-    """The bytes of what the page's export control gives in a format."""
+def download(page, format, figure=0):
+    """The bytes of what the page's export control gives in a format; figure : which one of the page."""
     if not page.get_by_test_id("stDownloadButton").is_visible():
-        page.get_by_role("button", name="Export").first.click()
+        page.get_by_role("button", name="Export").nth(figure).click()
     page.get_by_role("radio", name=format, exact=True).click()
     page.get_by_text(SAYS[format]).wait_for()
     page.wait_for_selector('[data-test-script-state="notRunning"]')
@@ -102,26 +103,33 @@ def test_a_layer_moved_on_the_screen_is_the_layer_exported(store, serve, visit):
 
 
 @pytest.mark.parametrize(
-    ("link", "kind"),
+    ("link", "figure", "kind"),
     [
-        ("rois?by=model&instruction=IU3&layer=2", "rois"),
-        ("variance?b=IU3&roi=FFA", "variance"),
-        ("layers?lines=model&instruction=IU3&roi=PPA", "layers"),
+        ("rois?by=model&instruction=IU3&layer=2", 0, "rois"),
+        ("layers?lines=model&instruction=IU3&roi=PPA", 0, "layers"),
+        ("layers?instruction=IU3", 1, "chosen"),
+        ("layers?lines=instruction&pooling=last_prompt", 2, "shares"),
+        ("variance?b=IU3&roi=FFA", 0, "variance"),
+        ("variance?part=unique_a&regions=faces,places&subject=subj02", 1, "matrix"),
+        ("variance?roi=PPA", 2, "unique"),
+        ("variance?roi=V1&subject=subj05", 3, "triple"),
+        ("compare?instruction=VQ1&roi=FFA&model=vit-demo", 0, "compare"),
+        ("compare?instruction=VQ1&roi=FFA", 1, "specialisation"),
     ],
 )
-def test_a_bundle_of_a_page_says_where_it_comes_from(store, serve, visit, link, kind):
+def test_a_bundle_of_a_page_says_where_it_comes_from(store, serve, visit, link, figure, kind):
     address = serve(store.path)
     page = visit(f"{address}/{link}")
-    name, data = download(page, "Bundle")
+    name, data = download(page, "Bundle", figure)
     assert name == f"brainalign-{kind}.zip"
     with zipfile.ZipFile(io.BytesIO(data)) as files:
         about = json.loads(files.read("about.json"))
         table = pd.read_parquet(io.BytesIO(files.read("data.parquet")))
         assert b"SIMULATED" in files.read("caption.txt")
     panel = about["panels"][0]
-    assert panel["link"].startswith(f"{address}/{kind}?")
-    assert "IU3" in panel["link"]
-    choices = dict(part.split("=") for part in link.partition("?")[2].split("&"))
-    typed = paper.plot(store, kind, **choices).data
+    made = parse_qs(urlsplit(panel["link"]).query)
+    assert panel["link"].startswith(f"{address}/{link.partition('?')[0]}?")
+    assert all(made[key] == value for key, value in parse_qs(urlsplit(link).query).items())
+    typed = paper.plot(store, kind, **paper.from_link(f"{address}/{link}", kind)[1]).data
     typed = typed.drop(columns=["ceiling", *["low", "high"] * (kind == "layers")], errors="ignore")
     pd.testing.assert_frame_equal(table[list(typed)], typed.reset_index(drop=True), check_dtype=False)
