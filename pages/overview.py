@@ -63,20 +63,6 @@ with left:
             "repeats_mean": st.column_config.NumberColumn("repeats", help="Mean over images", format="%.2f"),
         },
     )
-    st.subheader("Models", anchor=False)
-    notes = store.rows("models").set_index("model").note.to_dict()
-    st.dataframe(
-        [
-            {
-                "model": name,
-                "what it is": notes.get(name, ""),
-                "layers": len(store.layers(name)),
-                "states": ", ".join(map(frames.pooling_name, store.poolings(name))),
-            }
-            for name in models
-        ],
-        hide_index=True,
-    )
 with right:
     st.subheader("Instructions", anchor=False)
     ui.sentence("In the fixed order of the paper; levels go from perception (0) to reasoning (3).")
@@ -90,6 +76,21 @@ with right:
         border="horizontal",
         hide_index=True,
     )
+
+st.subheader("Models", anchor=False)
+notes = store.rows("models").set_index("model").note.to_dict()
+st.dataframe(
+    [
+        {
+            "model": name,
+            "what it is": notes.get(name, ""),
+            "layers": len(store.layers(name)),
+            "states": ", ".join(map(frames.pooling_name, store.poolings(name))),
+        }
+        for name in models
+    ],
+    hide_index=True,
+)
 
 with st.expander("Version and provenance"):
     named = {"version": info.get("version"), "created": info.get("created"), "file": store.path.name}

@@ -17,13 +17,14 @@ from browser import ARGUMENTS, CHROMIUM, PATIENCE, ROOT, settled, start
 from brainalign.tables import DATA
 
 VIEWS = {
-    "overview": "overview",
+    "overview": "",
     "live": "live?answers=2&instruction=IC&instruction2=IU3",
     "flatmaps": "flatmaps?subject=subj01&model=llava-demo&instruction=IC&pooling=mean_generated",
     "difference": "flatmaps?subject=subj01&model=llava-demo&instruction=VQ2&difference=True&minus_instruction=CR",
     "winners": "flatmaps?quantity=winner&among=instructions",
     "grid": "flatmaps?subject=all&second=ceiling",
     "place": "flatmaps?instruction=VQ2&second=q&unit=820&region=V1&solid=True",
+    "predicted": "live?instruction=VQ2&picture=110&predict=True",
     "rois": "rois?model=llava-demo",
     "marks": "rois?by=model&instruction=VQ2&reference=llava-demo-random",
     "layers": "layers?model=llava-demo&instruction=VQ2",
@@ -42,7 +43,7 @@ def ready(page, view):
         page.get_by_role("button", name="Ask").click()
         page.get_by_role("button", name="Ask").wait_for()
         page.get_by_text("tokens in").first.wait_for()
-    elif VIEWS[view].startswith("flatmaps"):
+    elif VIEWS[view].startswith("flatmaps") or view == "predicted":
         page.wait_for_selector("canvas.map[data-painted]")
     elif view != "overview" and view != "runs":
         page.wait_for_selector(".js-plotly-plot .main-svg")

@@ -161,6 +161,9 @@ def test_colours_are_fixed_distinct_and_seen_by_colour_blind_readers():
     apart = np.linalg.norm(seen[:, None] - seen[None], axis=-1)[np.triu_indices(len(seen), 1)]
     assert apart.min() > 25
     assert theme.model_colour("another") == theme.model_colour("another")
+    zoo = [*theme.MODELS, *(f"llava-demo-{control}" for control in theme.CONTROLS)]
+    assert len({theme.model_colour(name) for name in zoo}) == len(zoo)
+    assert theme.model_colour("llava-demo-random") == theme.model_colour("any-random")
 
 
 SEVEN = ("unique_a", "unique_b", "unique_c", "shared_ab", "shared_ac", "shared_bc", "shared_abc")

@@ -45,7 +45,12 @@ def show(store, model, id, text, image, image_id, least):
     start = {"layer": 0, "threshold": round(least), "margin": 0, "zoom": "", "unit": None, "serial": 1}
     drawn = [roi for roi in rois if roi not in ("visual cortex (nsdgeneral)",) and "stream" not in roi]
     part = flatmap.map_part(
-        found, surface=geometry.hash, subjects=[name] * len(maps), start=start, rois=drawn, titles=list(maps)
+        found,
+        surface=geometry.hash,
+        subjects=[name] * len(maps),
+        start=start,
+        rois=drawn,
+        titles=list(maps) if len(maps) > 1 else [""],
     )
     flatmap.show(part, "predicted map")
     ui.sentence(_sentence(subject, model, of, id, layer, readout, predicted, measured, nc, least))

@@ -24,9 +24,14 @@ FAMILIES = {
 MODELS = {
     "llava-1.5-7b": "#4477aa",
     "llava-demo": "#3c9dc7",
-    "llava-demo-random": "#9aa0a6",
+    "instructblip-demo": "#117733",
+    "blip2-demo": "#8fcf9f",
+    "text-demo": "#cc6677",
+    "clip-demo": "#aa4499",
     "vit-demo": "#c2a32d",
+    "pixels": "#6d5b45",
 }
+CONTROLS = {"random": "#9aa0a6", "image-only": 0.55, "instruction-only": 0.75, "shuffled": -0.45}  # grey, or mixed
 ROI_FAMILIES = {
     "early visual": "#6f6f6f",
     "faces": "#cc79a7",
@@ -46,9 +51,9 @@ DIVERGING = [[0.0, "#2166ac"], [0.25, "#92c5de"], [0.5, "#f2f2f2"], [0.75, "#f4a
 
 
 def _lighter(colour, share):
-    """A colour mixed with white, share 0 .. 1."""
-    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return "#" + "".join(f"{round(part + (255 - part) * share):02x}" for part in parts)
+    """A colour mixed with white, share 0 .. 1; with black where the share is negative."""
+    parts, ground = [int(colour[i : i + 2], 16) for i in (1, 3, 5)], 255 if share > 0 else 0
+    return "#" + "".join(f"{round(part + (ground - part) * abs(share)):02x}" for part in parts)
 
 
 def instruction_colour(id):
@@ -62,7 +67,13 @@ def instruction_colour(id):
 
 
 def model_colour(name):
-    """The fixed colour of a model; one that the table does not list always gets the same of a few others."""
+    """The fixed colour of a model; one that the table does not list always gets the same of a few others.
+
+    A control has its model's hue, lighter or darker; random weights are grey.
+    """
+    for control, tint in CONTROLS.items():
+        if name.endswith(f"-{control}"):
+            return tint if isinstance(tint, str) else _lighter(model_colour(name.removesuffix(f"-{control}")), tint)
     return MODELS.get(name, OTHERS[crc32(name.encode()) % len(OTHERS)])
 
 
