@@ -5,13 +5,12 @@
 """
 
 import tomllib
-from dataclasses import MISSING, dataclass, fields
-from difflib import get_close_matches
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from brainalign import models, tables
+from brainalign import entries, models, tables
 from brainalign.nsd.layout import BETA_VERSIONS, SPACES
 
 SUBJECTS = tuple(f"subj{k:02d}" for k in range(1, 9))
@@ -149,18 +148,18 @@ def load(path):
 
 
 def _study(raw, path, text):
-    _known(raw, ("study", "models", "encoding", "variance", "live", "statistics", "features"), "section")
-    head = dict(_table(raw, "study"))
+    entries.all_known(raw, ("study", "models", "encoding", "variance", "live", "statistics", "features"), "section")
+    head = dict(entries.section(raw, "study"))
     known = ("name", "root", "output", "store", "seed", "subjects", "space", "beta_version")
-    _known(head, known, "key in [study]")
+    entries.all_known(head, known, "key in [study]")
     for key in ("name", "root", "output"):
         if not isinstance(head.get(key), str) or not head[key]:
             raise ValueError(f'[study] needs {key} = "..."')
-    entries = raw.get("models", [])
-    if not isinstance(entries, list) or not entries:
+    given = raw.get("models", [])
+    if not isinstance(given, list) or not given:
         raise ValueError('no model named; add a section [[models]] with name = "..."')
-    chosen = tuple(_model(entry) for entry in entries)
-    _unique([model.name for model in chosen], "[[models]]")
+    chosen = tuple(_model(entry) for entry in given)
+    entries.once([model.name for model in chosen], "[[models]]")
     _readable(chosen)
     output = path.parent / head["output"]
     return Study(
@@ -168,16 +167,16 @@ def _study(raw, path, text):
         root=path.parent / head["root"],
         output=output,
         store=path.parent / head["store"] if "store" in head else output / "store",
-        subjects=_names(head.get("subjects", "all"), SUBJECTS, "[study] subjects"),
-        space=_one(head.get("space", SPACES[0]), SPACES, "[study] space"),
-        beta_version=_one(head.get("beta_version", BETA_VERSIONS[2]), BETA_VERSIONS, "[study] beta_version"),
-        seed=_whole(head.get("seed", 0), 0, "[study] seed"),
+        subjects=entries.names_of(head.get("subjects", "all"), SUBJECTS, "[study] subjects"),
+        space=entries.one_of(head.get("space", SPACES[0]), SPACES, "[study] space"),
+        beta_version=entries.one_of(head.get("beta_version", BETA_VERSIONS[2]), BETA_VERSIONS, "[study] beta_version"),
+        seed=entries.whole(head.get("seed", 0), 0, "[study] seed"),
         models=chosen,
-        encoding=_encoding(_table(raw, "encoding")),
+        encoding=_encoding(entries.section(raw, "encoding")),
         variance=_variance(raw["variance"], chosen) if "variance" in raw else None,
         live=_live(raw["live"], chosen) if "live" in raw else None,
-        statistics=_wholes(_table(raw, "statistics"), StatisticsChoice, "[statistics]"),
-        features=_wholes(_table(raw, "features"), FeatureChoice, "[features]"),
+        statistics=entries.wholes(entries.section(raw, "statistics"), StatisticsChoice, "[statistics]"),
+        features=entries.wholes(entries.section(raw, "features"), FeatureChoice, "[features]"),
         path=path,
         text=text,
     )
@@ -185,7 +184,7 @@ def _study(raw, path, text):
 
 def _model(entry):
     where = "[[models]]"
-    values = _fill(entry, ModelChoice, where)
+    values = entries.fill(entry, ModelChoice, where)
     model = models.find(values["name"])
     where = f"[[models]] {model.name}"
     if not model.uses_instruction:
@@ -195,10 +194,10 @@ def _model(entry):
     else:
         values["instructions"] = _instructions(values["instructions"] or "ten", where)
     usual = model.poolings[: USUAL[model.kind]]
-    values["poolings"] = _names(values["poolings"], model.poolings, f"{where} poolings") or usual
+    values["poolings"] = entries.names_of(values["poolings"], model.poolings, f"{where} poolings") or usual
     layers = values["layers"]
     layers = () if layers in ("all", ()) else layers if isinstance(layers, list) else [layers]
-    values["layers"] = tuple(sorted({_whole(layer, 0, f"{where} layers") for layer in layers}))
+    values["layers"] = tuple(sorted({entries.whole(layer, 0, f"{where} layers") for layer in layers}))
     return ModelChoice(**values)
 
 
@@ -214,32 +213,32 @@ def _readable(chosen):
         if model.text and not model.text.startswith(ANSWERS):
             raise ValueError(f'{where} is {model.text!r}, expected "{ANSWERS}<model>"')
         if model.text:
-            source = by_name[_one(model.reads, by_name, f"model in {where}")]
+            source = by_name[entries.one_of(model.reads, by_name, f"model in {where}")]
             if not models.find(source.name).answers:
                 raise ValueError(f"{where}: {source.name} does not answer in words")
             for instruction in model.instructions:
-                _one(instruction, source.instructions, f"instruction in {where}")
+                entries.one_of(instruction, source.instructions, f"instruction in {where}")
 
 
 def _instructions(names, where):
     """Ids, in order, from ids and names of sets ("ten", "families")."""
     table = tables.instructions()
     found = []
-    for name in _listed(names, where):
+    for name in entries.listed(names, where):
         group = [key for key, value in table.items() if value.paper == name]
-        found += group or [_one(name, (*table, *GROUPS), f"{where} instructions")]
-    _unique(found, f"{where} instructions")
-    _unique([table[name].text for name in found], f"{where} instructions")
+        found += group or [entries.one_of(name, (*table, *GROUPS), f"{where} instructions")]
+    entries.once(found, f"{where} instructions")
+    entries.once([table[name].text for name in found], f"{where} instructions")
     return tuple(found)
 
 
 def _encoding(raw):
-    values = _fill(raw, EncodingChoice, "[encoding]")
+    values = entries.fill(raw, EncodingChoice, "[encoding]")
     from brainalign.encoding import SOLVERS
 
-    _one(values["solver"], SOLVERS, "[encoding] solver")
+    entries.one_of(values["solver"], SOLVERS, "[encoding] solver")
     values["alphas"] = _alphas(values["alphas"])
-    values["folds"] = _whole(values["folds"], 2, "[encoding] folds")
+    values["folds"] = entries.whole(values["folds"], 2, "[encoding] folds")
     return EncodingChoice(**values)
 
 
@@ -247,28 +246,28 @@ def _alphas(given):
     """A list of penalties, or a table {low, high, n} of n of them spaced evenly in log."""
     where = "[encoding] alphas"
     if isinstance(given, dict):
-        _known(given, ("low", "high", "n"), f"key in {where}")
+        entries.all_known(given, ("low", "high", "n"), f"key in {where}")
         low, high, n = (given.get(key) for key in ("low", "high", "n"))
-        spaced = _numbers([low, high]) and 0 < low < high
-        given = np.geomspace(low, high, _whole(n, 2, f"{where} n")).tolist() if spaced else given
-    if not _numbers(given) or not given or min(given) <= 0:
+        spaced = entries.numbers([low, high]) and 0 < low < high
+        given = np.geomspace(low, high, entries.whole(n, 2, f"{where} n")).tolist() if spaced else given
+    if not entries.numbers(given) or not given or min(given) <= 0:
         raise ValueError(f"{where} is {given!r}, expected positive numbers or {{low = 1, high = 1e6, n = 13}}")
     return tuple(sorted(float(a) for a in given))
 
 
 def _variance(raw, chosen):
-    values = _fill(raw, VarianceChoice, "[variance]")
+    values = entries.fill(raw, VarianceChoice, "[variance]")
     by_name = {model.name: model for model in chosen}
-    model = by_name[_one(values["model"], by_name, "[variance] model")]
-    _one(values["anchor"], model.instructions, f"[variance] anchor ({model.name})")
+    model = by_name[entries.one_of(values["model"], by_name, "[variance] model")]
+    entries.one_of(values["anchor"], model.instructions, f"[variance] anchor ({model.name})")
     if len(model.instructions) < 2:
         raise ValueError(f"[variance]: {model.name} has no instruction beside {values['anchor']} to pair it with")
     pooling = values["pooling"] or model.poolings[0]
-    values["pooling"] = _one(pooling, model.poolings, f"[variance] pooling ({model.name})")
+    values["pooling"] = entries.one_of(pooling, model.poolings, f"[variance] pooling ({model.name})")
     if values["layer"] != "best":
-        _whole(values["layer"], 0, '[variance] layer (or "best")')
+        entries.whole(values["layer"], 0, '[variance] layer (or "best")')
     gammas = values["gammas"]
-    if not _numbers(gammas) or not {0, 1} <= set(gammas) or min(gammas) < 0 or max(gammas) > 1:
+    if not entries.numbers(gammas) or not {0, 1} <= set(gammas) or min(gammas) < 0 or max(gammas) > 1:
         raise ValueError(f"[variance] gammas is {gammas!r}, expected shares from 0 to 1, both of them included")
     values["gammas"] = tuple(sorted({float(g) for g in gammas}))
     values["triples"] = _triples(values["triples"], model)
@@ -278,17 +277,19 @@ def _variance(raw, chosen):
 
 
 def _live(raw, chosen):
-    values, by_name = _fill(raw, LiveChoice, "[live]"), {model.name: model for model in chosen}
-    model = by_name[_one(values["model"], by_name, "[live] model")]
+    values, by_name = entries.fill(raw, LiveChoice, "[live]"), {model.name: model for model in chosen}
+    model = by_name[entries.one_of(values["model"], by_name, "[live] model")]
     if not models.find(model.name).answers:
         raise ValueError(f"[live] model is {model.name}, which does not answer: the app cannot ask it")
     instructions = values["instructions"] or model.instructions[:1]
-    values["instructions"] = _names(instructions, model.instructions, f"[live] instructions ({model.name})")
-    values["subjects"] = _names(values["subjects"], SUBJECTS, "[live] subjects")
+    values["instructions"] = entries.names_of(instructions, model.instructions, f"[live] instructions ({model.name})")
+    values["subjects"] = entries.names_of(values["subjects"], SUBJECTS, "[live] subjects")
     fixed = models.find(model.name).fixed_poolings
     usable = [pooling for pooling in model.poolings if pooling not in fixed]
-    values["pooling"] = _one(values["pooling"] or (usable or [""])[0], usable, f"[live] pooling ({model.name})")
-    _whole(values["rank"], 1, "[live] rank")
+    values["pooling"] = entries.one_of(
+        values["pooling"] or (usable or [""])[0], usable, f"[live] pooling ({model.name})"
+    )
+    entries.whole(values["rank"], 1, "[live] rank")
     return LiveChoice(**values)
 
 
@@ -296,83 +297,9 @@ def _triples(given, model):
     where = f"[variance] triples ({model.name})"
     if not isinstance(given, list | tuple):
         raise ValueError(f'{where} is {given!r}, expected a list such as [["IC", "VQ1", "CR"]]')
-    found = tuple(_names(three, model.instructions, where) for three in given)
+    found = tuple(entries.names_of(three, model.instructions, where) for three in given)
     wrong = [three for three in found if len(three) != 3]
     if wrong:
         raise ValueError(f"{where}: {list(wrong[0])} has {len(wrong[0])} instructions, expected three")
-    _unique(["+".join(sorted(three)) for three in found], where)
+    entries.once(["+".join(sorted(three)) for three in found], where)
     return found
-
-
-def _wholes(raw, kind, where):
-    """A section of whole numbers."""
-    return kind(**{key: _whole(value, 1, f"{where} {key}") for key, value in _fill(raw, kind, where).items()})
-
-
-# Checks that say what was found, what was expected, and the nearest name -------------------------------------
-
-
-def _table(raw, name):
-    value = raw.get(name, {})
-    if not isinstance(value, dict):
-        raise ValueError(f"[{name}] is {value!r}, expected a section with keys")
-    return value
-
-
-def _fill(raw, kind, where):
-    """The values of a section, by the fields of its dataclass; its defaults where a key is left out."""
-    if not isinstance(raw, dict):
-        raise ValueError(f"{where} is {raw!r}, expected a section with keys")
-    _known(raw, [field.name for field in fields(kind)], f"key in {where}")
-    values = {f.name: f.default for f in fields(kind) if f.default is not MISSING} | raw
-    missing = [field.name for field in fields(kind) if field.name not in values]
-    if missing:
-        raise ValueError(f"{where} needs {missing[0]} = ...")
-    return values
-
-
-def _known(given, known, what):
-    for name in given:
-        _one(name, known, what)
-
-
-def _one(name, known, what):
-    if name not in known:
-        near = isinstance(name, str) and get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(map(str, known))}"
-        raise ValueError(f"unknown {what}: {name!r}; {hint}")
-    return name
-
-
-def _names(given, known, where):
-    """A tuple of known names; "all" gives ()."""
-    if given == "all":
-        return ()
-    given = _listed(given, where)
-    _unique(given, where)
-    return tuple(_one(name, known, where) for name in given)
-
-
-def _listed(given, where):
-    given = [given] if isinstance(given, str) else given
-    if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
-        raise ValueError(f"{where} is {given!r}, expected a list of names")
-    return given
-
-
-def _numbers(given):
-    """Whether it is a list of plain numbers."""
-    plain = isinstance(given, list | tuple)
-    return plain and all(isinstance(g, int | float) and not isinstance(g, bool) for g in given)
-
-
-def _unique(names, where):
-    twice = {name for name in names if list(names).count(name) > 1}
-    if twice:
-        raise ValueError(f"{where} names {', '.join(sorted(map(str, twice)))} twice")
-
-
-def _whole(value, least, where):
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{where} is {value!r}, expected a whole number of at least {least}")
-    return value

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # every part may import those of the levels below its own
 LEVELS = [
-    {"types"},
+    {"types", "entries"},
     {"tables", "stats", "files"},
     {"nsd", "surface", "models", "encoding", "variance", "demo"},
     {"study", "store"},
