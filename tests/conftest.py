@@ -1,9 +1,12 @@
 """Fixtures shared by all tests."""
 
 import gc
+import os
 import sys
 
-from browser import chromium, serve, visit  # noqa: F401
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and torch: on a busy machine threads wait for each other
+
+from browser import chromium, serve, visit  # noqa: E402, F401
 
 
 def pytest_sessionfinish():
