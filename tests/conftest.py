@@ -6,7 +6,7 @@ import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and torch: on a busy machine threads wait for each other
 
-from browser import chromium, serve, visit  # noqa: E402, F401
+from browser import chromium, serve, visit  # noqa: F401
 
 
 def pytest_sessionfinish():
