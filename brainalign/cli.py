@@ -211,6 +211,7 @@ FIGURE_CHOICES = {
     "lines": "Layers: a line for each instruction or model; or roi, for one instruction.",
     "reference": "Bars: mark significant differences from this one.",
     "order": "Bars: regions by family or by value.",
+    "bars": "Bars: instructions as in their table or by level, from perception to reasoning.",
     "regions": "Families of regions, with commas.",
     "a": "The first of two instructions that share variance.",
     "b": "The second.",

@@ -15,7 +15,8 @@ ui.header(
 )
 nested = store.rows("roi_nested")
 if nested.empty:
-    ui.empty("The store has no scores to compare yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
+    said = "The store has no scores at the layers that training images choose, where models are compared."
+    ui.empty(said, "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
 about = store.rows("models").set_index("model")
 
 
@@ -38,8 +39,7 @@ instruction = ui.choice("Instruction", ids or [""], "instruction", ui.instructio
 maps = frames.pooled(frames.under(nested, instruction), frames.FIRST_POOLING)
 models = [name for name in store.models() if name in set(maps.model)]
 focus = ui.choice("Model", models, "model", container=controls[0])
-places = [*frames.GROUPS, *frames.in_order(set(maps.roi) - set(frames.GROUPS), tables.rois())]
-roi = ui.choice("Region", places, "roi", lambda r: frames.GROUPS.get(r, r), "high", container=controls[2])
+roi = ui.choice("Region", frames.places(maps), "roi", lambda r: frames.GROUPS.get(r, r), "high", container=controls[2])
 place = frames.GROUPS.get(roi, roi)
 
 st.subheader("Every model", anchor=False)
@@ -60,7 +60,7 @@ st.dataframe(table, hide_index=True, column_config=decimals, key="every model")
 n = maps[(maps.roi == roi)].groupby("subject").n.max()
 units = f"{n.min()}–{n.max()}" if n.min() < n.max() else n.max()
 ui.sentence(
-    f"Means over {maps.subject.nunique()} subjects in the {place}"
+    f"Means over {paper.words.people(maps)} in the {place}"
     + (f" under {instruction} (“{tables.instructions()[instruction].text}”)" if instruction in ids else "")
     + f"; {units} reliable units a subject. Units q < 0.05: share of units whose r beats permuted test "
     "images, Benjamini–Hochberg over the map."

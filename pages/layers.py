@@ -60,8 +60,9 @@ profile = figures.layer_profile(scores, colours, {g: names[g] for g in shown}, f
 ui.plot(profile, "profile", f"Lines of {frames.QUANTITIES[quantity]} by layer, one for each {LINES[by]}")
 ui.sentence(
     "Means over subjects of the mean over a region's reliable units, each layer fitted and scored by itself on the "
-    "test images. The diamond is the median over the region's units of the layer chosen by cross-validation inside "
-    "the training images, mean over subjects."
+    "test images."
+    + " The diamond is the median over the region's units of the layer chosen by cross-validation inside the training "
+    "images, mean over subjects." * bool(chosen)
 )
 
 above = f"{model}, {instruction}" if by == "roi" else roi  # the only chart's title

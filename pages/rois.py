@@ -7,6 +7,7 @@ from brainalign.figures import frames, theme
 
 CHOSEN = "chosen"
 ORDERS = {"family": "by family", "value": "by value"}
+BARS = {"table": "as listed", "level": "by level"}
 
 store = ui.page_store()
 ui.header(
@@ -23,7 +24,8 @@ if scores.empty:
 controls = st.columns([1.1, 1.2, 1.5, 1.6, 1.3])
 by = ui.segments("A bar for each", ["instruction", "model"], "by", container=controls[0])
 quantity = ui.segments("Quantity", list(frames.QUANTITIES), "quantity", frames.QUANTITIES.get, container=controls[1])
-layers = [CHOSEN, *map(str, sorted(set(scores.layer)))]
+numbered = list(map(str, sorted(set(scores.layer))))
+layers = [CHOSEN, *numbered] if len(nested) else numbered[::-1]
 layer = ui.choice(
     "Layer", layers, "layer", lambda l: "chosen in training" if l == CHOSEN else l, container=controls[4]
 )
@@ -51,12 +53,15 @@ else:
     colours = {model: theme.model_colour(model) for model in groups}
 shown = ui.several("Bars", groups, f"{by}s", lambda g: g or "no instruction", shown_at_first)
 kinds = frames.families(scores.roi)
-below = st.columns([4.2, 1.3, 1.6], vertical_alignment="bottom")
+below = st.columns([3.4, 1.25, 1.25, 1.6], vertical_alignment="bottom")
 regions = ui.several("Regions", kinds, "regions", default=[k for k in kinds if k != "streams"], container=below[0])
 order = ui.segments("Regions in order", list(ORDERS), "order", ORDERS.get, container=below[1])
+shown_names = {group: names[group] for group in shown}
+if by == "instruction" and ui.segments("Bars in order", list(BARS), "bars", BARS.get, container=below[2]) == "level":
+    shown_names = frames.by_level(shown_names)
 reference = None
 if layer == CHOSEN and quantity == "r_mean" and len(shown) > 1:
-    reference = ui.choice("Mark differences from", ["nothing", *shown], "reference", container=below[2])
+    reference = ui.choice("Mark differences from", ["nothing", *shown], "reference", container=below[3])
 
 # what is drawn
 scores = frames.in_families(scores[scores[by].isin(shown)], regions)
@@ -69,7 +74,6 @@ if reference in shown:
     contrasts = frames.contrasts_of(store.rows("roi_contrasts"), scores)
     marks = frames.marks(contrasts, by, reference, shown)
 ranked = frame.groupby("roi").value.mean().sort_values(ascending=False).index.tolist() if order == "value" else None
-shown_names = {group: names[group] for group in shown}
 figure = figures.roi_bars(frame, colours, shown_names, frames.QUANTITIES[quantity], marks, ranked)
 ui.plot(figure, "bars", f"Bars of {frames.QUANTITIES[quantity]} by region, one for each {by}")
 axis = paper.AXES[quantity]

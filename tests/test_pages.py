@@ -8,6 +8,7 @@ import stores
 from streamlit.testing.v1 import AppTest
 
 from brainalign import live, store, ui
+from brainalign.figures.frames import by_level
 
 PAGES = ("overview", "live", "flatmaps", "rois", "layers", "variance", "compare", "runs")
 
@@ -155,6 +156,14 @@ def test_rois_by_model_take_each_models_own_pooling(tiny, monkeypatch):
     frame = stores.scores()
     vit = frame[(frame.model == "vit-demo") & (frame.layer == 3) & (frame.unit < 60)]
     assert numbers(bars[1]["y"])[0] == pytest.approx(vit.groupby("subject").r.mean().mean(), abs=1e-5)
+
+
+def test_bars_stand_by_the_instructions_level(tiny, monkeypatch):
+    bars = [t for t in chart(show("rois", tiny, monkeypatch, bars="level"), "bars")["data"] if t["type"] == "bar"]
+    assert [bar["name"].split(" ·")[0] for bar in bars] == ["level 0: IC", "level 1: VQ1", "level 2: IU3"]
+    told = by_level({"IC": "IC", "CR": "CR", "mine": "mine", "IU3": "IU3", "IU1": "IU1"})
+    assert list(told) == ["IC", "IU1", "IU3", "CR", "mine"]
+    assert told["CR"] == "level 3: CR"
 
 
 def test_a_link_restores_the_view_and_strangers_in_it_are_ignored(tiny, monkeypatch):

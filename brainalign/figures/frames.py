@@ -31,6 +31,19 @@ def in_order(names, table):
     return sorted(set(names), key=lambda name: (order.get(name, len(order)), str(name)))
 
 
+def by_level(names):
+    """Instruction id -> what a legend says, from perception (level 0) to reasoning (3), the level before the name."""
+    known = instructions()
+    ids = sorted(names, key=lambda id: known[id].level if id in known else len(known))
+    return {id: f"level {known[id].level}: {names[id]}" if id in known else names[id] for id in ids}
+
+
+def places(rows):
+    """Levels of areas, then regions, that rows of `roi_nested` have: as a page offers them."""
+    present = set(rows.roi)
+    return [*(name for name in GROUPS if name in present), *in_order(present - set(GROUPS), rois())]
+
+
 def one_per_family(ids):
     """The first instruction of each family, in the table's order."""
     known = instructions()

@@ -19,7 +19,7 @@ MAPS = (*MAPS, "difference", "minus_model", "minus_instruction", "a", "b", "amon
 PARTED = ("model", "subject", "pooling", "layer")
 KINDS = {  # kind -> (how its plot is made, what it can be asked for)
     "flatmap": (maps.chosen, MAPS),
-    "rois": (regional.bars, ("by", *GROUPED, "layer", "reference", "order")),
+    "rois": (regional.bars, ("by", *GROUPED, "layer", "reference", "order", "bars")),
     "layers": (regional.layers, ("lines", *GROUPED, "roi")),
     "chosen": (regional.chosen, ("model", "instruction", "pooling")),
     "shares": (regional.shares, ("model", "pooling")),

@@ -77,6 +77,8 @@ def bars(wish):
     order = frame.groupby("roi").value.mean().sort_values(ascending=False).index.tolist() if by_value else None
     about = words.of_regions(wish.store, frame, AXES[quantity], wish.made)
     shown = {group: names[group] for group in shown}
+    if by == "instruction" and wish.one("bars", ["table", "level"]) == "level":
+        shown = frames.by_level(shown)
     return draw_rois(frame, colours, shown, AXES[quantity], about, wish.made, queries.regions(wish.made), marks, order)
 
 
@@ -129,18 +131,13 @@ def compare(wish):
     asked = in_order(set(nested.instruction) - {""})
     maps = frames.pooled(frames.under(nested, wish.one("instruction", asked or [""])), frames.FIRST_POOLING)
     model = wish.one("model", [name for name in wish.store.models() if name in set(maps.model)])
-    roi = wish.one("roi", places_of(maps), "high", "region")
+    roi = wish.one("roi", frames.places(maps), "high", "region")
     frame = frames.differences(contrasts, maps, model, roi)
     if frame.empty:
         raise ValueError(f"the store compares {model} with no other model in {roi} for this instruction")
     about = words.of_differences(wish.store, frame, wish.made)
     axis = f"difference in r, {frames.GROUPS.get(roi, roi)}"
     return draw_compare(frame, axis, about, wish.made, queries.contrasts(wish.made))
-
-
-def places_of(maps):
-    """Levels of areas, then regions, in their order."""
-    return [*frames.GROUPS, *frames.in_order(set(maps.roi) - set(frames.GROUPS), tables.rois())]
 
 
 def specialisation(wish):

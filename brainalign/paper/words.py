@@ -19,6 +19,12 @@ MARKS = (
 )
 
 
+def people(rows):
+    """`4 subjects`: how many there are in rows."""
+    n = rows.subject.nunique()
+    return f"{n} subject{'s' * (n != 1)}"
+
+
 def tested(store, subjects):
     """`subj01: 149 test images shown 2.8 times on average; ...`."""
     about = store.subjects().set_index("subject")
@@ -86,7 +92,7 @@ def of_regions(store, frame, axis, made):
     whose = f"{one} with each instruction" if made["by"] == "instruction" else f"each model with {one}"
     known = bool(frame.get("low", frame.value * np.nan).notna().any())
     said = [f"{SPOKEN.get(axis, axis)} by region, {whose}; means over the region's reliable units."]
-    said += [f"Bars: means over {frame.subject.nunique()} subjects; points: the subjects"]
+    said += [f"Bars: means over {people(frame)}; points: the subjects"]
     said[-1] += f"{', with 95 % intervals by drawing test images with replacement' * known}; dotted: noise ceiling."
     if made.get("reference", "nothing") != "nothing":
         said.append(MARKS.format(made["reference"]))
@@ -96,7 +102,7 @@ def of_regions(store, frame, axis, made):
 def of_layers(store, frame, axis, made, chosen):
     """What profiles over layers show."""
     which = "that left-out training images choose (median over units)" if chosen else "with the highest mean"
-    said = f"{SPOKEN.get(axis, axis)} of each layer in each region: means over {frame.subject.nunique()} subjects and "
+    said = f"{SPOKEN.get(axis, axis)} of each layer in each region: means over {people(frame)} and "
     said += f"over the region's reliable units. A ring marks the layer {which}."
     return " ".join([said, *_common(store, frame, made)])
 
@@ -107,7 +113,7 @@ def of_differences(store, frame, made):
     said = (
         f"{SPOKEN['r']} in the {frames.GROUPS.get(made['roi'], made['roi'])}: {model} minus each other model"
         f"{', with ' + asked if asked else ''}, each the mean over the region's reliable "
-        f"units. Points: {len(subjects)} subjects, from top to bottom {', '.join(subjects)}; lines: 95 % intervals "
+        f"units. Points: {people(frame)}, from top to bottom {', '.join(subjects)}; lines: 95 % intervals "
         f"by a paired bootstrap over test images; filled: q < {frames.LEVEL} (two-sided, Benjamini–Hochberg over "
         f"regions), blue where {model} predicts better, red where it predicts worse."
     )
@@ -121,7 +127,7 @@ def of_specialisation(store, frame, model):
     own, subjects = own[own.roi.isin(frame.columns) & own.instruction.isin(frame.index)], sorted(set(own.subject))
     said = (
         f"Which instruction suits which region, {model}: r with each instruction less the mean r of all "
-        f"{len(frame)} instructions in that region (columns add up to 0); means over {len(subjects)} subjects and "
+        f"{len(frame)} instructions in that region (columns add up to 0); means over {people(own)} and "
         f"over the region's reliable units ({own.n.min()}–{own.n.max()} a subject). {quoted(frame.index)}."
     )
     return " ".join([said, rule("chosen", len(subjects)), tested(store, subjects), method(store)])
@@ -133,7 +139,7 @@ def of_chosen(store, rows):
     asked = f" with {first.instruction}" if first.instruction else ""
     said = (
         f"The layer that each area's units choose (median), {first.model}{asked}: bars are means over "
-        f"{len(subjects)} subjects, points the subjects. {rule('chosen', len(subjects))} "
+        f"{people(rows)}, points the subjects. {rule('chosen', len(subjects))} "
         f"{rows.n.min()}–{rows.n.max()} reliable units an area and subject."
     )
     return " ".join([said, tested(store, subjects), method(store, first.pooling)])
@@ -160,8 +166,8 @@ def of_variance(store, pair, a, b, roi):
     """What the circles and bars of two instructions show."""
     known = "shared_low" in pair and bool(pair.shared_low.notna().any())
     return (
-        f"Variance (R²) that {a} and {b} explain in {roi}, together and apart. Bars: signed means over {len(pair)} "
-        f"subjects; points: the subjects{', with 95 % intervals by drawing test images' * known}. {quoted([a, b])}. "
+        f"Variance (R²) that {a} and {b} explain in {roi}, together and apart. Bars: signed means over {people(pair)}"
+        f"; points: the subjects{', with 95 % intervals by drawing test images' * known}. {quoted([a, b])}. "
         f"Shared = R²({a}) + R²({b}) − R²(both), only {a} = R²(both) − R²({b}); both together by banded ridge "
         f"regression. {_fitted(store, pair)}"
     )
@@ -177,7 +183,7 @@ def of_matrix(store, rows, a, part):
     }
     return (
         f"Variance (R²) {named[part]}, {a} with each other instruction b in each region: {parts[part]}, signed, both "
-        f"together by banded ridge regression; means over {rows.subject.nunique()} subjects. "
+        f"together by banded ridge regression; means over {people(rows)}. "
         f"{quoted([a, *sorted(set(rows.b))])}. {_fitted(store, rows)}"
     )
 
@@ -187,7 +193,7 @@ def of_unique(store, rows):
     ids = frames.in_order(rows.instruction, instructions())
     return (
         f"R² in {rows.roi.iloc[0]} of the {len(ids)} instructions together less that of the others without this one, "
-        f"by banded ridge regression. Bars: signed means over {rows.subject.nunique()} subjects; points: the "
+        f"by banded ridge regression. Bars: signed means over {people(rows)}; points: the "
         f"subjects, with 95 % intervals by drawing test images. {quoted(ids)}. {_fitted(store, rows)}"
     )
 
@@ -197,7 +203,7 @@ def of_three(store, rows, three):
     return (
         f"Variance (R²) that {', '.join(three[:2])} and {three[2]} explain in {rows.roi.iloc[0]}, alone and together, "
         "by banded ridge regressions of each, each two and all three, whose R² make the seven parts by inclusion and "
-        f"exclusion. Bars: signed means over {rows.subject.nunique()} subjects; points: the subjects, with 95 % "
+        f"exclusion. Bars: signed means over {people(rows)}; points: the subjects, with 95 % "
         f"intervals by drawing test images. {quoted(three)}. {_fitted(store, rows)}"
     )
 
