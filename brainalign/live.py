@@ -61,11 +61,17 @@ class Resident:
 
     def states(self, image, text, pooling, max_new_tokens=LONGEST):
         """Its states for one picture and instruction, when the model is free: (n_layers, n_dims) float32."""
+        return self._asked(lambda adapter: adapter.states([image], text, [pooling], max_new_tokens)[1][pooling][0])
 
+    def likely(self, image, text, max_new_tokens=LONGEST):
+        """How likely each token of its answer is, when the model is free; see `Adapter.likely`."""
+        return self._asked(lambda adapter: adapter.likely(image, text, max_new_tokens))
+
+    def _asked(self, question):
         def work():
             adapter = _adapter(self.name)
             with _busy(self.name):
-                return adapter.states([image], text, [pooling], max_new_tokens)[1][pooling][0]
+                return question(adapter)
 
         return _worker().submit(work).result()
 

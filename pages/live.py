@@ -7,7 +7,7 @@ from threading import Event, Thread
 import streamlit as st
 
 from brainalign import live, tables, ui
-from brainalign.atlas import predicted
+from brainalign.atlas import likely, predicted
 
 OWN = "own"  # the id that stands for a typed instruction
 PER_PAGE, ACROSS = 24, 12
@@ -316,6 +316,8 @@ with right:
     if not untyped:
         places, drawn = answers(store, questions, image_id, true), {}
         redraw(places, questions, drawn)
+        if image is not None and not absent and ui.switch("How likely each word is", "likely") and not ran:
+            likely.show(questions, image)
 
 model, id, text = questions[0]
 if image is not None and text and not missing[model] and not predicted.offered(store, model).empty:

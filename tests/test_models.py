@@ -366,3 +366,25 @@ def test_out_of_memory_while_running_names_a_smaller_batch(pictures, monkeypatch
         llava.states(pictures, ASKED[0], batch_size=32)
     with pytest.raises(models.ModelError, match="a smaller model"):
         list(llava.stream(pictures[0], ASKED[0]))
+
+
+def test_probabilities_are_those_of_generate(llava, pictures):
+    """Token by token, against transformers' own scores; a model that does not tell says so."""
+    found = llava.likely(pictures[0], ASKED[0], 8, 3)
+    prompt = llava._prompt(ASKED[0], llava._shown(pictures[0], ASKED[0]).shape[1], 8)
+    pixels = llava.processor.image_processor([pictures[0]], return_tensors="pt")["pixel_values"]
+    told = llava.net.generate(
+        prompt.ids[None],
+        attention_mask=torch.ones_like(prompt.ids)[None],
+        pixel_values=pixels,
+        max_new_tokens=8,
+        return_dict_in_generate=True,
+        output_scores=True,
+    )
+    new = told.sequences[0, len(prompt.ids) :].tolist()
+    assert [step[0][0] for step in found] == [llava.tokenizer.decode([token]) for token in new]
+    for step, scores in zip(found, told.scores):
+        best = scores[0].softmax(-1).topk(3)
+        assert [p for _, p in step] == pytest.approx(best.values.tolist(), abs=1e-5)
+    with pytest.raises(ValueError, match="does not tell how likely"):
+        models.load("vit-demo").likely(pictures[0], ASKED[0])

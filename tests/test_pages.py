@@ -495,3 +495,29 @@ def test_four_answers_stand_side_by_side(tiny, monkeypatch):
     assert asked == ["IC", "VQ1", "VQ1", "IU3"]
     assert {box.value for box in app.selectbox if box.label.startswith("Model")} == {"llava-demo"}
     assert "IU3: a dog <b>and</b> 9 cats" in words(app)
+
+
+def test_how_likely_each_word_is(tiny, monkeypatch):
+    said = [[("a", 0.9), ("<b>", 0.06), ("no", 0.0001)], [("dog", 0.5), ("cat", 0.4)]]
+    monkeypatch.setattr(live.Resident, "likely", lambda self, image, text: said)
+    monkeypatch.setattr(live.models, "missing", lambda name: "")
+    table = show("live", tiny, monkeypatch, picture="6", likely="True").dataframe[0].value
+    assert table.token.tolist() == ["a", "dog"]
+    assert table.probability.tolist() == [0.9, 0.5]
+    assert table["else"].tolist() == ["<b> 6.0 %", "cat 40.0 %"]
+
+
+def test_charts_say_their_numbers_to_a_screen_reader(tiny, monkeypatch):
+    def said(page, **link):
+        return {e.proto.id: e.proto.alt for e in show(page, tiny, monkeypatch, **link).get("plotly_chart")}
+
+    ffa = np.mean(expected_chosen("FFA", "IC"))
+    bars = next(text for id, text in said("rois", instructions="IC").items() if "bars" in id)
+    assert f"FFA IC {ffa:.3f}" in bars
+    seven = next(text for id, text in said("variance", roi="V1").items() if "upset" in id)
+    assert "IC 0.050" in seven
+    assert "IU3 -0.010" in seven
+    forest = next(text for id, text in said("compare", roi="FFA", instruction="IC").items() if "forest" in id)
+    assert "minus vit-demo: 0.200" in forest
+    lines = next(text for id, text in said("layers", lines="instruction", roi="FFA").items() if "profile" in id)
+    assert lines.count(" at layer 3") == 3

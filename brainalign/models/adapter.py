@@ -71,6 +71,14 @@ class Adapter:
         with self._running():
             self._answer(_checked([image])[0], text, stream, max_new_tokens)
 
+    def likely(self, image, text, max_new_tokens=64, k=5):
+        """The greedy answer token by token, each with its k likeliest tokens first: [[(text, probability), ...], ...].
+
+        The first of each is what the answer says; the last of all is what ends it, unless `max_new_tokens` does.
+        """
+        with self._running():
+            return self._likely(_checked([image])[0], text, max_new_tokens, k)
+
     def states(self, images, text, poolings=None, max_new_tokens=64, batch_size=32):
         """Answers and pooled states for pictures under one instruction; see `states_many`."""
         return self.states_many(images, [text], poolings, max_new_tokens, batch_size)[text]
@@ -120,6 +128,10 @@ class Adapter:
     def _answer(self, image, text, stream, max_new_tokens):
         """Generate greedily; call `stream.emit` once a token and end when `stream.stopped`."""
         raise NotImplementedError
+
+    def _likely(self, image, text, max_new_tokens, k):
+        """See `likely`."""
+        raise ModelError(f"{self.model.name} does not tell how likely its words are")
 
     def _batch(self, images, texts, poolings, max_new_tokens):
         """Yield (text, answers, {pooling: float32 array (n_images, n_layers, n_dims)}) for each text."""

@@ -29,6 +29,9 @@ class ImageOnly(Control):
     def answer(self, image, text, stream, max_new_tokens=64):
         super().answer(image, "", stream, max_new_tokens)
 
+    def likely(self, image, text, *args):
+        return super().likely(image, "", *args)
+
     def states_many(self, images, texts, *args, **kwargs):
         found = super().states_many(images, [""], *args, **kwargs)[""]
         return dict.fromkeys(texts, found)
@@ -39,6 +42,9 @@ class InstructionOnly(Control):
 
     def answer(self, image, text, stream, max_new_tokens=64):
         super().answer(grey(image), text, stream, max_new_tokens)
+
+    def likely(self, image, text, *args):
+        return super().likely(grey(image), text, *args)
 
     def states_many(self, images, texts, *args, **kwargs):
         """One picture is enough for all of its shape, and makes their states equal to the last bit."""
@@ -55,6 +61,9 @@ class Shuffled(Control):
 
     def answer(self, image, text, stream, max_new_tokens=64):
         super().answer(image, shuffled(text), stream, max_new_tokens)
+
+    def likely(self, image, text, *args):
+        return super().likely(image, shuffled(text), *args)
 
     def states_many(self, images, texts, *args, **kwargs):
         found = super().states_many(images, [shuffled(text) for text in texts], *args, **kwargs)

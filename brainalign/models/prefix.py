@@ -167,22 +167,38 @@ class PicturePrefix(Adapter):
         return torch.stack(self._see([image], ()).tokens)
 
     def _answer(self, image, text, stream, max_new_tokens):
-        tokens = self._shown(image, text)
-        prompt = self._prompt(text, tokens.shape[1], max_new_tokens)
-        n, pieces = len(prompt.ids), Pieces(stream, self._text, self.unsure)
+        pieces = Pieces(stream, self._text, self.unsure)
 
         def emit(token):
             pieces.put(token)
             return stream.stopped
 
-        cache = roomy_cache(self.net.config.get_text_config())
+        self._said(image, text, max_new_tokens, self._predict, emit, pieces.put)
+        pieces.end()
+
+    def _likely(self, image, text, max_new_tokens, k):
+        heard = []
+
+        def predict(final):
+            best = self.net.get_output_embeddings()(final)[:, -1].float().softmax(-1).topk(k)
+            heard.append((best.indices[0].tolist(), best.values[0].tolist()))
+            return best.indices[:, :1]
+
+        said = self._said(image, text, max_new_tokens, predict)
+        return [[(self.tokenizer.decode([i]), p) for i, p in zip(*step)] for step in heard[: len(said)]]
+
+    def _said(self, image, text, max_new_tokens, predict, emit=None, begin=None):
+        """Generate for one picture: the tokens, with the one that ends them; begin(ids) gets those of the prompt."""
+        tokens = self._shown(image, text)
+        prompt = self._prompt(text, tokens.shape[1], max_new_tokens)
+        n, cache = len(prompt.ids), roomy_cache(self.net.config.get_text_config())
         grown = Branches(partial(self._forward, states=False), cache, 1, self.device, single=True)
         places = self._places(1, 0, n)
         _, final = grown.feed(self._filled(prompt.ids, tokens), torch.full_like(places, ALL), places)
-        pieces.put(prompt.ids)
-        first = self._predict(final[:, -1:])
-        grown.answer(first, places[:, -1:] + 1, self._embed, self._predict, self._stops(), max_new_tokens, emit=emit)
-        pieces.end()
+        if begin:
+            begin(prompt.ids)
+        first, start = predict(final[:, -1:]), places[:, -1:] + 1
+        return grown.answer(first, start, self._embed, predict, self._stops(), max_new_tokens, emit=emit)[0][0]
 
     def _batch(self, images, texts, poolings, max_new_tokens):
         seen = self._see(images, poolings)
