@@ -57,7 +57,13 @@ if scores.value.notna().sum() == 0:
     st.stop()
 chosen = nested[nested[by].isin(shown)].groupby(by).layer.mean().to_dict()
 profile = figures.layer_profile(scores, colours, {g: names[g] for g in shown}, frames.QUANTITIES[quantity], chosen)
-ui.plot(profile, "profile", f"Lines of {frames.QUANTITIES[quantity]} by layer, one for each {LINES[by]}")
+means = scores.groupby(["group", "layer"]).value.mean().dropna()
+tops = means.groupby("group").idxmax()
+spoken = (f"{group or 'no instruction'} {means[group, layer]:.3f} at layer {layer}" for group, layer in tops)
+ui.plot(
+    profile, "profile",
+    f"Lines of {frames.QUANTITIES[quantity]} by layer, one for each {LINES[by]}; the highest: {', '.join(spoken)}",
+)  # fmt: skip
 ui.sentence(
     "Means over subjects of the mean over a region's reliable units, each layer fitted and scored by itself on the "
     "test images."

@@ -53,15 +53,17 @@ else:
     colours = {model: theme.model_colour(model) for model in groups}
 shown = ui.several("Bars", groups, f"{by}s", lambda g: g or "no instruction", shown_at_first)
 kinds = frames.families(scores.roi)
-below = st.columns([3.4, 1.25, 1.25, 1.6], vertical_alignment="bottom")
-regions = ui.several("Regions", kinds, "regions", default=[k for k in kinds if k != "streams"], container=below[0])
-order = ui.segments("Regions in order", list(ORDERS), "order", ORDERS.get, container=below[1])
+regions = ui.several("Regions", kinds, "regions", default=[k for k in kinds if k != "streams"])
+below = st.columns([1.2, 1.4, 1.4, 2.7])
+order = ui.segments("Regions in order", list(ORDERS), "order", ORDERS.get, container=below[0])
 shown_names = {group: names[group] for group in shown}
-if by == "instruction" and ui.segments("Bars in order", list(BARS), "bars", BARS.get, container=below[2]) == "level":
+if by == "instruction" and ui.segments("Bars in order", list(BARS), "bars", BARS.get, container=below[1]) == "level":
     shown_names = frames.by_level(shown_names)
 reference = None
 if layer == CHOSEN and quantity == "r_mean" and len(shown) > 1:
-    reference = ui.choice("Mark differences from", ["nothing", *shown], "reference", container=below[3])
+    reference = ui.choice(
+        "Mark differences from", ["nothing", *shown], "reference", container=below[2 if by == "instruction" else 1]
+    )
 
 # what is drawn
 scores = frames.in_families(scores[scores[by].isin(shown)], regions)
@@ -75,7 +77,12 @@ if reference in shown:
     marks = frames.marks(contrasts, by, reference, shown)
 ranked = frame.groupby("roi").value.mean().sort_values(ascending=False).index.tolist() if order == "value" else None
 figure = figures.roi_bars(frame, colours, shown_names, frames.QUANTITIES[quantity], marks, ranked)
-ui.plot(figure, "bars", f"Bars of {frames.QUANTITIES[quantity]} by region, one for each {by}")
+means = frame.groupby(["roi", "group"]).value.mean().dropna()
+spoken = (f"{roi} {group or 'no instruction'} {means[roi, group]:.3f}" for roi, group in means.groupby("roi").idxmax())
+ui.plot(
+    figure, "bars",
+    f"Bars of {frames.QUANTITIES[quantity]} by region, one for each {by}; the highest: {', '.join(spoken)}",
+)  # fmt: skip
 axis = paper.AXES[quantity]
 export_ui.export(
     lambda made: paper.rois(
