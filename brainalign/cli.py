@@ -169,22 +169,27 @@ def publish(study):
 
 
 @main.command(epilog=_example("brainalign bench ridge --json", "brainalign bench banded --n 1800 --p 820 --t 600"))
-@click.argument("what", type=click.Choice(["ridge", "banded", "extract"]))
+@click.argument("what", type=click.Choice(["ridge", "banded", "extract", "app"]))
 @click.option("--n", type=int, help="Training images; extract: pictures.")
 @click.option("--p", type=int, help="Dimensions of a feature space; extract: instructions.")
 @click.option("--t", type=int, help="Units; extract: tokens of an answer at most.")
 @click.option("--repeats", default=3, show_default=True, help="Interleaved runs, of which the median counts.")
 @click.option("--device", help="cpu, cuda ...; by default an accelerator if there is one.")
+@click.option("--store", type=click.Path(exists=True, path_type=Path), help="app: a store; else the demo's.")
 @as_json
-def bench(what, n, p, t, repeats, device, as_json):
+def bench(what, n, p, t, repeats, device, store, as_json):
     """Time BrainAlign beside its peers in the same run, with their agreement.
 
     ridge: one feature space; banded: two of them on a grid of weights; extract: answers and states of a LLaVA for
-    pictures and instructions, and a live answer. Sizes suit the device unless given.
+    pictures and instructions, and a live answer. Sizes suit the device unless given. app: what a reader of the app
+    waits for, in a headless browser beside a bare selectbox; needs playwright and Chromium.
     """
     from brainalign import bench
 
-    found = getattr(bench, what)(n, p, t, repeats=repeats, device=device)
+    if what == "app":
+        found = bench.app(store, repeats)
+    else:
+        found = getattr(bench, what)(n, p, t, repeats=repeats, device=device)
     click.echo(json.dumps(found, indent=2) if as_json else bench.as_text(found))
 
 

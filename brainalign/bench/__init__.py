@@ -10,7 +10,7 @@ from importlib import import_module
 from brainalign.bench.projection import MODELS, projection
 from brainalign.bench.projection import whole as study
 
-BENCHES = {"ridge": "engine:ridge", "banded": "engine:banded", "extract": "extraction:extract"}
+BENCHES = {"ridge": "engine:ridge", "banded": "engine:banded", "extract": "extraction:extract", "app": "apps:app"}
 __all__ = ["BENCHES", "as_text", "projection", "study", *BENCHES]
 
 
@@ -23,6 +23,8 @@ def __getattr__(name):
 
 def as_text(found):
     """A result of a bench as a few lines to read."""
+    if "pages" in found:
+        return import_module("brainalign.bench.apps").as_text(found)
     if "pairs_per_s" in found:
         return import_module("brainalign.bench.extraction").as_text(found)
     lines = [f"n {found['n']}, p {found['p']}, T {found['T']}, {found['alphas']} alphas on {found['device']}"]
