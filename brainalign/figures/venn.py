@@ -2,7 +2,6 @@
 
 import numpy as np
 import plotly.graph_objects as go
-from scipy.optimize import brentq
 
 from brainalign.figures.theme import MUTED, finish, translucent
 
@@ -29,7 +28,11 @@ def circles(unique_a, shared, unique_b):
         return a, b, a + b + GAP * max(a, b)
     if min(unique_a, unique_b) == 0:
         return a, b, abs(a - b)
-    return a, b, brentq(lambda d: overlap(a, b, d) - shared, abs(a - b), a + b, xtol=1e-12 * (a + b))
+    near, far = abs(a - b), a + b
+    for _ in range(60):  # halvings: the overlap falls with the distance
+        middle = (near + far) / 2
+        near, far = (middle, far) if overlap(a, b, middle) > shared else (near, middle)
+    return a, b, (near + far) / 2
 
 
 def venn(parts, names, colours):
