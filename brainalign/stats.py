@@ -71,8 +71,10 @@ def bootstrap(y, predictions, n=2000, seed=0, score="r2"):
     """Scores on test images drawn with replacement, responses and all predictions together.
 
     y : (n_images, n_units); predictions : name -> (n_images, n_units)
-    score : "r2" or "r". Returns name -> (n, n_units). The draws are paired: the difference of two predictions' draws
-    is a draw of the difference, and `variance.partition` of draws gives draws of the parts.
+    score : "r2" or "r". The variance of n drawn responses about their own mean is (n - 1) / n of what it should be, on
+        average; R2 makes up for that, else all draws would lie too low by (1 - R2) / n
+    Returns name -> (n, n_units). The draws are paired: the difference of two predictions' draws is a draw of the
+    difference, and `variance.partition` of draws gives draws of the parts.
     """
     of = {"r2": _drawn_r2, "r": _drawn_r}[score]
     rng, n_images = np.random.default_rng(seed), len(y)
@@ -161,7 +163,8 @@ def two_way(states):
 
 
 def _drawn_r2(counts, y, yhat):
-    return 1 - counts @ (y - yhat) ** 2 / _positive(counts @ y**2 - (counts @ y) ** 2)
+    n = len(y)
+    return 1 - (n - 1) / n * (counts @ (y - yhat) ** 2) / _positive(counts @ y**2 - (counts @ y) ** 2)
 
 
 def _drawn_r(counts, y, yhat):

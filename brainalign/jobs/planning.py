@@ -27,7 +27,7 @@ from brainalign.files import file_identity, fingerprint
 from brainalign.jobs import results
 from brainalign.nsd.layout import Layout
 
-METHOD = 3  # of everything after the features
+METHOD = 4  # of everything after the features
 
 
 @dataclass(frozen=True)
