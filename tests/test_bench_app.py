@@ -1,11 +1,13 @@
 """The bench of the app: its arithmetic, its verdicts, and what it says where it cannot run. Nothing here is timed."""
 
+import asyncio
 import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from stores import tiny_store
 
 from brainalign import bench
 from brainalign.bench import app_page, browser, visitors
@@ -103,8 +105,6 @@ def test_a_large_cortex_shows_every_vertex_and_a_map_of_it_is_small():
 
 
 def test_visitors_ask_for_the_page_and_then_for_the_fragment():
-    import asyncio
-
     from streamlit.proto.BackMsg_pb2 import BackMsg
 
     sent = []
@@ -120,3 +120,14 @@ def test_visitors_ask_for_the_page_and_then_for_the_fragment():
     assert not sent[0].fragment_id
     assert sent[1].fragment_id == "view"
     assert [(state.id, state.string_value) for state in sent[1].widget_states.widgets] == [("box", "IC")]
+
+
+def test_visitors_get_the_maps_they_ask_for_also_beside_a_running_loop(serve, tmp_path):
+    address = serve(tiny_store(tmp_path))
+
+    async def beside():
+        return visitors.seconds_of(address, "subject=subj01&model=llava-demo", 2, 2, 0)
+
+    seconds = asyncio.run(beside())
+    assert len(seconds) == 4
+    assert min(seconds) > 0

@@ -7,6 +7,7 @@ map until its message has come whole.
 import asyncio
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 PAUSE = 3.0  # seconds between the maps that one reader looks at, on average
 
@@ -77,7 +78,9 @@ def seconds_of(address, query, visitors, switches, pause=PAUSE, seed=0):
     pause : seconds that each looks at a map, 0.5 to 1.5 times as many by chance; 0: all press at once, and again as
         soon as they have their map
     """
-    return asyncio.run(_together(address, query, visitors, switches, pause, random.Random(seed)))
+    turns = _together(address, query, visitors, switches, pause, random.Random(seed))
+    with ThreadPoolExecutor(1) as pool:  # the browser's driver keeps a loop of its own in this thread
+        return pool.submit(asyncio.run, turns).result()
 
 
 async def _together(address, query, visitors, switches, pause, chance):
