@@ -68,16 +68,20 @@ def make_features(jobs, resident, progress=None):
 
 def make_shares(job, resident, progress=None):
     """How much of a model's states depends on the picture, the instruction, and both together, layer by layer."""
-    started, study, rows = time.perf_counter(), resident.study, []
+    started, study, rows, warnings = time.perf_counter(), resident.study, [], []
     folders = [_folder(study, job.model, i) for i in job.inputs["instructions"]]
     maps = _maps(features.manifest(folders[0]), job)
     for k, (layer, pooling) in enumerate(maps):
-        states = np.stack([_some(features.load(f, layer, pooling).values) for f in folders])
-        rows.append({"layer": layer, "pooling": pooling, "images": states.shape[1]} | stats.two_way(states))
+        states = [_some(features.load(f, layer, pooling).values) for f in folders]
+        row = {"layer": layer, "pooling": pooling, "images": len(states[0])}
+        alike = len({array.shape for array in states}) == 1
+        rows.append(row | stats.two_way(np.stack(states) if alike else np.zeros((1, 1, 1))))
+        if not alike:
+            warnings.append(f"layer {layer} {pooling}: states of {job.model} differ in size between instructions")
         if progress:
             progress(k + 1, len(maps), f"layer {layer} {pooling}")
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    results.write_table(job.path, columns, results.about(job, time.perf_counter() - started))
+    results.write_table(job.path, columns, results.about(job, time.perf_counter() - started, warnings))
 
 
 def make_subject(job, resident, progress=None):
