@@ -28,6 +28,11 @@ class Roi:
     labels: tuple[str, ...]
     note: str = ""
 
+    @property
+    def is_area(self):
+        """Whether it is one area, not a stream or all of visual cortex, which lie over the areas."""
+        return self.family not in ("streams", "whole")
+
 
 @dataclass(frozen=True)
 class Subject:

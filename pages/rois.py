@@ -95,11 +95,7 @@ export_ui.export(
 tests = store.subjects().set_index("subject").test_images
 images = ", ".join(f"{subject} {tests.get(subject, 0)}" for subject in sorted(set(frame.subject)))
 ui.sentence(
-    (
-        "Layer: for each unit the one that predicts left-out training images best; the test images had no say"
-        if layer == CHOSEN
-        else f"Layer {layer}"
-    )
+    (f"Layer: {paper.words.CHOSEN}" if layer == CHOSEN else f"Layer {layer}")
     + f". Mean over the region's reliable units; test images: {images}. "
     "Noise ceiling: what a perfect model would reach given how often each test image was repeated, from the "
     "region's mean share of explainable variance"
@@ -110,10 +106,7 @@ ui.sentence(
     )
 )
 if reference in shown:
-    ui.sentence(
-        f"▲ better or ▼ worse than {reference} in every subject, △ ▽ in at least half and opposite in none: paired "
-        "bootstrap of the difference over test images, two-sided, Benjamini–Hochberg over regions, q < 0.05."
-    )
+    ui.sentence(paper.words.MARKS.format(reference))
 elif layer == CHOSEN:
     ui.sentence("Intervals: 95 %, by drawing test images with replacement; the models are not fitted again.")
 if frame.value.isna().any():

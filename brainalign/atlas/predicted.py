@@ -5,7 +5,7 @@ import streamlit as st
 
 from brainalign import live, stats, ui
 from brainalign.atlas.stock import subject_of, surface_of
-from brainalign.figures import flatmap
+from brainalign.figures import flatmap, frames
 from brainalign.figures.flatmap import Picture
 
 ABOUT = "Response in standard deviations over training images"
@@ -43,7 +43,7 @@ def show(store, model, id, text, image, image_id, least):
     geometry, surface = surface_of(store.path, store)
     found = [Picture(m[None], (0,), "z", "response (z)", f"{ABOUT}: {n}", True, False) for n, m in maps.items()]
     start = {"layer": 0, "threshold": round(least), "margin": 0, "zoom": "", "unit": None, "serial": 1}
-    drawn = [roi for roi in rois if roi not in ("visual cortex (nsdgeneral)",) and "stream" not in roi]
+    drawn = [roi for roi in rois if frames.is_area(roi)]
     part = flatmap.map_part(
         found,
         surface=geometry.hash,

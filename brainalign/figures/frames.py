@@ -59,7 +59,7 @@ def families(names):
 def is_area(name):
     """Whether a region is one area, not a stream or all of visual cortex."""
     known = rois()
-    return name in known and known[name].family not in ("streams", "whole")
+    return name in known and known[name].is_area
 
 
 def in_families(scores, chosen):

@@ -11,7 +11,6 @@ from brainalign import stats, tables
 
 MIN_NC = 10.0  # percent: units whose noise ceiling is lower are left out of means of r / ceiling
 GROUPS = ("early", "high")  # levels of ROIs whose units are also taken together
-WIDE = ("streams", "whole")  # families of ROIs that lie over the areas
 
 
 class Nested:
@@ -43,7 +42,7 @@ def regions(rois):
     """
     found, table = {name: inside for name, inside in rois.items() if inside.any()}, tables.rois()
     for level in GROUPS:
-        areas = [n for n in found if n in table and table[n].level == level and table[n].family not in WIDE]
+        areas = [name for name in found if name in table and table[name].is_area and table[name].level == level]
         if areas:
             found[level] = np.logical_or.reduce([found[name] for name in areas])
     return found
