@@ -213,7 +213,8 @@ FIGURE_CHOICES = {
     "by": "A bar or line for each instruction, or for each model.",
     "instructions": "Which bars or lines, with commas.",
     "models": "Which bars or lines, with commas.",
-    "lines": "Layers: a line for each instruction or model; or roi, for one instruction.",
+    "lines": "Layers: a line for each instruction or model; or roi, for one instruction. Flatmaps: thin, medium or "
+    "bold outlines.",
     "reference": "Bars: mark significant differences from this one.",
     "order": "Bars: regions by family or by value.",
     "bars": "Bars: instructions as in their table or by level, from perception to reasoning.",

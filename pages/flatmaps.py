@@ -1,18 +1,14 @@
 """Where in cortex a model's representation predicts the response: every map on the flattened surface."""
 
-from dataclasses import replace
-
 import streamlit as st
 
-from brainalign import export_ui, paper, tables, ui
+from brainalign import export_ui, paper, ui
 from brainalign.atlas import choices, memory, place, region, solid
 from brainalign.atlas.stock import flat_units_of, stock_of, subject_of, surface_of
 from brainalign.figures import flatmap, frames
 from brainalign.figures.flatmap import palettes, pictures
+from brainalign.paper import asked as asking
 
-EVERYONE = "all"
-OUTLINES = {"areas": "Areas", "streams": "Streams", "chosen": "Choose", "none": "None"}
-WIDTHS = {"thin": 0.6, "medium": 1.0, "bold": 1.8}
 HINT = (
     ":material/touch_app: Point for values, click for one place in full. Once clicked, the wheel or + and − zoom, "
     "dragging moves, arrow keys point and Enter picks. Draw encloses a region."
@@ -31,35 +27,14 @@ def hint():
 def outlined(rois):
     """(names of the ROIs to outline, width of the lines), as the reader chooses."""
     with st.popover("Outlines", icon=":material/polyline:", width="stretch"):
-        which = ui.segments("Outlines", list(OUTLINES), "outlines", OUTLINES.get)
-        known, families = tables.rois(), frames.families(rois)
+        linked = st.query_params.get("outlines", "")
+        sets = asking.OUTLINES | ({linked: linked} if set(linked.split(",")) <= set(rois) else {})
+        which = ui.segments("Outlines", list(sets), "outlines", sets.get)
+        families = frames.families(rois)
         if which == "chosen":
             families = ui.several("Families of regions", families, "families", default=families[:1])
-        width = ui.segments("Lines", list(WIDTHS), "lines", default="medium")
-    of = {name: known[name].family if name in known else "other" for name in rois}
-    wide = ("streams", "whole")
-    keep = {
-        "areas": lambda name: of[name] not in wide,
-        "streams": lambda name: of[name] == "streams",
-        "chosen": lambda name: of[name] in families,
-        "none": lambda name: False,
-    }[which]
-    return [name for name in rois if keep(name)], WIDTHS[width]
-
-
-def alike(pictures_of):
-    """Pictures that a grid can show with one slider: of the same layers, or else each of its first layer alone."""
-    found = list(pictures_of.values())
-    if all(one.layers == found[0].layers for one in found):
-        return pictures_of
-    return {subject: _first_alone(one) for subject, one in pictures_of.items()}
-
-
-def _first_alone(picture):
-    layer = pictures.best_layer(picture)
-    about = f"{picture.about}, {picture.name(layer)}"
-    values = picture.values[picture.row(layer)][None]
-    return replace(picture, values=values, layers=(0,), about=about, layered=False, first=None)
+        width = ui.segments("Lines", list(asking.LINES), "lines", default="medium")
+    return asking.outlined(rois, which, families), asking.LINES[width]
 
 
 def sentence(stock, shown, view):
@@ -80,7 +55,7 @@ def sentence(stock, shown, view):
     return " ".join(said)
 
 
-def on_screen(store, geometry, found, drawn, view):
+def on_screen(store, geometry, found, drawn, width, view):
     """subject -> paper.Map of what is shown."""
     maps, titles = {}, len(found) > 1
     for subject, picture in found.items():
@@ -88,7 +63,7 @@ def on_screen(store, geometry, found, drawn, view):
         kept = {roi: rois[roi] for roi in drawn if roi in rois}
         maps[subject] = paper.Map(
             geometry, flat_units_of(store.path, store, subject), nc, kept, picture, view.get("layer", flatmap.CHOSEN),
-            view["threshold"], subject, subject if titles else "", view.get("margin", pictures.MARGIN),
+            view["threshold"], subject, subject if titles else "", view.get("margin", pictures.MARGIN), width,
         )  # fmt: skip
     return maps
 
@@ -143,13 +118,10 @@ def view(store, stock):
     """The controls, the flatmap and what is said about it: one piece, so that a new map redraws nothing else."""
     first = st.columns([1, 1.5, 1.4, 2.5, 2])
     below = st.columns([2.3, 1.7, 1.6, 2.4, 1.2], vertical_alignment="bottom")
-    everyone = [EVERYONE] if len(stock["maps"]) > 1 else []
-    names = {EVERYONE: "all, in a grid"}
-    one = ui.choice("Subject", [*stock["maps"], *everyone], "subject", lambda s: names.get(s, s), container=first[0])
-    subjects = list(stock["maps"]) if one == EVERYONE else [one]
+    subjects = choices.subjects(list(stock["maps"]), first[0])
     asked = choices.choose(stock, subjects, first[1:], below)
     try:
-        found = alike({subject: choices.picture(store, stock, subject, asked) for subject in subjects})
+        found = choices.pictures(store, stock, subjects, asked)
     except ValueError as problem:
         st.info(str(problem), icon=":material/info:")
         return
@@ -168,7 +140,7 @@ def view(store, stock):
     st.session_state["flatmap shows"] = subjects, first_picture.lead is not None
     flatmap.show(message, "flatmap", moved, clicked, memory.drawn)
     memory.remember(now)
-    shown = on_screen(store, geometry, found, drawn, now)
+    shown = on_screen(store, geometry, found, drawn, width, now)
     ui.sentence(sentence(stock, shown, now))
     if relied := choices.reliability(store, subjects, asked):
         ui.sentence(relied)

@@ -1,14 +1,17 @@
 """Each page on a store, on an empty one, on one with NaN everywhere, and on none: what it shows, never a traceback."""
 
 import json
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
 import stores
 from streamlit.testing.v1 import AppTest
+from test_flatmap import sent
 
-from brainalign import live, store, ui
+from brainalign import live, paper, store, ui
 from brainalign.figures.frames import by_level
+from brainalign.paper import export
 
 PAGES = ("overview", "live", "flatmaps", "rois", "layers", "variance", "compare", "runs")
 
@@ -521,3 +524,38 @@ def test_charts_say_their_numbers_to_a_screen_reader(tiny, monkeypatch):
     assert "minus vit-demo: 0.200" in forest
     lines = next(text for id, text in said("layers", lines="instruction", roi="FFA").items() if "profile" in id)
     assert lines.count(" at layer 3") == 3
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"subject": "subj01,subj05", "instruction": "VQ1", "pooling": "last_prompt", "layer": "2", "lines": "bold"},
+        {"subject": "all", "quantity": "r_norm", "second": "ceiling", "threshold": "30"},
+        {"subject": "subj05,subj02", "quantity": "shared", "b": "IU3", "outlines": "V1,PPA"},
+        {"quantity": "r2", "instruction": "IU3", "minus_instruction": "IC", "lines": "thin"},
+        {"quantity": "winner", "among": "models", "instruction": "IU3", "margin": "0.05", "outlines": "none"},
+        {"quantity": "unique", "instruction": "VQ1", "subject": "subj02"},
+        {"instruction": "VQ1", "second": "q"},
+        {"quantity": "layer", "outlines": "chosen", "families": "faces"},
+        {"quantity": "across", "second": "ceiling", "subject": "all"},
+    ],
+    ids=lambda asked: asked.get("quantity", "r"),
+)
+def test_the_link_of_a_printed_flatmap_opens_the_same_maps(asked, tiny, monkeypatch):
+    with store.open_latest(tiny) as opened:
+        plot = paper.plot(opened, "flatmap", **asked)
+    link = dict(parse_qsl(urlsplit(export.link(plot)).query, keep_blank_values=True))
+    app = show("flatmaps", tiny, monkeypatch, **link)
+    header, values, _ = sent(app)
+    values = values.reshape(len(plot.maps), -1, stores.N_UNITS)
+    for one, found in zip(plot.maps, values, strict=True):
+        assert list(one.rois) == header["rois"]
+        assert one.lines == header["width"]
+        assert one.picture.about == header["about"]
+        np.testing.assert_allclose(found, one.picture.values, atol=0.51 * header["step"])
+    assert header["start"]["threshold"] == plot.maps[0].threshold
+    assert [one.title for one in plot.maps] == header["titles"]
+    changed = {
+        key: (value, app.query_params.get(key)) for key, value in link.items() if app.query_params[key] != value
+    }
+    assert not changed

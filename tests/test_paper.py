@@ -241,6 +241,27 @@ def test_several_maps_share_their_limits(store):
     assert set(plot.data.subject) == {"subj01", "subj05"}
 
 
+def test_outlines_are_as_wide_as_asked(store):
+    found = {}
+    for lines in ("thin", "medium", "bold"):
+        page = drawn(paper.plot(store, "flatmap", lines=lines))
+        found[lines] = [patch.get_linewidth() for patch in page.page.patches if patch.get_alpha() == 0.55]
+    assert [len(widths) for widths in found.values()] == [1, 1, 1]
+    assert found["thin"][0] / found["medium"][0] == pytest.approx(0.6)
+    assert found["bold"][0] / found["medium"][0] == pytest.approx(1.8)
+
+
+def test_a_subtracted_map_is_by_default_another_than_the_first(store):
+    plot = paper.plot(store, "flatmap", difference="True", instruction="VQ1", layer="2")
+    assert (plot.choices["minus_model"], plot.choices["minus_instruction"]) == ("llava-demo", "IC")
+    maps = [store.layer_maps("subj01", "llava-demo", i, "mean_generated")[1][2] for i in ("VQ1", "IC")]
+    np.testing.assert_allclose(plot.data.value, maps[0] - maps[1])
+    plot = paper.plot(store, "flatmap", minus_instruction="IU3", instruction="VQ1", layer="2")
+    assert plot.choices["difference"] == "True"
+    plot = paper.plot(store, "flatmap", difference="False", minus_instruction="IU3", instruction="VQ1", layer="2")
+    np.testing.assert_array_equal(plot.data.value, maps[0])
+
+
 # --- Names on the cortex ---
 
 

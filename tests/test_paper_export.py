@@ -80,7 +80,13 @@ def test_options_are_what_the_kinds_can_be_asked_for():
         ("flatmap", "x.pdf", ("--threshold", "101"), "from 0 to 100"),
         ("flatmap", "x.pdf", ("--outlines", "V11"), "did you mean V1?"),
         ("flatmap", "x.pdf", ("--quantity", "winer"), "did you mean winner?"),
-        ("flatmap", "x.pdf", ("--quantity", "shared", "--second", "q"), "take --second ceiling or value"),
+        ("flatmap", "x.pdf", ("--lines", "bald"), "did you mean bold?"),
+        (
+            "flatmap",
+            "x.pdf",
+            ("--quantity", "shared", "--second", "q"),
+            "no second dimension 'q'; there are",
+        ),
         ("rois", "x.pdf", ("--roi", "V1"), "rois takes no 'roi'"),
         ("rois", "x.pdf", ("--regions", "face"), "did you mean faces?"),
         ("variance", "x.pdf", ("--b", "IC"), "no second instruction 'IC'"),
@@ -130,6 +136,16 @@ def test_the_link_of_a_figure_leads_to_the_same_figure(store):
         again, choices = paper.from_link(export.link(plot), kind)
         assert again == kind
         pd.testing.assert_frame_equal(paper.plot(store, again, **choices).data, plot.data)
+
+
+def test_a_grid_of_instructions_has_an_address_for_each(store):
+    plot = paper.plot(store, "flatmap", subject="subj01,subj05", instruction="IU3,IC", layer="1")
+    first, second = export.link(plot).split(" ")
+    for link, name in ((first, "IC"), (second, "IU3")):
+        again = paper.plot(store, "flatmap", **paper.from_link(link)[1]).data
+        own = plot.data[plot.data["map"].str.endswith(name)]
+        np.testing.assert_array_equal(again.value, own.value)
+        assert again.subject.tolist() == own.subject.tolist()
 
 
 # --- Bundles ---

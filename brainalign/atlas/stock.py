@@ -1,10 +1,9 @@
 """What a store holds for the page of flatmaps, read once and kept in memory by the store's path and names."""
 
-import numpy as np
 import streamlit as st
 
-from brainalign import tables
-from brainalign.figures import flatmap, frames
+from brainalign.figures import flatmap
+from brainalign.paper import asked
 
 
 @st.cache_resource(max_entries=4, show_spinner="Unfolding the cortex ...")
@@ -49,46 +48,36 @@ def parts_of(path, _store, subject, model, a, b, layer, pooling):
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def unique_of(path, _store, subject, model, instruction, layer, pooling):
-    """What an instruction explains beyond all others, (n_units,)."""
-    return _store.unique_map(subject, model, instruction, layer, pooling)["unique_r2"]
+    """What Store.unique_map returns."""
+    return _store.unique_map(subject, model, instruction, layer, pooling)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def stock_of(path, _store):
-    """What the controls offer, as plain values: pandas would cost more than the map.
-
-    subjects : name -> its row; models : in order; least : noise ceiling of a reliable unit
-    maps : subject -> model -> instruction -> poolings; nested : {(subject, model, instruction, pooling)}
-    pairs, uniques : subject -> rows as dictionaries; across : subjects with a cross-subject ceiling
-    """
-    nested, uniques = _store.rows("roi_nested"), _store.rows("roi_uniques")
-    key, layer = ["subject", "model", "instruction", "pooling"], ["subject", "model", "layer", "pooling"]
-    subjects = _store.subjects().set_index("subject").to_dict("index")
-    return {
-        "subjects": subjects,
-        "models": _store.models(),
-        "maps": _maps(_store.spaces(), _store.models()),
-        "nested": set(nested[key].drop_duplicates().itertuples(index=False, name=None)),
-        "pairs": _by_subject(_store.pairs()),
-        "uniques": _by_subject(uniques[[*layer, "instruction"]].drop_duplicates()),
-        "across": [s for s in subjects if np.isfinite(_store.units(s).get("across_r", np.nan)).any()],
-        "least": float(_store.info().get("min_nc", 0)),
-    }
+    """What the controls offer."""
+    return asked.offered(_store)
 
 
-def _maps(spaces, models):
-    """subject -> model -> instruction -> poolings, each in the order of its table."""
-    found, order = {}, list(tables.instructions())
-    spaces = spaces.assign(
-        a=spaces.model.map({name: k for k, name in enumerate(models)}),
-        b=spaces.instruction.map({name: k for k, name in enumerate(order)}).fillna(len(order)),
-        c=spaces.pooling.map({name: k for k, name in enumerate(frames.POOLINGS)}).fillna(len(frames.POOLINGS)),
-    ).sort_values(["subject", "a", "b", "c"])
-    for row in spaces.itertuples():
-        of_model = found.setdefault(row.subject, {}).setdefault(row.model, {})
-        of_model.setdefault(row.instruction, []).append(row.pooling)
-    return found
+class Kept:
+    """A store of which what was read stays in memory, to be asked for pictures in the store's own words."""
 
+    def __init__(self, store):
+        self.key = store.path, store
 
-def _by_subject(rows):
-    return {subject: part.to_dict("records") for subject, part in rows.groupby("subject")}
+    def units(self, subject):
+        return subject_of(*self.key, subject)[0]
+
+    def noise_ceiling(self, subject):
+        return subject_of(*self.key, subject)[2]
+
+    def layer_maps(self, *chosen):
+        return maps_of(*self.key, *chosen)
+
+    def nested_map(self, *chosen):
+        return nested_of(*self.key, *chosen)
+
+    def variance_map(self, *chosen):
+        return parts_of(*self.key, *chosen)
+
+    def unique_map(self, *chosen):
+        return unique_of(*self.key, *chosen)

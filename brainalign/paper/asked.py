@@ -1,164 +1,201 @@
-"""Which pictures of a subject are asked for: scores, differences, parts of variance, ceilings, winners."""
+"""Which map is asked for: from choices, in the words of the pages' links, to `Asked`; for the page and for paper.
+
+What a store offers leads from one choice to the next. `choose` follows that way and does not care who answers: the
+controls of the page, or what was typed or stands in a link.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from brainalign.figures import frames, theme
-from brainalign.figures.flatmap import palettes, pictures
-from brainalign.paper.wish import in_order
+from brainalign import tables
+from brainalign.figures import frames
 
+QUANTITIES = {
+    "r": "r (correlation)",
+    "r_norm": "r / noise ceiling",
+    "r2": "R²",
+    "layer": "Best layer",
+    "winner": "Winner takes all",
+    "shared": "Shared variance",
+    "unique_a": "Variance of the first only",
+    "unique_b": "Variance of the second only",
+    "unique": "Unique variance of an instruction",
+    "nc": "Noise ceiling",
+    "across": "Cross-subject ceiling",
+}
 SCORES, PARTS = ("r", "r_norm", "r2"), ("shared", "unique_a", "unique_b")
-QUANTITIES = (*SCORES, "layer", "winner", *PARTS, "unique", "nc", "across")
-AMONG, SECOND = ("instructions", "models", "layers"), ("value", "ceiling", "q")
+PLAIN = ("nc", "winner")  # maps without a second dimension
+AMONG = {"instructions": "Instructions", "models": "Models", "layers": "Layers"}
+SECOND = {"value": "Value", "ceiling": "× ceiling", "q": "× significance"}
+OUTLINES = {"areas": "Areas", "streams": "Streams", "chosen": "Choose", "none": "None"}
+LINES = {"thin": 0.6, "medium": 1.0, "bold": 1.8}  # width of the outlines
+EVERYONE = "all"  # subjects
 
 
-def pictures_of(wish, subject, quantity):
-    """(title, Picture) of each map of a subject that is asked for; the title tells several instructions apart."""
-    nc = wish.store.noise_ceiling(subject)
-    if quantity == "nc":
-        return [("", pictures.ceiling(nc))]
-    if quantity == "across":
-        r = wish.store.units(subject).get("across_r")
-        if r is None or r.isna().all():
-            raise ValueError(f"the store has no cross-subject ceiling of {subject}")
-        found = [("", pictures.across(r.to_numpy()))]
-    elif quantity in PARTS:
-        found = [("", _part(wish, subject, quantity))]
-    elif quantity == "unique":
-        found = [("", _unique(wish, subject))]
-    elif quantity == "winner":
-        return [("", _winner(wish, subject))]
-    else:
-        return _scores(wish, subject, quantity, nc)
-    return [(title, _over_ceiling(wish, picture, nc)) for title, picture in found]
+@dataclass(frozen=True)
+class Asked:
+    """One map.
+
+    quantity : of QUANTITIES; chosen : (model, instruction, pooling), those that matter; minus : another, or None
+    among : of AMONG, for winners; pair : of instructions, for parts of variance; second : of SECOND
+    """
+
+    quantity: str
+    chosen: tuple = ()
+    minus: tuple | None = None
+    among: str = ""
+    pair: tuple = ()
+    second: str = "value"
 
 
-def _over_ceiling(wish, picture, nc):
-    if wish.one("second", SECOND) == "value":
-        return picture
-    if wish.made["second"] == "q":
-        raise ValueError("significance is known of r, r_norm and r2 of a single map; take --second ceiling or value")
-    ceilings = [wish.store.noise_ceiling(name) for name in wish.store.subjects().subject]
-    return pictures.over_ceiling(picture, nc, palettes.limits(np.concatenate(ceilings))[1])
+def offered(store):
+    """What a store has, as plain values: pandas would cost more than the map.
+
+    subjects : name -> its row; models : in order; least : noise ceiling of a reliable unit
+    maps : subject -> model -> instruction -> poolings; nested : {(subject, model, instruction, pooling)}
+    pairs, uniques : subject -> rows as dictionaries; across : subjects with a cross-subject ceiling
+    """
+    nested, uniques = store.rows("roi_nested"), store.rows("roi_uniques")
+    key, layer = ["subject", "model", "instruction", "pooling"], ["subject", "model", "layer", "pooling"]
+    subjects = store.subjects().set_index("subject").to_dict("index")
+    return {
+        "subjects": subjects,
+        "models": store.models(),
+        "maps": _maps(store.spaces(), store.models()),
+        "nested": set(nested[key].drop_duplicates().itertuples(index=False, name=None)),
+        "pairs": _by_subject(store.pairs()),
+        "uniques": _by_subject(uniques[[*layer, "instruction"]].drop_duplicates()),
+        "across": [s for s in subjects if np.isfinite(store.units(s).get("across_r", np.nan)).any()],
+        "least": float(store.info().get("min_nc", 0)),
+    }
 
 
-def _spaces(wish, subject):
-    spaces = wish.store.spaces()
-    return spaces[spaces.subject == subject]
-
-
-def _nested(wish, subject, *chosen):
-    """What Store.nested_map returns, None where the store has none."""
-    try:
-        return wish.store.nested_map(subject, *chosen)
-    except ValueError:
-        return None
-
-
-def _scores(wish, subject, quantity, nc):
-    rows = _spaces(wish, subject)
-    model = wish.one("model", frames.in_order(rows.model, wish.store.models()))
-    rows_of = rows[rows.model == model]
-    offered = in_order(rows_of.instruction)
-    chosen, found = wish.several("instruction", offered, offered[:1]), []
-    pooling = wish.one("pooling", frames.in_order(rows_of.pooling, frames.POOLINGS))
-    for instruction in chosen:
-        picture = _score(wish, subject, quantity, nc, (model, instruction, pooling))
-        if quantity in SCORES and _subtracts(wish):
-            other = _other(wish, rows, model, instruction, pooling)
-            subtracted = _score(wish, subject, quantity, nc, other)
-            picture = pictures.difference(picture, subtracted, map_name(*other[:2]))
-        nested = _nested(wish, subject, model, instruction, pooling)
-        if wish.asked.get("second") == "q" and nested is not None and quantity in SCORES and not _subtracts(wish):
-            wish.made["second"] = "q"
-            picture = pictures.over_significance(pictures.chosen_only(picture), nested["q"])
-        else:
-            picture = _over_ceiling(wish, picture, nc)
-        found.append((instruction, picture))
+def _maps(spaces, models):
+    """subject -> model -> instruction -> poolings, each in the order of its table."""
+    found, order = {}, list(tables.instructions())
+    spaces = spaces.assign(
+        a=spaces.model.map({name: k for k, name in enumerate(models)}),
+        b=spaces.instruction.map({name: k for k, name in enumerate(order)}).fillna(len(order)),
+        c=spaces.pooling.map({name: k for k, name in enumerate(frames.POOLINGS)}).fillna(len(frames.POOLINGS)),
+    ).sort_values(["subject", "a", "b", "c"])
+    for row in spaces.itertuples():
+        of_model = found.setdefault(row.subject, {}).setdefault(row.model, {})
+        of_model.setdefault(row.instruction, []).append(row.pooling)
     return found
 
 
-def _score(wish, subject, quantity, nc, chosen):
-    nested, name = _nested(wish, subject, *chosen), map_name(*chosen[:2])
-    layers, r, r2 = wish.store.layer_maps(subject, *chosen)
-    if quantity == "layer":
-        if nested is None:
-            raise ValueError("the store does not know which layer training images choose; publish it again")
-        return pictures.chosen_layer(nested["layer"], layers, name)
-    least = float(wish.store.info().get("min_nc", 0))
-    return pictures.score(quantity, layers, r, r2, nc, least, name, nested)
+def _by_subject(rows):
+    return {subject: part.to_dict("records") for subject, part in rows.groupby("subject")}
 
 
-def map_name(model, instruction):
-    """A map in words."""
-    return f"{model} with {instruction}" if instruction else model
+# From one choice to the next ---------------------------------------------------------------------------------
 
 
-def _subtracts(wish):
-    """Whether a map is to be subtracted; a page's link may still name one after that was switched off."""
-    wanted = wish.asked.keys() & {"minus_model", "minus_instruction"}
-    return bool(wanted) and wish.one("difference", ["True", "False"]) == "True"
+def choose(stock, subjects, pick):
+    """What is asked for of these subjects: Asked.
+
+    stock : what `offered` returns; pick : pick(key, options, default) -> the option that is asked for
+    """
+    quantity = pick("quantity", _quantities(stock, subjects), None)
+    if quantity in ("nc", "across"):
+        return Asked(quantity, second=_second(quantity, False, pick))
+    if quantity in PARTS:
+        return _pair(stock["pairs"][subjects[0]], quantity, pick)
+    if quantity == "unique":
+        return _unique(stock["uniques"][subjects[0]], pick)
+    maps = stock["maps"][subjects[0]]
+    if quantity == "winner":
+        return _winner(maps, pick)
+    chosen = _map(maps, pick)
+    if quantity in SCORES and pick("difference", ["False", "True"], None) == "True":
+        return Asked(quantity, chosen, _other(maps, chosen, pick), second=_second(quantity, False, pick))
+    tested = quantity in SCORES and all((subject, *chosen) in stock["nested"] for subject in subjects)
+    return Asked(quantity, chosen, second=_second(quantity, tested, pick))
 
 
-def _other(wish, rows, model, instruction, pooling):
-    """(model, instruction, pooling) of the map to subtract."""
-    other = wish.one("minus_model", sorted(set(rows.model)), model, "model")
-    rows = rows[rows.model == other]
-    asked = wish.one("minus_instruction", in_order(rows.instruction), instruction, "instruction")
-    poolings = frames.in_order(rows[rows.instruction == asked].pooling, frames.POOLINGS)
-    return other, asked, pooling if pooling in poolings else poolings[0]
+def _quantities(stock, subjects):
+    """Quantities that the store has for all of these subjects."""
+    lacks = {
+        "layer": not stock["nested"],
+        "winner": not stock["nested"],
+        "unique": not all(subject in stock["uniques"] for subject in subjects),
+        "across": not all(subject in stock["across"] for subject in subjects),
+    }
+    lacks |= dict.fromkeys(PARTS, not all(subject in stock["pairs"] for subject in subjects))
+    return [name for name in QUANTITIES if not lacks.get(name)]
 
 
-def _part(wish, subject, quantity):
-    pairs = wish.store.pairs()
-    pairs = pairs[pairs.subject == subject]
-    pairs = pairs[pairs.model == wish.one("model", sorted(set(pairs.model)))]
-    pairs = pairs[pairs.a == wish.one("a", in_order(pairs.a), what="first instruction")]
-    pairs = pairs[pairs.b == wish.one("b", in_order(pairs.b), what="second instruction")]
-    pairs = pairs[pairs.pooling == pairs.pooling.iloc[0]].sort_values("layer")
-    row = pairs.iloc[0]
-    parts = [wish.store.variance_map(subject, row.model, row.a, row.b, layer, row.pooling) for layer in pairs.layer]
-    return pictures.part(quantity, parts, pairs.layer.tolist(), row.a, row.b, row.model)
+def _second(quantity, tested, pick):
+    if quantity in PLAIN:
+        return "value"
+    return pick("second", [key for key in SECOND if key != "q" or tested], None)
 
 
-def _unique(wish, subject):
-    rows = wish.store.rows("roi_uniques", subject=subject)
-    rows = rows[rows.model == wish.one("model", sorted(set(rows.model)), what="model with unique variance")]
-    row = rows[rows.instruction == wish.one("instruction", in_order(rows.instruction))].iloc[0]
-    found = wish.store.unique_map(subject, row.model, row.instruction, row.layer, row.pooling)
-    return pictures.unique(found["unique_r2"], int(row.layer), row.instruction, row.model)
+def _map(maps, pick):
+    """(model, instruction, pooling) of a map that there is."""
+    model = pick("model", maps, None)
+    instruction = pick("instruction", maps[model], None)
+    return model, instruction, pick("pooling", maps[model][instruction], None)
 
 
-def _winner(wish, subject):
-    among, rows = wish.one("among", AMONG), _spaces(wish, subject)
+def _other(maps, chosen, pick):
+    """The map to subtract: by default another instruction of the same model, or the same one of another model."""
+    model = pick("minus_model", maps, chosen[0])
+    known = maps[model]
+    others = [i for i in known if i != chosen[1]] if model == chosen[0] else [chosen[1]]
+    instruction = pick("minus_instruction", known, others[0] if others else None)
+    return model, instruction, chosen[2] if chosen[2] in known[instruction] else known[instruction][0]
+
+
+def _winner(maps, pick):
+    among = pick("among", AMONG, None)
     if among == "layers":
-        model = wish.one("model", frames.in_order(rows.model, wish.store.models()))
-        rows = rows[rows.model == model]
-        asked = wish.one("instruction", in_order(rows.instruction))
-        pooling = wish.one("pooling", frames.in_order(rows.pooling, frames.POOLINGS))
-        layers, r, _ = wish.store.layer_maps(subject, model, asked, pooling)
-        about = f"The layer with the highest test r in each unit: {map_name(model, asked)}"
-        names = palettes.ordered([str(layer) for layer in layers])
-        return pictures.winner(r, names, "layer with the highest r", about, ordered=True)
+        return Asked("winner", _map(maps, pick), among=among)
     if among == "models":
-        asked = wish.one("instruction", in_order(set(rows.instruction) - {""}))
-        maps = [(name, i, frames.in_order(own.pooling, frames.POOLINGS)[0]) for (name, i), own in
-                frames.under(rows, asked).groupby(["model", "instruction"])]  # fmt: skip
-        classes = {name: theme.model_colour(name) for name, *_ in maps}
-        about = f"The model with the highest r in each unit, each with {asked}"
-    else:
-        several = [name for name, own in rows.groupby("model") if own.instruction.nunique() > 1]
-        rows = rows[rows.model == wish.one("model", frames.in_order(several, wish.store.models()))]
-        pooling = wish.one("pooling", frames.in_order(rows.pooling, frames.POOLINGS))
-        known = in_order(rows[rows.pooling == pooling].instruction)
-        maps = [(wish.made["model"], i, pooling) for i in known]
-        classes = {i: theme.instruction_colour(i) for i in known}
-        about = f"The instruction with the highest r in each unit: {wish.made['model']}"
-        about += f", states of {frames.pooling_name(pooling)}"
-    nested = [(one, _nested(wish, subject, *one)) for one in maps]
-    scores = [found["r"] for _, found in nested if found is not None]
-    if len(scores) < 2:
-        raise ValueError(f"a winner needs at least two {among} at the layer that training images choose")
-    what = 0 if among == "models" else 1
-    names = [(one[what], classes[one[what]]) for one, found in nested if found is not None]
-    about += ", at the layer that training images choose"
-    return pictures.winner(scores, names, f"{among.removesuffix('s')} with the highest r", about)
+        known = frames.in_order(
+            {i for of_model in maps.values() for i in of_model if i} or {""}, tables.instructions()
+        )
+        return Asked("winner", ("", pick("instruction", known, None), ""), among=among)
+    model = pick("model", [name for name in maps if len(maps[name]) > 1], None)
+    known = frames.in_order({p for poolings in maps.get(model, {}).values() for p in poolings}, frames.POOLINGS)
+    return Asked("winner", (model, "", pick("pooling", known, None)), among=among)
+
+
+def _pair(rows, quantity, pick):
+    model = pick("model", _distinct(rows, "model"), None)
+    rows = [row for row in rows if row["model"] == model]
+    a = pick("a", _distinct(rows, "a"), None)
+    b = pick("b", _distinct([row for row in rows if row["a"] == a], "b"), None)
+    return Asked(quantity, (model, "", ""), pair=(a, b), second=_second(quantity, False, pick))
+
+
+def _unique(rows, pick):
+    model = pick("model", _distinct(rows, "model"), None)
+    instruction = pick("instruction", _distinct([row for row in rows if row["model"] == model], "instruction"), None)
+    return Asked("unique", (model, instruction, ""), second=_second("unique", False, pick))
+
+
+def _distinct(rows, key):
+    """Values of a column; instructions in their table's order."""
+    found = list(dict.fromkeys(row[key] for row in rows))
+    return found if key == "model" else frames.in_order(found, tables.instructions())
+
+
+# Outlines ----------------------------------------------------------------------------------------------------
+
+
+def outlined(rois, which, families=()):
+    """The regions to outline; which : one of OUTLINES, or names with commas; families : of the set "chosen"."""
+    if which not in OUTLINES:
+        return [name for name in rois if name in which.split(",")]
+    known = tables.rois()
+    of = {name: known[name].family if name in known else "other" for name in rois}
+    wide = ("streams", "whole")
+    keep = {
+        "areas": lambda name: of[name] not in wide,
+        "streams": lambda name: of[name] == "streams",
+        "chosen": lambda name: of[name] in families,
+        "none": lambda name: False,
+    }[which]
+    return [name for name in rois if keep(name)]

@@ -15,7 +15,7 @@ LINKED = {
 }  # choices that pages name otherwise
 GROUPED = ("quantity", "model", "instruction", "instructions", "models", "pooling", "regions")
 MAPS = ("subject", "quantity", "model", "instruction", "pooling", "layer", "threshold", "outlines", "families")
-MAPS = (*MAPS, "difference", "minus_model", "minus_instruction", "a", "b", "among", "margin", "second")
+MAPS = (*MAPS, "difference", "minus_model", "minus_instruction", "a", "b", "among", "margin", "second", "lines")
 PARTED = ("model", "subject", "pooling", "layer")
 KINDS = {  # kind -> (how its plot is made, what it can be asked for)
     "flatmap": (maps.chosen, MAPS),

@@ -27,7 +27,7 @@ class Map:
     geometry : surface.FlatGeometry; flat_units : (n_vertices,) unit or -1; nc : (n_units,) percent
     rois : name -> units, for those to outline; picture : figures.flatmap.Picture; layer : the number shown
     threshold : lowest noise ceiling shown, in percent; subject, title : whose it is; what stands above it
-    margin : by how much a class must be ahead not to be a tie
+    margin : by how much a class must be ahead not to be a tie; lines : width of the outlines, 1 being medium
     """
 
     geometry: surface.FlatGeometry
@@ -40,6 +40,7 @@ class Map:
     subject: str
     title: str = ""
     margin: float = 0.0
+    lines: float = 1.0
 
     @property
     def values(self):
@@ -161,7 +162,7 @@ def _outline(sheet, one, to_page):
     path = to_page.transform_path(_path(lines))
     thin = 1.0 if to_page.transform((one.geometry.width, 0))[0] - to_page.transform((0, 0))[0] > WIDE else 0.65
     for width, colour, alpha in LINES[one.picture.diverging or bool(one.picture.classes)] if lines else ():
-        sheet.path(path, line=colour, width=width * thin, alpha=alpha)
+        sheet.path(path, line=colour, width=width * thin * one.lines, alpha=alpha)
 
 
 def _names(sheet, one, x, y, scale):

@@ -23,9 +23,15 @@ VERSIONS = ("brainalign", "matplotlib", "numpy", "pandas", "duckdb")
 
 
 def link(plot, address=ADDRESS):
-    """The address of the page that shows this."""
+    """The address of the page that shows this; of a grid of instructions, which the page shows one at a time, several
+    with spaces between.
+    """
     named = {LINKED.get(plot.kind, {}).get(key, key): value for key, value in plot.choices.items()}
-    return f"{address.rstrip('/')}/{PAGES.get(plot.kind, plot.kind)}?{urlencode(named)}"
+    page = f"{address.rstrip('/')}/{PAGES.get(plot.kind, plot.kind)}"
+    views = (
+        [named | {"instruction": id} for id in named["instruction"].split(",")] if "instruction" in named else [named]
+    )
+    return " ".join(f"{page}?{urlencode(named | view)}" for view in views)
 
 
 def ending(path):

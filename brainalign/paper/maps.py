@@ -1,36 +1,58 @@
 """Which flatmaps are asked for: one map, or a grid of subjects and instructions."""
 
-from brainalign import tables
 from brainalign.figures import frames
 from brainalign.figures.flatmap import CHOSEN, pictures
-from brainalign.paper import queries, words
-from brainalign.paper.asked import QUANTITIES, pictures_of
+from brainalign.paper import asked, pictured, queries, words
 from brainalign.paper.cortex import Map, flatmap
-from brainalign.paper.wish import match
+from brainalign.paper.wish import Wish, in_order, match
 
-SETS = ("areas", "streams", "chosen", "none")
-EVERYONE = "all"
+SPOKEN = {"a": "first instruction", "b": "second instruction", "second": "second dimension"}
+SPOKEN |= {"minus_model": "model", "minus_instruction": "instruction"}
 
 
 def chosen(wish):
     """The Plot of what is asked for."""
-    store, everyone = wish.store, sorted(set(wish.store.coverage().subject))
-    if wish.asked.get("subject") == EVERYONE:
-        wish.asked = wish.asked | {"subject": ",".join(everyone)}
-    subjects = wish.several("subject", everyone, everyone[:1])
-    quantity = wish.one("quantity", QUANTITIES)
-    threshold = wish.number("threshold", round(float(store.info().get("min_nc", 0))))
-    margin = wish.number("margin", pictures.MARGIN) if quantity == "winner" else 0.0
-    cells = [(subject, *cell) for subject in subjects for cell in pictures_of(wish, subject, quantity)]
-    geometry, maps = store.geometry(), []
-    for subject, instruction, picture in cells:
-        title = [subject] * (len(subjects) > 1) + [instruction] * (len(cells) > len(subjects))
-        drawn = _outlined(wish, store.rois(subject))
-        maps.append(
-            Map(geometry, store.flat_units(subject), store.noise_ceiling(subject), drawn, picture,
-                _layer(wish, picture), threshold, subject, ", ".join(title), margin)
-        )  # fmt: skip
+    store, stock = wish.store, asked.offered(wish.store)
+    if not stock["maps"]:
+        raise ValueError("the store has no maps yet; run `brainalign publish STUDY.toml`")
+    subjects = _subjects(wish, list(stock["maps"]))
+    by_instruction = _by_instruction(wish, stock, subjects)
+    grids = {i: pictured.grid(store, stock, subjects, one) for i, one in by_instruction.items()}
+    threshold = wish.number("threshold", round(stock["least"]))
+    margin = wish.number("margin", pictures.MARGIN) if wish.made["quantity"] == "winner" else 0.0
+    lines, geometry, maps = asked.LINES[wish.one("lines", asked.LINES, "medium")], store.geometry(), []
+    for subject in subjects:
+        rois = store.rois(subject)
+        drawn = {name: rois[name] for name in _outlined(wish, rois)}
+        for instruction, grid in grids.items():
+            title = [subject] * (len(subjects) > 1) + [instruction] * (len(grids) > 1)
+            maps.append(
+                Map(geometry, store.flat_units(subject), store.noise_ceiling(subject), drawn, grid[subject],
+                    _layer(wish, grid[subject]), threshold, subject, ", ".join(title), margin, lines)
+            )  # fmt: skip
     return flatmap(maps, words.of_maps(store, maps), wish.made, queries.maps(wish.made))
+
+
+def _subjects(wish, everyone):
+    if wish.asked.get("subject") == asked.EVERYONE:
+        wish.made["subject"] = asked.EVERYONE
+        return everyone
+    return wish.several("subject", everyone, everyone[:1])
+
+
+def _by_instruction(wish, stock, subjects):
+    """instruction -> Asked, for each instruction that is asked for and matters; in their table's order."""
+    if wish.asked.keys() & {"minus_model", "minus_instruction"}:
+        wish.asked = {"difference": "True"} | wish.asked
+    texts, found = wish.asked.get("instruction"), {}
+    for text in [None] if texts is None else texts.split(","):
+        one = wish if text is None else Wish(wish.store, wish.asked | {"instruction": text.strip()}, wish.made)
+        asked_for = asked.choose(stock, subjects, lambda *pick, one=one: one.one(*pick, SPOKEN.get(pick[0])))
+        found[wish.made.get("instruction", "")] = asked_for
+    ordered = in_order(found)
+    if "instruction" in wish.made:
+        wish.made["instruction"] = ",".join(ordered)
+    return {name: found[name] for name in ordered}
 
 
 def _layer(wish, picture):
@@ -47,15 +69,11 @@ def _layer(wish, picture):
 
 
 def _outlined(wish, rois):
-    """name -> units of the regions to outline: a set of them, families, or a list of names."""
-    which = wish.listed("outlines", SETS, rois)
+    """The regions to outline: a set of them, families, or a list of names."""
+    which = wish.listed("outlines", asked.OUTLINES, rois)
     if isinstance(which, list):
-        return {name: rois[name] for name in rois if name in which}
-    known, families = tables.rois(), frames.families(rois)
-    of = {name: known[name].family if name in known else "other" for name in rois}
+        return which
+    families = frames.families(rois)
     if which == "chosen":
         families = wish.several("families", families, families[:1], "family of regions")
-    else:
-        wide = {"streams", "whole"}
-        families = {"areas": set(families) - wide, "streams": {"streams"}, "none": set()}[which]
-    return {name: units for name, units in rois.items() if of[name] in families}
+    return asked.outlined(rois, which, families)

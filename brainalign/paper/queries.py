@@ -1,7 +1,6 @@
 """How a figure's numbers are got from the store, as SQL to read or to paste; made : choices as in a page's link."""
 
-EVERYONE = "all"  # subjects
-PARTS = ("shared", "unique_a", "unique_b")
+from brainalign.paper.asked import EVERYONE, PARTS
 
 
 def maps(made):
