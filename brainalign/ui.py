@@ -211,6 +211,38 @@ def _remember(key, value):
     return value
 
 
+class Later:
+    """A container whose widgets are drawn after what depends on them: each gives what it holds at once.
+
+    For the selections of this module alone, whose value is in the session before they are drawn.
+    """
+
+    def __init__(self):
+        self._asked = []
+
+    def _widget(name):
+        def widget(self, *args, key, **options):
+            self._asked.append((name, args, options | {"key": key}, None))
+            return st.session_state.get(key)
+
+        return widget
+
+    selectbox, segmented_control, pills, toggle = map(_widget, ("selectbox", "segmented_control", "pills", "toggle"))
+
+    def popover(self, *args, **options):
+        """A popover, whose widgets are drawn later too."""
+        inside = Later()
+        self._asked.append(("popover", args, options, inside))
+        return inside
+
+    def draw(self, container):
+        """Draw what was asked for, in its order."""
+        for name, args, options, inside in self._asked:
+            made = getattr(container, name)(*args, **options)
+            if inside is not None:
+                inside.draw(made)
+
+
 def choice(label, options, key, format_func=str, default=None, container=None):
     """A select box whose value lives in the link; returns the chosen option, None where there are none."""
     options = list(options)

@@ -1,14 +1,18 @@
 """Where in cortex a model's representation predicts the response: every map on the flattened surface."""
 
+import time
+
 import streamlit as st
 
 from brainalign import export_ui, paper, ui
-from brainalign.atlas import choices, memory, place, region, solid
+from brainalign.atlas import choices, memory, place, region
 from brainalign.atlas.stock import flat_units_of, stock_of, subject_of, surface_of
 from brainalign.figures import flatmap, frames
-from brainalign.figures.flatmap import palettes, pictures
+from brainalign.figures.flatmap import pictures
 from brainalign.paper import asked as asking
 
+ROWS = ([1, 1.5, 1.4, 2.5, 2], [2.3, 1.7, 1.6, 2.4, 1.2])  # of controls, their widths
+PAINTING = 0.03  # seconds in which the browser paints a new map, before it hears of the rest
 HINT = (
     ":material/touch_app: Point for values, click for one place in full. Once clicked, the wheel or + and − zoom, "
     "dragging moves, arrow keys point and Enter picks. Draw encloses a region."
@@ -24,16 +28,16 @@ def hint():
         st.button("Got it", type="tertiary", on_click=lambda: st.session_state.update({"flatmap hint read": True}))
 
 
-def outlined(rois):
+def outlined(rois, container):
     """(names of the ROIs to outline, width of the lines), as the reader chooses."""
-    with st.popover("Outlines", icon=":material/polyline:", width="stretch"):
-        linked = st.query_params.get("outlines", "")
-        sets = asking.OUTLINES | ({linked: linked} if set(linked.split(",")) <= set(rois) else {})
-        which = ui.segments("Outlines", list(sets), "outlines", sets.get)
-        families = frames.families(rois)
-        if which == "chosen":
-            families = ui.several("Families of regions", families, "families", default=families[:1])
-        width = ui.segments("Lines", list(asking.LINES), "lines", default="medium")
+    inside = container.popover("Outlines", icon=":material/polyline:", width="stretch")
+    linked = st.query_params.get("outlines", "")
+    sets = asking.OUTLINES | ({linked: linked} if set(linked.split(",")) <= set(rois) else {})
+    which = ui.segments("Outlines", list(sets), "outlines", sets.get, container=inside)
+    families = frames.families(rois)
+    if which == "chosen":
+        families = ui.several("Families of regions", families, "families", default=families[:1], container=inside)
+    width = ui.segments("Lines", list(asking.LINES), "lines", default="medium", container=inside)
     return asking.outlined(rois, which, families), asking.LINES[width]
 
 
@@ -55,9 +59,9 @@ def sentence(stock, shown, view):
     return " ".join(said)
 
 
-def on_screen(store, geometry, found, drawn, width, view):
+def on_screen(store, found, drawn, width, view):
     """subject -> paper.Map of what is shown."""
-    maps, titles = {}, len(found) > 1
+    (geometry, _), maps, titles = surface_of(store.path, store), {}, len(found) > 1
     for subject, picture in found.items():
         _, rois, nc, *_ = subject_of(store.path, store, subject)
         kept = {roi: rois[roi] for roi in drawn if roi in rois}
@@ -69,7 +73,7 @@ def on_screen(store, geometry, found, drawn, width, view):
 
 
 def below_the_map(store, stock, asked, shown, view, left):
-    """Statistics of a region, the tested difference, one place, and cortex in three dimensions."""
+    """Statistics of a region, the tested difference, and one place."""
     subjects = list(shown)
     first = subject_of(store.path, store, subjects[0])
     name = region.choose(first[1], view, left)
@@ -77,9 +81,6 @@ def below_the_map(store, stock, asked, shown, view, left):
         statistics(store, stock, asked, shown, view, name)
     if asked.minus and asked.quantity == "r":
         place.tested(store, subjects, asked)
-    if ui.switch("Show in three dimensions", "solid"):
-        one = shown[view.get("whose", subjects[0])]
-        solid.show(one, palettes.limits_of([m.picture for m in shown.values()]), view.get("unit"))
     whose = view.get("whose", subjects[0])
     units, rois, *_ = subject_of(store.path, store, whose)
     unit = view.get("unit")
@@ -115,42 +116,63 @@ def on_paper(store, shown, made):
 
 @st.fragment(key="flatmap view")
 def view(store, stock):
-    """The controls, the flatmap and what is said about it: one piece, so that a new map redraws nothing else."""
-    first = st.columns([1, 1.5, 1.4, 2.5, 2])
-    below = st.columns([2.3, 1.7, 1.6, 2.4, 1.2], vertical_alignment="bottom")
-    subjects = choices.subjects(list(stock["maps"]), first[0])
-    asked = choices.choose(stock, subjects, first[1:], below)
+    """The controls, the flatmap and what is said about it: one piece, so that a new map redraws nothing else.
+
+    The map goes to the browser first and has it alone for a moment: the controls take longer to draw than the map.
+    """
+    top, rows = st.container(), [[ui.Later() for _ in widths] for widths in ROWS]
+    subjects = choices.subjects(list(stock["maps"]), rows[0][0])
+    asked = choices.choose(stock, subjects, rows[0][1:], rows[1])
+    drawn, width = outlined(subject_of(store.path, store, subjects[0])[1], rows[1][-1])
+    found = {}
     try:
         found = choices.pictures(store, stock, subjects, asked)
     except ValueError as problem:
         st.info(str(problem), icon=":material/info:")
-        return
-    parts = {subject: subject_of(store.path, store, subject) for subject in subjects}
-    rois = parts[subjects[0]][1]
-    with below[4]:
-        drawn, width = outlined(rois)
-    first_picture = found[subjects[0]]
-    start, now = memory.settle(subjects, first_picture, stock["least"])
+    now = paint(store, stock, found, drawn, width) if found else None
+    for widths, row in zip(ROWS, rows):
+        for later, column in zip(row, top.columns(widths, vertical_alignment="bottom")):
+            later.draw(column)
+    if found:
+        say(store, stock, asked, on_screen(store, found, drawn, width, now), now)
+
+
+def paint(store, stock, found, drawn, width):
+    """Send the map of some subjects; returns what is shown of it: the layer, the threshold, the unit picked ...
+
+    found : subject -> Picture
+    """
+    subjects, picture = list(found), next(iter(found.values()))
+    start, now = memory.settle(subjects, picture, stock["least"])
     geometry, _ = surface_of(store.path, store)
     message = flatmap.map_part(
-        list(found.values()), surface=geometry.hash, subjects=[parts[subject][3] for subject in subjects],
+        list(found.values()), surface=geometry.hash,
+        subjects=[subject_of(store.path, store, subject)[3] for subject in subjects],
         start=start, rois=drawn, width=width, lasso=now.get("lasso", ()),
-        titles=subjects if len(subjects) > 1 else [""],
+        titles=subjects if len(subjects) > 1 else [""], solid=flatmap.solid_name(geometry),
     )  # fmt: skip
-    st.session_state["flatmap shows"] = subjects, first_picture.lead is not None
     flatmap.show(message, "flatmap", moved, clicked, memory.drawn)
+    if "flatmap shows" in st.session_state:  # else there is no map yet, and nothing to wait for
+        time.sleep(PAINTING)
+    st.session_state["flatmap shows"] = subjects, picture.lead is not None
     memory.remember(now)
-    shown = on_screen(store, geometry, found, drawn, width, now)
+    return now
+
+
+def say(store, stock, asked, shown, now):
+    """What stands below the map, and the parts that the browser keeps."""
     ui.sentence(sentence(stock, shown, now))
-    if relied := choices.reliability(store, subjects, asked):
+    if relied := choices.reliability(store, list(shown), asked):
         ui.sentence(relied)
     hint()
     left, right = st.columns([1, 3], vertical_alignment="bottom")
     with right:
         export_ui.export(lambda made: on_paper(store, shown, made), store, "flatmap")
     below_the_map(store, stock, asked, shown, now, left)
-    for subject in subjects:
-        flatmap.keep(parts[subject][4], f"flatmap subject {subject}")
+    for subject in shown:
+        flatmap.keep(subject_of(store.path, store, subject)[4], f"flatmap subject {subject}")
+    if "solid" in now and flatmap.solid_name(surface_of(store.path, store)[0]):
+        flatmap.keep(flatmap.solid_part(), "flatmap solid")
 
 
 def moved():
