@@ -99,6 +99,20 @@ def test_a_subjects_part_holds_its_units_and_outlines():
     assert changed[0] != name
 
 
+def test_the_solid_part_is_fsaverage5s_meshes():
+    header, found = payload.decode(flatmap.solid_part())
+    for kind in ("infl", "pial"):
+        xyz, faces = surface.mesh(kind)
+        reading = header["reading"][kind]
+        np.testing.assert_allclose(payload.read(found[kind], **reading), xyz, atol=0.002)
+        left = found["faces"].astype(int)
+        np.testing.assert_array_equal(np.concatenate([left, left + surface.N_VERTICES // 2]), faces)
+    other = surface.FlatGeometry(
+        np.zeros((2, 2), "i4"), np.zeros(3, "f4"), np.zeros((3, 2), "f4"), np.array([[0, 1, 2]])
+    )
+    assert (flatmap.solid_name(other), flatmap.solid_name(surface.flat_geometry(256, 128))) == ("", header["name"])
+
+
 def test_the_difference_of_models_with_other_layers_is_best_with_best():
     a = flatmap.Picture(np.array([[0.1, 0.2], [0.5, 0.4]]), (0, 1), "r", "r", "a")
     b = flatmap.Picture(np.array([[0.1, np.nan], [0.3, 0.1], [0.0, 0.0]]), (0, 6, 12), "r", "r", "b")
@@ -377,6 +391,18 @@ def test_a_link_with_everything_is_kept(open_page):
     start = sent(app)[0]["start"]
     assert (start["zoom"], start["layer"], start["margin"]) == ("2.50,120,60", CHOSEN, 0.0075)
     assert {key: app.query_params.get(key) for key in link} == link
+
+
+def test_three_dimensions_are_sent_once_they_are_asked_for(open_page):
+    assert flatmap.SOLID not in sent(open_page())[2]
+    link = {"solid": "True", "surface": "pial", "side": "-12,3,0,1.50,3,-4"}
+    app = open_page(**link)
+    header, _, parts = sent(app)
+    assert header["solid"] in parts
+    assert {key: header["start"][key] for key in link} == link
+    assert {key: app.query_params.get(key) for key in link} == link
+    app = open_page(solid="<b>", surface="white", side="1,2")
+    assert not set(link) & set(sent(app)[0]["start"])
 
 
 # Regions and colours -----------------------------------------------------------------------------------------

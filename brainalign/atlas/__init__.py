@@ -1,2 +1,2 @@
 """The page of flatmaps in parts: what it offers (`stock`), what is asked for (`choices`), what the maps themselves
-hold (`memory`), and what is said of a region or a place (`region`, `place`, `solid`)."""
+hold (`memory`), and what is said of a region or a place (`region`, `place`)."""

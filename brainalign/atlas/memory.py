@@ -30,6 +30,20 @@ def _name(text):
     return text or None
 
 
+def _solid(text):
+    return text if text == "True" else None
+
+
+def _surface(text):
+    return text if text in ("infl", "pial") else None
+
+
+def _side(text):
+    """A name such as "behind", or degrees to the right and up, degrees opened, zoom, and mm in the middle."""
+    turned = r"-?\d{1,3},-?\d{1,2},-?\d{1,2},\d{1,2}\.\d\d,-?\d{1,3},-?\d{1,3}"
+    return text if re.fullmatch(f"[a-z]{{4,6}}|{turned}", text) else None
+
+
 def settle(subjects, picture, least):
     """(start, view): where the flatmap starts and what it shows now.
 
@@ -87,10 +101,11 @@ def moved(shows_margin):
     seen, view = dict(st.session_state["flatmap"]["view"]), st.session_state["flatmap memory"]["view"]
     if not shows_margin:
         seen.pop("margin")
-    seen["zoom"] = _zoom(seen["zoom"]) or ""
+    for key in ("zoom", "solid", "surface", "side"):
+        view.pop(key, None)
+        text = READ[key](seen.pop(key))
+        seen |= {key: text} if text else {}
     view.update(seen)
-    if not view["zoom"]:
-        del view["zoom"]
 
 
 def clicked(subjects):
@@ -118,4 +133,5 @@ def _corners(text):
 
 
 READ = {"layer": _layer, "threshold": _number, "margin": _margin, "zoom": _zoom, "unit": _number, "whose": _name}
+READ |= {"solid": _solid, "surface": _surface, "side": _side}  # of three dimensions
 READ |= {"lasso": _corners}  # corners of a drawn region: x, y, x, y ... in the surface's pixels

@@ -51,11 +51,14 @@ def show(store, model, id, text, image, image_id, least):
         start=start,
         rois=drawn,
         titles=list(maps) if len(maps) > 1 else [""],
+        solid=(solid := flatmap.solid_name(geometry)),
     )
     flatmap.show(part, "predicted map")
     ui.sentence(_sentence(subject, model, of, id, layer, readout, predicted, measured, nc, least))
     flatmap.keep(message, f"flatmap subject {subject}")
     flatmap.keep(surface, "flatmap surface")
+    if solid and (st.session_state["predicted map"].get("view") or {}).get("solid"):
+        flatmap.keep(flatmap.solid_part(), "flatmap solid")
 
 
 def _sentence(subject, model, of, id, layer, readout, predicted, measured, nc, least):

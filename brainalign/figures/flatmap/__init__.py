@@ -3,7 +3,8 @@
 What a browser needs comes in three messages, so that a new map is only its own values: the surface (which vertex
 each pixel shows; once for all), the subject (which unit each vertex shows, ROIs and noise ceiling) and the map
 (values of all layers). The first two are kept in the browser under their hash; Streamlit sends an identical message
-only once. A page calls `keep` with the first two and `show` with the map.
+only once. A page calls `keep` with the first two and `show` with the map, and `keep` with fsaverage5 in three
+dimensions once the reader wants to see that.
 """
 
 import hashlib
@@ -19,10 +20,12 @@ from brainalign.figures.flatmap import palettes
 from brainalign.figures.flatmap.payload import encode, quantise
 
 HERE = Path(__file__).parent
-CODE = ("stage.js", "hand.js", "key.js", "component.js")  # one module in the browser, with door.js as its end
+# One module in the browser, with door.js as its end.
+CODE = ("stage.js", "hand.js", "key.js", "raster.js", "solid.js", "component.js")
 SPECK = 8  # outlines of so few points go around one vertex; such specks of coarse voxels are not drawn
 CHOSEN = -1  # stands in the place of a layer's number: each unit at the layer that training images choose
 FAR = 1000  # more than there are layers: CHOSEN is nearest to none of them
+SOLID = "fsaverage5"  # the part with its surfaces in three dimensions
 
 
 @dataclass(frozen=True)
@@ -117,14 +120,34 @@ def subject_part(geometry, flat_units, rois, nc):
     return name, encode(header | {"name": name}, **arrays)
 
 
-def map_part(pictures, *, surface, subjects, start, rois=(), width=1.0, lasso=(), titles=("",)):
+def solid_name(geometry):
+    """What `map_part` takes for a store with that surface: the part in three dimensions, "" if there is none."""
+    return SOLID if len(geometry.curvature) == surface.N_VERTICES else ""
+
+
+@cache
+def solid_part():
+    """The message with the inflated and the pial surface of fsaverage5, in steps of some micrometres.
+
+    infl, pial : (20484, 3) codes of mm; faces : (20480, 3) of the left hemisphere; those of the right one are the same
+    """
+    meshes = {kind: surface.mesh(kind) for kind in ("infl", "pial")}
+    codes = {kind: quantise(xyz) for kind, (xyz, _) in meshes.items()}
+    faces = np.split(meshes["infl"][1], 2)[0].astype(np.uint16)
+    header = {"kind": "part", "name": SOLID, "reading": {kind: reading for kind, (_, reading) in codes.items()}}
+    return encode(header, faces=faces, **{kind: values for kind, (values, _) in codes.items()})
+
+
+def map_part(pictures, *, surface, subjects, start, rois=(), width=1.0, lasso=None, titles=("",), solid=None):
     """The message with one map, or with the same map of several subjects beside one another.
 
     pictures : Pictures of the same quantity and layers, which share their limits; titles : what stands above each
     surface, subjects : names of the parts they belong to; rois : which outlines to draw; width : of the outlines
-    start : {"layer", "threshold": percent, "margin", "zoom", "unit": number or None, "serial": n}; the reader moves on
-        from there, and it is taken again when `serial` changes
-    lasso : x, y, x, y ... of a drawn region's corners in the surface's pixels
+    start : {"layer", "threshold": percent, "margin", "zoom", "unit": number or None, "serial": n}, and "solid",
+        "surface" and "side" where it is shown in three dimensions too; the reader moves on from there, and it is
+        taken again when `serial` changes
+    lasso : x, y, x, y ... of a drawn region's corners in the surface's pixels; None: no region can be drawn
+    solid : what `solid_name` gives; None: nothing is offered in three dimensions
     """
     first = pictures[0]
     codes, reading = quantise(np.concatenate([one.values.ravel() for one in pictures]))
@@ -151,9 +174,11 @@ def map_part(pictures, *, surface, subjects, start, rois=(), width=1.0, lasso=()
         "titles": list(titles),
         "rois": list(rois),
         "width": width,
-        "lasso": list(lasso),
+        "lasso": None if lasso is None else list(lasso),
         "start": start,
     }
+    if solid is not None:
+        header["solid"] = solid
     if first.classes:
         header |= {"classes": first.classes, "ordered": first.ordered}
     if first.second:
@@ -184,7 +209,8 @@ def show(message, key, on_view=_ignore, on_unit=_ignore, on_lasso=_ignore):
     """Paint a map.
 
     on_view, on_unit, on_lasso : called when the reader has moved a slider or zoomed, clicked a unit, or drawn a
-        region; `st.session_state[key]` then has `view` {"layer", "threshold": percent, "margin", "zoom": text},
+        region; `st.session_state[key]` then has `view` {"layer", "threshold": percent, "margin", "zoom": text,
+        "solid": "True" or "", "surface": text, "side": text},
         `unit` {"unit": number, "vertex": number, "map": which of several} or `lasso` {"points": [x, y, ...]}
     """
     _component(False)(data=message, key=key, on_view_change=on_view, on_unit_change=on_unit, on_lasso_change=on_lasso)

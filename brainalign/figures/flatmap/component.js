@@ -1,4 +1,4 @@
-// Flatmaps: sliders, one stage for each subject, and the key below. Messages are described in __init__.py and
+// Flatmaps: sliders, one stage for each subject, the same in three dimensions if wanted, and the key below. Messages are described in __init__.py and
 // payload.py. All text goes in as text, never as HTML.
 
 const ARRAYS = { u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array };
@@ -64,8 +64,10 @@ class Flatmap {
     [this.marginSlider, this.marginText] = this.slider(controls, "Lead up to which places count as ties");
     this.marginSlider.max = MARGINS;
     this.tools(make("div", "tools", controls));
-    this.grid = make("div", "grid", this.root);
+    this.body = make("div", "views", this.root);
+    this.grid = make("div", "grid", this.body);
     this.stages = [];
+    this.solid = new Solid(this);
     this.key = new Key(this.root);
     this.zoom = { times: 1, x: 0, y: 0 };
     this.lasso = [];
@@ -89,6 +91,7 @@ class Flatmap {
       button(text, title, () => { this.press(key); this.report(); });
     }
     this.drawButton = button("Draw", "Draw around a region", () => this.arm(!this.drawing));
+    this.solidButton = button("3-D", "Show in three dimensions", () => { this.solid.toggle(); this.report(); });
   }
 
   listen() {
@@ -99,7 +102,7 @@ class Flatmap {
       slider.addEventListener("change", () => this.report());
     }
     this.watch = new ResizeObserver(() => this.surface && this.redraw());
-    this.watch.observe(this.grid);
+    this.watch.observe(this.body);
   }
 
   close() {
@@ -109,8 +112,8 @@ class Flatmap {
 
   update(map, surface, subjects) {
     const moved = map.start.serial !== this.serial; // a link asks for a view; otherwise the reader's own stays
-    if (this.subjects?.join() !== map.subjects.join()) this.unit = null;
-    Object.assign(this, { map, surface, subjects: map.subjects, serial: map.start.serial, lasso: map.lasso });
+    if (this.subjects?.join() !== map.subjects.join()) Object.assign(this, { unit: null, vertex: null });
+    Object.assign(this, { map, surface, subjects: map.subjects, serial: map.start.serial, lasso: map.lasso ?? [] });
     this.frame();
     this.populate(map, subjects);
     if (moved) this.begin(map.start);
@@ -119,6 +122,8 @@ class Flatmap {
     this.layerSlider.max = map.layers.length - 1;
     this.layerSlider.parentElement.hidden = map.layers.length < 2;
     this.marginSlider.parentElement.hidden = !map.lead;
+    this.drawButton.hidden = !map.lasso;
+    this.solidButton.hidden = !this.solid.offered;
     this.key.draw(map, surface);
     this.redraw();
   }
@@ -136,13 +141,15 @@ class Flatmap {
     });
   }
 
-  begin({ layer, threshold, margin = 0, unit = null, whose = "", zoom = "" }) {
+  begin(start) {
+    const { layer, threshold, margin = 0, unit = null, whose = "", zoom = "" } = start;
     const [times, x, y] = zoom.split(",").map(Number);
-    Object.assign(this, { layer, threshold, margin, unit, whose: Math.max(0, this.map.titles.indexOf(whose)) });
+    Object.assign(this, { layer, threshold, margin, unit, vertex: null, whose: Math.max(0, this.map.titles.indexOf(whose)) });
     this.zoom = times > 1 ? { times, x, y: y - this.top } : { times: 1, x: 0, y: 0 };
     this.clamp();
     this.grid.classList.toggle("zoomed", this.zoom.times > 1);
     for (const stage of this.stages) stage.ringAt = null;
+    this.solid.begin(start);
   }
 
   // Only the rows with cortex are shown: from `top`, `height` of them.
@@ -155,17 +162,40 @@ class Flatmap {
     this.top = Math.max(0, Math.floor(pixel_vertex.findIndex(cortex) / this.width) - 4);
     const last = Math.floor(pixel_vertex.findLastIndex(cortex) / this.width) + 5;
     this.height = Math.min(last, pixel_vertex.shape[0]) - this.top;
+    this.findPlaces();
     this.clamp();
+  }
+
+  // The middle of the pixels that show a vertex: x, y, and how many they are.
+  findPlaces() {
+    const { pixel_vertex, sulcus } = this.surface;
+    this.places = new Float32Array(3 * sulcus.length);
+    for (let i = 0; i < pixel_vertex.length; i++) {
+      const at = 3 * pixel_vertex[i];
+      if (at < 0) continue;
+      this.places[at] += (i % this.width) + 0.5;
+      this.places[at + 1] += Math.floor(i / this.width) + 0.5 - this.top;
+      this.places[at + 2]++;
+    }
+  }
+
+  // [x, y] of a vertex, or null where the flat map does not show it.
+  placeOf(vertex) {
+    const count = vertex < 0 ? 0 : this.places[3 * vertex + 2];
+    return count ? [this.places[3 * vertex] / count, this.places[3 * vertex + 1] / count] : null;
   }
 
   redraw() {
     if (!this.stages.map((stage) => stage.resize()).every(Boolean)) return;
-    this.drawLines();
+    this.solidButton.setAttribute("aria-pressed", this.solid.shown);
     this.choose({});
+    this.drawLines();
+    this.solid.redraw();
   }
 
   drawLines() {
     for (const stage of this.stages) stage.drawLines();
+    this.solid.drawLines();
   }
 
   // layer: the number wanted; a map without it shows the nearest it has, and the wish is kept. -1 is the layer chosen
@@ -191,6 +221,7 @@ class Flatmap {
       stage.canvas.setAttribute("aria-label", name ? `${map.about}, ${name}` : map.about);
       stage.paint();
     }
+    this.solid.paint();
     if (map.classes) this.key.count(map, this.stages, this.threshold);
   }
 
@@ -200,21 +231,30 @@ class Flatmap {
     this.pending = setTimeout(() => {
       const { times, x, y } = this.zoom;
       const zoom = times > 1 ? [times.toFixed(2), Math.round(x), Math.round(y + this.top)].join() : "";
-      this.tell.setStateValue("view", { layer: this.layer, threshold: this.threshold, margin: this.margin, zoom });
+      const { layer, threshold, margin } = this;
+      this.tell.setStateValue("view", { layer, threshold, margin, zoom, ...this.solid.state });
     }, 400);
   }
 
-  pick(stage, unit, vertex, place) {
+  // place: where the ring is put on the flat map; none where the hand was elsewhere
+  pick(stage, unit, vertex, place = null) {
     for (const other of this.stages) other.ringAt = null;
     stage.ringAt = place;
-    Object.assign(this, { unit, whose: this.stages.indexOf(stage) });
+    Object.assign(this, { unit, vertex, whose: this.stages.indexOf(stage) });
+    this.solid.paint();
     this.drawLines();
     this.tell.setTriggerValue("unit", { unit, vertex, map: this.stages.indexOf(stage) });
   }
 
-  // The unit to ring on a stage, or null.
-  picked(stage) {
-    return this.stages[this.whose] === stage ? this.unit ?? null : null;
+  // The vertex to ring on a stage, or -1.
+  pickedVertex(stage) {
+    if (this.stages[this.whose] !== stage || this.unit === null) return -1;
+    return this.vertex ?? stage.vertexOf(this.unit);
+  }
+
+  // Mark a vertex in all views but the one that is pointed at.
+  pointAt(view, vertex) {
+    for (const other of [...this.stages, this.solid]) if (other !== view) other.markAt(vertex);
   }
 
   // --- Zoom: the same for all stages ---
@@ -251,7 +291,7 @@ class Flatmap {
     this.asked ??= requestAnimationFrame(() => {
       this.asked = null;
       for (const stage of this.stages) stage.compose();
-      this.drawLines();
+      for (const stage of this.stages) stage.drawLines();
     });
   }
 
@@ -282,5 +322,20 @@ class Flatmap {
     this.arm(false);
     this.drawLines();
     this.tell.setTriggerValue("lasso", { points });
+  }
+
+  // (n_vertices,) 1 inside corners x, y, x, y ... in the surface's pixels, by how often a ray to the right crosses them.
+  enclosed(corners) {
+    const inside = new Uint8Array(this.surface.sulcus.length);
+    for (let vertex = 0; vertex < inside.length; vertex++) {
+      const place = this.placeOf(vertex);
+      if (!place) continue;
+      const [x, y] = [place[0], place[1] + this.top];
+      for (let i = 0, j = corners.length - 2; i < corners.length; j = i, i += 2) {
+        const [ax, ay, bx, by] = [corners[j], corners[j + 1], corners[i], corners[i + 1]];
+        if (ay > y !== by > y && x < ax + ((y - ay) * (bx - ax)) / (by - ay)) inside[vertex] ^= 1;
+      }
+    }
+    return inside;
   }
 }

@@ -1,6 +1,7 @@
-// The reader's hand on a stage: pointing, picking, zooming, dragging, drawing a region, and all of it by keyboard.
+// The reader's hand on a stage, flat (stage.js) or in three dimensions (solid.js): pointing, picking, zooming, dragging,
+// drawing a region, and the same by keyboard. The stage says what they mean: under, say, leave, pick, drag, magnify,
+// press and step; only a flat one has `corners` drawn on it.
 
-const STEP = 12; // screen pixels that an arrow key moves the pointer
 const APART = 5; // screen pixels between the corners of a drawn region
 const CORNERS = 80; // of a drawn region, at most
 
@@ -12,10 +13,9 @@ class Hand {
     lines.addEventListener("pointerdown", (event) => this.down(event));
     lines.addEventListener("pointermove", (event) => this.move(event));
     for (const end of ["pointerup", "pointercancel"]) lines.addEventListener(end, (event) => this.up(event));
-    lines.addEventListener("pointerleave", () => (stage.tip.hidden = true));
+    lines.addEventListener("pointerleave", () => stage.leave());
     lines.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     lines.addEventListener("keydown", (event) => this.key(event));
-    lines.addEventListener("blur", () => this.point(null));
   }
 
   get view() {
@@ -28,7 +28,7 @@ class Hand {
     this.touching.set(event.pointerId, event);
     this.moved = false;
     this.from = event;
-    if (this.view.drawing) this.corners = [this.stage.under(event).place];
+    if (this.view.drawing && this.stage.enclose) this.corners = [this.stage.under(event).place];
   }
 
   move(event) {
@@ -37,35 +37,26 @@ class Hand {
     if (!before) return this.stage.say(this.stage.under(event));
     if (Math.hypot(event.clientX - this.from.clientX, event.clientY - this.from.clientY) > 3) this.moved = true;
     if (!this.moved) return;
-    this.stage.tip.hidden = true;
+    this.stage.leave();
     if (this.corners) this.draw(event);
     else if (this.touching.size > 1) this.pinch(event, before);
-    else this.drag(event, before);
+    else this.stage.drag(event.clientX - before.clientX, event.clientY - before.clientY, event.shiftKey);
     this.touching.set(event.pointerId, event);
   }
 
   up(event) {
     if (!this.touching.delete(event.pointerId)) return;
     if (this.corners) return this.finish();
-    if (!this.moved && event.type === "pointerup") this.pick(this.stage.under(event));
+    if (!this.moved && event.type === "pointerup") this.stage.pick(this.stage.under(event));
     else this.view.report();
-  }
-
-  pick({ unit, vertex, place }) {
-    if (unit >= 0) this.view.pick(this.stage, unit, vertex, place);
   }
 
   // --- Zoom ---
 
-  drag(event, before) {
-    const per = this.view.width / this.view.zoom.times / this.stage.lines.clientWidth;
-    this.view.pan((before.clientX - event.clientX) * per, (before.clientY - event.clientY) * per);
-  }
-
   pinch(event, before) {
     const other = [...this.touching.values()].find((touch) => touch.pointerId !== event.pointerId);
     const apart = (touch) => Math.hypot(touch.clientX - other.clientX, touch.clientY - other.clientY);
-    this.view.magnify(apart(event) / Math.max(1, apart(before)), this.stage.under(event).place);
+    this.stage.magnify(apart(event) / Math.max(1, apart(before)), this.stage.under(event).place);
   }
 
   // With Ctrl, by two fingers on a touchpad, or once the map was clicked; else the page scrolls.
@@ -73,7 +64,7 @@ class Hand {
     if (!event.ctrlKey && !event.metaKey && this.stage.lines.getRootNode().activeElement !== this.stage.lines) return;
     event.preventDefault();
     const pixels = event.deltaY * (event.deltaMode ? 30 : 1);
-    this.view.magnify(Math.exp(-pixels / (event.ctrlKey ? 120 : 400)), this.stage.under(event).place);
+    this.stage.magnify(Math.exp(-pixels / (event.ctrlKey ? 120 : 400)), this.stage.under(event).place);
     this.view.report();
   }
 
@@ -92,7 +83,7 @@ class Hand {
     const every = Math.ceil(this.corners.length / CORNERS);
     const kept = this.corners.filter((_, i) => i % every === 0);
     this.corners = null;
-    this.view.enclose(kept.length > 2 ? kept.flatMap(([x, y]) => [Math.round(x), Math.round(y + this.view.top)]) : []);
+    this.stage.enclose(kept.length > 2 ? kept.flatMap(([x, y]) => [Math.round(x), Math.round(y + this.view.top)]) : []);
   }
 
   // --- Keyboard ---
@@ -101,32 +92,11 @@ class Hand {
     const { view, stage } = this;
     if (!view.surface || event.altKey || event.metaKey || event.ctrlKey) return;
     const towards = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (towards) this.step(towards, event.shiftKey ? 4 : 1);
-    else if (event.key === "Enter" && stage.pointer) this.pick({ place: stage.pointer, ...stage.at(stage.pointer) });
+    if (towards) stage.step(towards, event.shiftKey ? 4 : 1);
+    else if (event.key === "Enter" && stage.pointer) stage.pick({ place: stage.pointer, ...stage.at(stage.pointer) });
     else if (event.key === "Escape") view.escape();
-    else if (view.press(event.key)) view.report();
+    else if (stage.press(event.key)) view.report();
     else return;
     event.preventDefault();
-  }
-
-  step([dx, dy], times) {
-    const { zoom } = this.view;
-    const by = (STEP * times * this.stage.ratio) / this.stage.scale;
-    const [x, y] = this.stage.pointer ?? [zoom.x, zoom.y];
-    const inside = (value, size) => Math.max(0.5, Math.min(size - 0.5, value));
-    this.point([inside(x + dx * by, this.view.width), inside(y + dy * by, this.view.height)]);
-  }
-
-  // The keyboard's pointer: drawn, said, and kept in sight.
-  point(place) {
-    const { stage, view } = this;
-    stage.pointer = place;
-    if (!view.surface) return;
-    if (place) view.seek(place);
-    stage.drawLines();
-    if (!place) return void (stage.tip.hidden = true);
-    const box = stage.lines.getBoundingClientRect();
-    const [x, y] = stage.toScreen(place).map((part) => part / stage.ratio);
-    stage.say({ x, y, box, ...stage.at(place) });
   }
 }

@@ -2,6 +2,8 @@
 // `view` is the Flatmap (component.js) that holds what all its stages share: map, surface, layer, zoom.
 // Places are told in pixels of the surface with the row `view.top` on top, and "screen" in pixels of the canvas.
 
+const STEP = 12; // screen pixels that an arrow key moves the pointer
+
 class Stage {
   constructor(view, parent) {
     this.view = view;
@@ -12,13 +14,15 @@ class Stage {
     make("span", "side left", this.root).textContent = "L";
     make("span", "side right", this.root).textContent = "R";
     this.tip = make("div", "tip", this.root, { hidden: "", role: "status" });
+    this.mark = make("span", "mark", this.root, { hidden: "" });
     this.raster = document.createElement("canvas");
+    this.lines.addEventListener("blur", () => this.point(null));
     new Hand(this);
   }
 
   // offset: where this subject's values start in the map's codes; first: its first unit among all subjects'
   update(subject, title, offset, first) {
-    if (this.subject !== subject) this.ringAt = this.paths = null;
+    if (this.subject !== subject) this.ringAt = this.paths = this.firsts = null;
     Object.assign(this, { subject, offset, first });
     this.title.textContent = title;
     this.title.hidden = !title;
@@ -73,6 +77,18 @@ class Stage {
     return { vertex, unit: vertex < 0 ? -1 : this.subject.vertex_unit[vertex] };
   }
 
+  // The first vertex on the map that shows a unit, or -1.
+  vertexOf(unit) {
+    if (!this.firsts) {
+      this.firsts = new Int32Array(this.subject.nc.length).fill(-1);
+      for (const vertex of this.view.surface.pixel_vertex) {
+        const own = vertex < 0 ? -1 : this.subject.vertex_unit[vertex];
+        if (own >= 0 && this.firsts[own] < 0) this.firsts[own] = vertex;
+      }
+    }
+    return this.firsts[unit] ?? -1;
+  }
+
   isIn(roi, unit) {
     const stride = this.subject.members.shape[1];
     return unit >= 0 && (this.subject.members[roi * stride + (unit >> 3)] & (128 >> (unit & 7))) > 0;
@@ -104,15 +120,22 @@ class Stage {
     return colours;
   }
 
-  paint() {
-    const { surface, width, height, top } = this.view;
-    const { subject, raster } = this;
+  // Of each vertex, for this map and for the solid one.
+  vertexColours() {
+    const { surface } = this.view;
     const colours = this.colours();
     const vertices = new Uint32Array(surface.sulcus.length);
     for (let vertex = 0; vertex < vertices.length; vertex++) {
-      const unit = subject.vertex_unit[vertex];
+      const unit = this.subject.vertex_unit[vertex];
       vertices[vertex] = over(unit < 0 ? 0 : colours[unit], surface.greys[surface.sulcus[vertex]]);
     }
+    return vertices;
+  }
+
+  paint() {
+    const { surface, width, height, top } = this.view;
+    const { raster } = this;
+    const vertices = (this.vertices = this.vertexColours());
     if (raster.width !== width || raster.height !== height) {
       Object.assign(raster, { width, height });
       this.image = null;
@@ -153,10 +176,9 @@ class Stage {
     const drawn = map.rois.map((name) => this.subject.rois.indexOf(name)).filter((i) => i >= 0);
     this.paths ??= new Map();
     const thin = (this.canvas.width / this.ratio < 500 ? 0.65 : 1) * map.width;
-    const halo = map.dark ? "rgb(255 255 255 / 60%)" : "rgb(0 0 0 / 55%)";
     this.inPlace(pen);
     pen.lineJoin = pen.lineCap = "round";
-    for (const [line, colour] of [[3, halo], [1.3, map.dark ? "#222" : "#fff"]]) {
+    for (const [line, colour] of strokes(map)) {
       pen.lineWidth = (line * thin * this.ratio) / this.scale;
       pen.strokeStyle = colour;
       for (const roi of drawn) pen.stroke(this.path(roi));
@@ -164,8 +186,11 @@ class Stage {
     this.drawLasso(pen);
     pen.setTransform(1, 0, 0, 1, 0, 0);
     this.drawNames(pen, drawn);
-    if (this.view.picked(this) !== null) this.drawRing(pen, this.view.picked(this));
+    const vertex = this.view.pickedVertex(this);
+    const place = this.ringAt ?? this.view.placeOf(vertex);
+    if (vertex >= 0 && place) ring(pen, this.toScreen(place), this.ratio);
     if (this.pointer) this.drawPointer(pen);
+    this.mark.hidden = true;
   }
 
   inPlace(pen) {
@@ -227,23 +252,6 @@ class Stage {
     return null;
   }
 
-  drawRing(pen, unit) {
-    const { surface, width, top } = this.view;
-    let place = this.ringAt;
-    if (!place) {
-      const first = surface.pixel_vertex.findIndex((v) => v >= 0 && this.subject.vertex_unit[v] === unit);
-      if (first < 0) return;
-      place = [(first % width) + 0.5, Math.floor(first / width) - top + 0.5];
-    }
-    for (const [line, colour] of [[4, "#000"], [2, "#fff"]]) {
-      pen.lineWidth = line * this.ratio;
-      pen.strokeStyle = colour;
-      pen.beginPath();
-      pen.arc(...this.toScreen(place), 7 * this.ratio, 0, 2 * Math.PI);
-      pen.stroke();
-    }
-  }
-
   drawPointer(pen) {
     const [x, y] = this.toScreen(this.pointer);
     const arm = 9 * this.ratio;
@@ -300,14 +308,85 @@ class Stage {
     return map.lead ? `${name}, ahead by ${number(map.lead[this.first + unit], 3)}` : `${map.symbol}: ${name}`;
   }
 
-  say(at, text = this.describe(at)) {
-    this.tip.hidden = at.vertex < 0;
+  // tip : where it is said, here or on the solid one
+  say(at, tip = this.tip) {
+    tip.hidden = at.vertex < 0;
+    if (tip === this.tip) this.view.pointAt(this, at.vertex);
     if (at.vertex < 0) return;
-    this.tip.replaceChildren();
-    for (const [name, words] of text) make("div", name, this.tip).textContent = words;
+    tip.replaceChildren();
+    for (const [name, words] of this.describe(at)) make("div", name, tip).textContent = words;
     const left = at.x + 16 + 300 > at.box.width ? `max(${at.x - 12}px - 100%, 0px)` : `${at.x + 16}px`;
     const top = at.y + 110 > at.box.height ? `calc(${at.y - 12}px - 100%)` : `${at.y + 16}px`;
-    this.tip.style.transform = `translate(${left}, ${top})`;
+    tip.style.transform = `translate(${left}, ${top})`;
+  }
+
+  leave() {
+    this.tip.hidden = true;
+    this.view.pointAt(this, -1);
+  }
+
+  // A place that is pointed at elsewhere.
+  markAt(vertex) {
+    const place = this.view.placeOf(vertex);
+    const [x, y] = place ? this.toScreen(place).map((part) => part / this.ratio) : [-1, -1];
+    this.mark.hidden = x < 0 || y < 0 || x > this.root.clientWidth || y > this.root.clientHeight;
+    this.mark.style.transform = `translate(${x}px, ${y}px)`;
+  }
+
+  // --- The reader's hand (hand.js) ---
+
+  pick({ unit, vertex, place }) {
+    if (unit >= 0) this.view.pick(this, unit, vertex, place);
+  }
+
+  drag(right, down) {
+    const per = this.view.width / this.view.zoom.times / this.lines.clientWidth;
+    this.view.pan(-right * per, -down * per);
+  }
+
+  magnify(by, place) {
+    this.view.magnify(by, place);
+  }
+
+  enclose(points) {
+    this.view.enclose(points);
+  }
+
+  press(key) {
+    return this.view.press(key);
+  }
+
+  step([dx, dy], times) {
+    const { zoom, width, height } = this.view;
+    const by = (STEP * times * this.ratio) / this.scale;
+    const [x, y] = this.pointer ?? [zoom.x, zoom.y];
+    const inside = (value, size) => Math.max(0.5, Math.min(size - 0.5, value));
+    this.point([inside(x + dx * by, width), inside(y + dy * by, height)]);
+  }
+
+  // The keyboard's pointer: drawn, said, and kept in sight.
+  point(place) {
+    this.pointer = place;
+    if (!this.view.surface) return;
+    if (place) this.view.seek(place);
+    this.drawLines();
+    if (!place) return this.leave();
+    const box = this.lines.getBoundingClientRect();
+    const [x, y] = this.toScreen(place).map((part) => part / this.ratio);
+    this.say({ x, y, box, ...this.at(place) });
+  }
+}
+
+// Lines that are seen on any colour: the halo below, then the line, as [width, colour].
+const strokes = ({ dark }) => [[3, dark ? "rgb(255 255 255 / 60%)" : "rgb(0 0 0 / 55%)"], [1.3, dark ? "#222" : "#fff"]];
+
+function ring(pen, [x, y], ratio) {
+  for (const [line, colour] of [[4, "#000"], [2, "#fff"]]) {
+    pen.lineWidth = line * ratio;
+    pen.strokeStyle = colour;
+    pen.beginPath();
+    pen.arc(x, y, 7 * ratio, 0, 2 * Math.PI);
+    pen.stroke();
   }
 }
 
