@@ -9,6 +9,7 @@ import os
 import sys
 import time
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import streamlit as st
@@ -131,12 +132,32 @@ def sentence(text):
     st.caption(text)
 
 
-def header(store, title, text):
-    """Title, SIMULATED badge and the sentence of a view."""
+def header(store, title, text, charts=False):
+    """Title, SIMULATED badge and the sentence of a view; charts : whether it opens with one."""
     with st.container(horizontal=True, vertical_alignment="center"):
+        if charts:
+            _expect_charts()
         st.title(title, width="content", anchor=False)
         badge(store)
     sentence(text)
+
+
+def _expect_charts():
+    """Have the browser fetch Plotly, which takes it a second, while the page is still being computed.
+
+    Streamlit asks for it only when a first chart arrives.
+    """
+    if name := _plotly():
+        base = st.get_option("server.baseUrlPath").strip("/")
+        address = f"/{base}/static/js/{name}" if base else f"/static/js/{name}"
+        st.html(f'<script type="module">import("{address}")</script>', width="content", unsafe_allow_javascript=True)
+
+
+@cache
+def _plotly():
+    """The file that Streamlit's pages take Plotly from; "" where it is kept elsewhere."""
+    files = sorted((Path(st.__file__).parent / "static/static/js").glob("PlotlyChart.*.js"))
+    return files[0].name if files else ""
 
 
 def plot(figure, key, alt):
@@ -148,6 +169,13 @@ def plot(figure, key, alt):
     figure.update_yaxes(tickfont_color=ink, title_font_color=ink)
     bar = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
     st.plotly_chart(figure, key=key, alt=alt, config=bar)
+
+
+def data(frame, key):
+    """The data behind a view, sent once the reader opens it: a browser's code for tables would delay the charts."""
+    opened = st.expander("Data", key=f"data {key}", on_change="rerun")
+    if opened.open:
+        opened.dataframe(frame, hide_index=True)
 
 
 def empty(what, command):

@@ -13,6 +13,7 @@ ui.header(
     "Layers",
     "How prediction rises and falls through a model: mean r on test images at every layer; a diamond marks the layer "
     "that left-out training images choose, which is the one to report.",
+    charts=True,
 )
 scores, nested = store.roi_scores(), store.rows("roi_nested")
 if scores.empty:
@@ -139,6 +140,7 @@ if not shares.empty:
         "explains whatever is seen, and what only both explain. Where the picture is nearly all, instructions "
         "cannot differ much in what they predict."
     )
-with st.expander("Data"):
-    columns = ["subject", "model", "instruction", "pooling", "roi", "layer", "n", *frames.QUANTITIES, "nc_mean"]
-    st.dataframe(scores[columns], hide_index=True)
+ui.data(
+    scores[["subject", "model", "instruction", "pooling", "roi", "layer", "n", *frames.QUANTITIES, "nc_mean"]],
+    "layers",
+)

@@ -15,6 +15,7 @@ ui.header(
     "ROIs",
     "How well a model's hidden states predict the response to each region's test images: bars are means over "
     "subjects, points the subjects with their 95 % intervals, dotted lines the noise ceiling.",
+    charts=True,
 )
 nested, scores = store.rows("roi_nested"), store.roi_scores()
 if scores.empty:
@@ -111,5 +112,4 @@ elif layer == CHOSEN:
     ui.sentence("Intervals: 95 %, by drawing test images with replacement; the models are not fitted again.")
 if frame.value.isna().any():
     ui.sentence(f"{int(frame.value.isna().sum())} of {len(frame)} values are not defined and not drawn.")
-with st.expander("Data: units, layers and values"):
-    st.dataframe(frame.drop(columns=[c for c in ("low", "high") if frame[c].isna().all()]), hide_index=True)
+ui.data(frame.drop(columns=[c for c in ("low", "high") if frame[c].isna().all()]), "bars")

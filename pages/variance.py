@@ -15,6 +15,7 @@ ui.header(
     "Variance",
     "What two instructions explain of the response to test images together and apart: ridge models on each and a "
     "banded model on both; shared = R²(a) + R²(b) − R²(both), only a = R²(both) − R²(b).",
+    charts=True,
 )
 table = store.roi_variance()
 if table.empty:
@@ -114,8 +115,7 @@ export_ui.export(
     ),
     store, "matrix",
 )  # fmt: skip
-with st.expander("Data"):
-    st.dataframe(table[table.a == a], hide_index=True)
+ui.data(table[table.a == a], "parts")
 
 # each instruction against all the others
 uniques = frames.of_subject(store.rows("roi_uniques", model=model), subject, MEAN)
