@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from stores import ROIS, tiny_store
 
+from brainalign import surface
 from brainalign.figures.flatmap import palettes
 from brainalign.store import open_latest
 
@@ -41,9 +42,9 @@ def painted(page):
     return page.locator("canvas.map").get_attribute("data-painted")
 
 
-def pixels(page):
-    """What is on the canvas, (height, width, 4) uint8."""
-    url = page.locator("canvas.map").evaluate("canvas => canvas.toDataURL()")
+def pixels(page, canvas="canvas.map"):
+    """What is on a canvas, (height, width, 4) uint8."""
+    url = page.locator(canvas).evaluate("canvas => canvas.toDataURL()")
     return np.asarray(Image.open(io.BytesIO(b64decode(url.partition(",")[2]))))
 
 
@@ -331,13 +332,161 @@ def test_subjects_stand_in_a_grid_with_one_zoom(look):
     assert {page.locator("canvas.map").nth(k).get_attribute("data-zoom") for k in range(3)} == {"1.5"}
 
 
-def test_three_dimensions_show_the_same_colours(look):
-    page = look(f"{LINK}&solid=True&unit=70")
-    page.wait_for_selector(".js-plotly-plot canvas")
-    page.get_by_text("The colours of the flatmap above").wait_for()
-    shades = page.evaluate("document.querySelector('.js-plotly-plot').data[0].vertexcolor.slice(0, 20484)")
-    assert len(shades) == 20484
-    found = {tuple(int(shade[k : k + 2], 16) for k in (1, 3, 5)) for shade in shades}
-    table = {tuple(colour) for colour in palettes.table("sequential").tolist()}
-    greys = {(palettes.GYRUS,) * 3, (palettes.SULCUS,) * 3}
-    assert greys < found <= table | greys
+# Three dimensions ----------------------------------------------------------------------------------------------
+
+
+def solid(look, link="", **options):
+    page = look(f"{LINK}&solid=True&{link}", **options)
+    page.wait_for_selector("canvas.cast[data-painted]")
+    page.wait_for_timeout(300)
+    return page
+
+
+def pose(page):
+    return page.locator("canvas.cast").get_attribute("data-pose")
+
+
+def seen_from_the_side(side, shape):
+    """Places (to the right, downwards) in mm of the silhouette's corners and of the vertices of the hemisphere that is
+    seen; and some of these that lie before all its triangles, with the vertices that share a face with each."""
+    half = surface.N_VERTICES // 2
+    xyz, faces = surface.mesh(shape)
+    right, faces = side == "right", faces[: len(faces) // 2]
+    sign = 1 if right else -1  # towards the eye, and of the front on the screen
+    both = np.c_[sign * xyz[:, 1], -xyz[:, 2]].astype("f8")
+    flat, near = both[right * half :][:half], sign * xyz[right * half :][:half, 0]
+    a, b, c = flat[faces].transpose(1, 0, 2)
+    chosen = np.random.default_rng(0).choice(half, 60, replace=False)
+    found = []
+    for vertex in chosen:
+        weights = np.stack([cross(q - flat[vertex], p - flat[vertex]) for p, q in ((c, b), (a, c), (b, a))], axis=1)
+        hit = ((weights >= 0).all(1) | (weights <= 0).all(1)) & (np.abs(weights.sum(1)) > 1e-9)
+        depth = (weights[hit] / weights[hit].sum(1, keepdims=True) * near[faces[hit]]).sum(1)
+        own = faces[(faces == vertex).any(1)]
+        if (
+            depth.max() < near[vertex] + 0.01
+            and np.abs(cross(*np.diff(flat[own], axis=1).transpose(1, 0, 2))).min() > 2
+        ):
+            found.append((vertex, set(own.ravel().tolist())))
+    return (both.min(0), both.max(0)), flat, found
+
+
+def cross(a, b):
+    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+
+
+@pytest.mark.parametrize(("side", "shape"), [("left", "pial"), ("right", "infl")])
+def test_pointing_at_a_vertex_in_three_dimensions_names_it_and_marks_the_flat_map(look, store, side, shape):
+    page = solid(look, f"surface={shape}&side={side}")
+    (least, most), flat, found = seen_from_the_side(side, shape)
+    rows, columns = np.nonzero(pixels(page, "canvas.cast")[..., 3])
+    low, high = np.array([columns.min(), rows.min()]), np.array([columns.max(), rows.max()]) + 1
+    scale = (high - low) / (most - least)  # pixels of a mm, by the silhouette alone
+    assert scale[0] == pytest.approx(scale[1], rel=0.02)
+    box = page.locator("canvas.cast").bounding_box()
+    assert len(found) >= 6
+    for vertex, ring in found[:6]:
+        x, y = low + (flat[vertex] - least) * scale
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        said = re.search(r"vertex (\d+) of the (\w+) hemisphere", page.locator(".solid .tip").inner_text())
+        assert (int(said[1]) in ring, said[2]) == (True, side)
+        whole = int(said[1]) + (side == "right") * surface.N_VERTICES // 2
+        assert page.locator(".grid .mark").is_visible() == (whole in store.geometry().pixel_vertex)
+
+
+def test_three_dimensions_have_the_maps_colours_in_light_and_shade(look):
+    image = pixels(solid(look), "canvas.cast")[..., :3].astype(int)
+    near = np.stack([np.roll(image, shift, axis) for shift in (-1, 1) for axis in (0, 1)])
+    even = (np.abs(near - image).max((0, 3)) <= 3) & (image.sum(2) > 0)  # not where two vertices meet
+    colours = np.unique(image[even], axis=0)
+    assert len(colours) > 100
+    table = np.concatenate([palettes.table("sequential"), [[palettes.GYRUS] * 3, [palettes.SULCUS] * 3]]).astype(int)
+    light = np.clip((colours @ table.T) / (table**2).sum(1), 0, 1)  # that brings a colour of the table closest
+    away = np.abs(light[..., None] * table - colours[:, None]).max(2).min(1)
+    assert np.percentile(away, 95) <= 3
+    assert np.ptp(colours, axis=1).max() > 100  # not only folds
+
+
+def test_a_click_in_three_dimensions_picks_the_unit_that_the_flat_map_then_marks(look, store):
+    page = solid(look)
+    box = page.locator("canvas.cast").bounding_box()
+    for across in np.arange(0.25, 0.75, 0.01):
+        x, y = box["x"] + across * box["width"], box["y"] + 0.6 * box["height"]
+        page.mouse.move(x, y)
+        if "unit " in page.locator(".solid .tip").inner_text() and page.locator(".grid .mark").is_visible():
+            break
+    unit = int(re.search(r"unit (\d+)", page.locator(".solid .tip").inner_text())[1])
+    before = pixels(page, ".grid canvas.lines").astype(int)
+    page.mouse.click(x, y)
+    page.wait_for_url(re.compile(f"unit={unit}"))
+    page.get_by_text(f"Unit {unit} of subj01").wait_for()
+    changed = np.argwhere(np.abs(pixels(page, ".grid canvas.lines") - before).max(2) > 60)
+    row, column = (changed.min(0) + changed.max(0) + 1) / 2  # the middle of the ring
+    canvas = page.locator("canvas.map")
+    shape = {key: int(canvas.get_attribute(f"data-{key}")) for key in ("top", "rows", "columns")}
+    size = pixels(page).shape
+    at = int(row / size[0] * shape["rows"]) + shape["top"], int(column / size[1] * shape["columns"])
+    assert store.flat_units("subj01")[store.geometry().pixel_vertex[at]] == unit
+
+
+def test_the_layer_slider_recolours_three_dimensions_without_the_server(look):
+    page = solid(look)
+    seen = messages(page)
+    page.wait_for_selector("canvas.cast[data-painted]")
+    page.wait_for_timeout(500)
+    seen.clear()
+    first = pixels(page, "canvas.cast")
+    slider = page.get_by_role("slider", name="Layer")
+    slider.evaluate("s => { s.value = 1; s.dispatchEvent(new Event('input', { bubbles: true })); }")
+    after = pixels(page, "canvas.cast")
+    assert page.locator("canvas.cast").get_attribute("data-painted") == painted(page)
+    assert (after != first).any(2).mean() > 0.01
+    np.testing.assert_array_equal(after[..., 3], first[..., 3])
+    assert seen == []
+
+
+def test_three_dimensions_open_turn_and_come_back_by_the_link(look):
+    page = look()
+    page.get_by_role("button", name="Show in three dimensions").click()
+    page.wait_for_selector("canvas.cast[data-painted]")
+    assert pose(page) == "infl behind"
+    page.get_by_role("button", name="Pial").click()
+    page.get_by_role("button", name="Inside").click()
+    page.wait_for_url(re.compile("surface=pial&side=inside"))
+    box = page.locator("canvas.cast").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 150)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 240, box["y"] + 150, steps=3)
+    page.mouse.up()
+    page.locator(".solid canvas.lines").focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("+")
+    page.wait_for_url(re.compile("side=-18%2C-6%2C90%2C1.50%2C0%2C0"))
+    assert pose(page) == "pial -18,-6,90,1.50,0,0"
+    before = painted(page)
+    choose(page, "Instruction", re.compile("^IU3"))
+    page.wait_for_selector(f"canvas.cast:not([data-painted='{before}'])")
+    assert pose(page) == "pial -18,-6,90,1.50,0,0"
+    page.wait_for_url(re.compile("instruction=IU3"))
+    again = look(urlsplit(page.url).query)
+    again.wait_for_selector("canvas.cast[data-painted]")
+    assert pose(again) == "pial -18,-6,90,1.50,0,0"
+    again.get_by_role("button", name="Show in three dimensions").click()
+    again.wait_for_function("document.URL.indexOf('solid=') < 0")
+    expect(again.locator("canvas.cast")).to_be_hidden()
+
+
+def test_a_grid_shows_the_subject_picked_last_in_three_dimensions(look, store):
+    page = look("subject=all&instruction=VQ1&pooling=last_prompt&layer=2&solid=True&threshold=0")
+    page.wait_for_selector("canvas.cast[data-painted]")
+    first = pixels(page, "canvas.cast")
+    middle = page.locator(".grid .stage").nth(1).bounding_box()
+    xy = store.geometry().pixel_vertex
+    unit = store.flat_units("subj02")
+    row, column = next((r, c) for r, c in np.argwhere(xy >= 0)[::7] if unit[xy[r, c]] >= 0)
+    canvas = page.locator("canvas.map").nth(1)
+    top, rows, columns = (int(canvas.get_attribute(f"data-{key}")) for key in ("top", "rows", "columns"))
+    x = middle["x"] + (column + 0.5) / columns * middle["width"]
+    page.mouse.click(x, middle["y"] + (row + 0.5 - top) / rows * middle["height"])
+    page.wait_for_url(re.compile("whose=subj02"))
+    assert (pixels(page, "canvas.cast") != first).any()

@@ -45,14 +45,16 @@ class Mesh {
     return [low, high];
   }
 
-  // Each hemisphere about the middle of its own box.
+  // The middle of each hemisphere becomes its origin; the other two axes are both hemispheres' own.
   centre() {
     const half = this.n / 2;
-    for (const first of [0, half]) {
-      for (let axis = 0; axis < 3; axis++) {
-        const [low, high] = axis ? this.range(axis, 0, this.n) : this.range(axis, first, first + half);
-        for (let v = first; v < first + half; v++) this.xyz[3 * v + axis] -= (low + high) / 2;
-      }
+    const middle = (axis, from, to) => this.range(axis, from, to).reduce((a, b) => (a + b) / 2);
+    const [y, z] = [middle(1, 0, this.n), middle(2, 0, this.n)];
+    const x = [middle(0, 0, half), middle(0, half, this.n)];
+    for (let v = 0; v < this.n; v++) {
+      this.xyz[3 * v] -= x[v < half ? 0 : 1];
+      this.xyz[3 * v + 1] -= y;
+      this.xyz[3 * v + 2] -= z;
     }
   }
 
