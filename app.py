@@ -14,11 +14,20 @@ VIEWS = {
     "compare": ("Compare", ":material/balance:"),
     "runs": ("Runs", ":material/history:"),
 }
+ROOT = {"overview": "start"}  # the view at the root, and the name that Streamlit wants all the same
 
 st.set_page_config(page_title="BrainAlign", page_icon="data/icon.svg", layout="wide")
 pages = [
-    st.Page(f"pages/{name}.py", title=title, icon=icon, url_path=name, default=name == "overview")
+    st.Page(f"pages/{name}.py", title=title, icon=icon, url_path=ROOT.get(name, name), default=name in ROOT)
     for name, (title, icon) in VIEWS.items()
 ]
+
+
+def named():
+    """The overview lives at the root; a link to it by its name leads there."""
+    st.switch_page(pages[0], query_params=st.query_params.to_dict())
+
+
+pages.append(st.Page(named, title="Overview", url_path="overview", visibility="hidden"))
 ui.spare_the_collector()
 st.navigation(pages, position="top").run()

@@ -38,10 +38,10 @@ def test_a_link_to_a_page_is_the_first_a_fresh_server_sees(address, visit):
     expect(page.get_by_text("SIMULATED").first).to_be_visible()
 
 
-@pytest.mark.parametrize("name", ["", "live", "flatmaps", "rois", "layers", "variance", "compare", "runs"])
+@pytest.mark.parametrize("name", ["", "overview", "live", "flatmaps", "rois", "layers", "variance", "compare", "runs"])
 def test_every_page_has_an_address(address, visit, name):
     page = visit(f"{address}/{name}")
-    title = {"": "BrainAlign", "rois": "ROIs"}.get(name, name.title())
+    title = {"": "BrainAlign", "overview": "BrainAlign", "rois": "ROIs"}.get(name, name.title())
     expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
     expect(page.get_by_text("Page not found")).to_have_count(0)
 
