@@ -265,6 +265,7 @@ def figure(kind, description, out, store, width_mm, dpi, bundle, link, like, **a
       Layers    layers; chosen (the layer each area chooses); shares (what states depend on)
       Variance  variance (two instructions); triple (three); unique (each beyond all others); matrix
       Compare   compare (one model minus the others); specialisation (instructions by regions)
+      Overview  coverage (what the store holds)
 
     --out ends in .pdf, .svg or .png; .csv or .parquet for the data; .zip for all of it; and for one flatmap
     .func.gii (GIFTI of fsaverage5, a file a hemisphere), .nii.gz or .hdf (pycortex).

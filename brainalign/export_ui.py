@@ -19,6 +19,20 @@ SAYS = {
     "hdf": "The map on fsaverage5 as a Vertex view that `cortex.load` reads.",
 }
 WIDTHS, DPIS = [85, 180], [300, 600]
+NAMES = {  # what the button exports, so that each on a page is told from the others without seeing where it stands
+    "flatmap": "the map",
+    "rois": "the bars",
+    "layers": "the lines",
+    "chosen": "the chosen layers",
+    "shares": "the shares",
+    "variance": "circles and bars",
+    "matrix": "the matrix",
+    "unique": "the unique parts",
+    "triple": "the seven parts",
+    "compare": "the differences",
+    "specialisation": "the matrix",
+    "coverage": "the overview",
+}
 
 
 def export(plot, store, key):
@@ -28,7 +42,8 @@ def export(plot, store, key):
         on the screen
     key : of the widgets, one a figure of the page
     """
-    with st.popover("Export", icon=":material/download:"):
+    what = NAMES.get(key, key)
+    with st.popover(f"Export {what}", icon=":material/download:"):
         formats = FORMATS | (BRAINS if key == "flatmap" else {})
         format = st.segmented_control(
             "Format", list(formats), format_func=formats.get, default="pdf", required=True, key=f"export format {key}"
@@ -41,7 +56,7 @@ def export(plot, store, key):
         st.caption(SAYS[format])
         made, address = st.query_params.to_dict(), _address()
         st.download_button(
-            "Download",
+            f"Download {what}",
             data=lambda: render(plot(made), store, format, float(width), dpi, address),
             file_name=f"brainalign-{key}.{'zip' if format == 'func.gii' else format}",
             icon=":material/download:",

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from brainalign import figures, tables, ui
+from brainalign import export_ui, figures, paper, tables, ui
 from brainalign.figures import frames
 
 LINKS = {
@@ -48,7 +48,16 @@ ui.sentence(
     "Maps of each subject by model and instruction: one for each layer and way of pooling the hidden states; – is for "
     "states that no instruction can change."
 )
-ui.plot(figures.coverage(coverage, models), "coverage", "Number of maps of a subject by model and instruction")
+cells = frames.covered(coverage, models)
+most = cells.groupby("model", sort=False).maps.max()
+told = ", ".join(
+    f"{name} {n} with {k}" for (name, n), k in zip(most.items(), cells.groupby("model", sort=False).size())
+)
+ui.plot(figures.coverage(coverage, models), "coverage", f"Maps of a subject by model and instruction: {told}")
+export_ui.export(
+    lambda made: paper.coverage(cells, paper.words.of_coverage(store, cells), {}, paper.queries.coverage()),
+    store, "coverage",
+)  # fmt: skip
 
 left, right = st.columns([1, 1.3], gap="large")
 with left:

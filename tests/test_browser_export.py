@@ -115,6 +115,7 @@ def test_a_layer_moved_on_the_screen_is_the_layer_exported(store, serve, visit):
         ("variance?roi=V1&subject=subj05", 3, "triple"),
         ("compare?instruction=VQ1&roi=FFA&model=vit-demo", 0, "compare"),
         ("compare?instruction=VQ1&roi=FFA", 1, "specialisation"),
+        ("overview", 0, "coverage"),
     ],
 )
 def test_a_bundle_of_a_page_says_where_it_comes_from(store, serve, visit, link, figure, kind):
@@ -128,8 +129,23 @@ def test_a_bundle_of_a_page_says_where_it_comes_from(store, serve, visit, link, 
         assert b"SIMULATED" in files.read("caption.txt")
     panel = about["panels"][0]
     made = parse_qs(urlsplit(panel["link"]).query)
-    assert panel["link"].startswith(f"{address}/{link.partition('?')[0]}?")
+    assert panel["link"].partition("?")[0] == f"{address}/{link.partition('?')[0]}"
     assert all(made[key] == value for key, value in parse_qs(urlsplit(link).query).items())
     typed = paper.plot(store, kind, **paper.from_link(f"{address}/{link}", kind)[1]).data
     typed = typed.drop(columns=["ceiling", *["low", "high"] * (kind == "layers")], errors="ignore")
     pd.testing.assert_frame_equal(table[list(typed)], typed.reset_index(drop=True), check_dtype=False)
+
+
+@pytest.mark.parametrize(("link", "many"), [("variance", 4), ("layers", 3), ("compare?roi=FFA", 2)])
+def test_each_export_of_a_page_has_a_name_of_its_own(store, serve, visit, link, many):
+    page = visit(f"{serve(store.path)}/{link}")
+    buttons = page.get_by_role("button", name="Export ")
+    expect(buttons).to_have_count(many)
+    names = buttons.locator("p").all_inner_texts()
+    assert len(set(names)) == many
+    buttons.first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name=names[0].replace("Export", "Download"))).to_be_visible()
+    expect(page.get_by_role("radiogroup", name="Format")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("stDownloadButton")).to_have_count(0)

@@ -127,6 +127,8 @@ def test_overview_tells_what_is_there(tiny, monkeypatch):
     tables = [table.value for table in app.dataframe]
     assert tables[0].subject.tolist() == list(stores.SUBJECTS)
     assert "Generate some text to describe the image" in app.table[0].value.text.tolist()
+    alt = next(e.proto.alt for e in app.get("plotly_chart") if "coverage" in e.proto.id)
+    assert "llava-demo 8 with 3, vit-demo 4 with 1" in alt
 
 
 def expected_chosen(roi, instruction):

@@ -14,8 +14,9 @@ from stores import SUBJECTS, tiny_store
 from brainalign import figures, paper, surface
 from brainalign.figures import frames
 from brainalign.figures.flatmap import palettes
-from brainalign.paper import labels, raster, sheet
+from brainalign.paper import export, labels, panels, raster, sheet
 from brainalign.store import open_latest
+from brainalign.tables import DATA
 
 KINDS = list(paper.KINDS)
 CHOICES = {"compare": {"roi": "FFA"}}  # of the tiny store, which compares models in FFA alone
@@ -76,7 +77,7 @@ def test_an_svgs_text_is_text_at_the_width_asked(store, kind):
     assert "SIMULATED DATA" in words
     named = {"flatmap": "V1", "rois": "noise ceiling", "variance": "shared", "layers": "FFA", "chosen": "PPA"}
     named |= {"shares": "the picture", "matrix": "IU3", "unique": "R²", "triple": "VQ1", "specialisation": "FFA"}
-    named |= {"compare": "minus vit-demo"}
+    named |= {"compare": "minus vit-demo", "coverage": "vit-demo"}
     assert named[kind] in words
 
 
@@ -129,7 +130,7 @@ def test_no_text_lies_on_another_or_is_cut(store, kind, width, monkeypatch):
     for text, box in zip(shown, boxes):
         outside = min(box.x0, box.y0, *(page.figure.bbox.max - box.max))
         assert outside >= -0.5, f"{text.get_text()!r} is cut"
-        assert text.get_fontsize() >= 6
+        assert text.get_fontsize() >= 5
     for i, one in enumerate(boxes):
         for k in range(i + 1, len(boxes)):
             both = (
@@ -276,8 +277,47 @@ def test_names_stand_in_large_regions_and_beside_small_ones():
     by_name = {label.text: label for label in found}
     assert by_name["LARGE"].anchor is None
     assert by_name["S"].anchor == (36, 25)
-    left, top, right, bottom = (by_name["S"].box * 2).astype(int)
-    assert not busy[top : bottom + 1, left : right + 1].any()
+    left, top, right, bottom = (by_name["S"].box * 2).round().astype(int)  # pixels, of half a millimetre
+    assert not busy[top:bottom, left:right].any()
+
+
+def test_a_name_does_not_cover_the_place_of_another_region():
+    busy = np.zeros((100, 200), bool)
+    busy[30:70, 20:80] = True
+    spot = np.zeros_like(busy)
+    spot[49:51, 54:56] = True  # within the large region, where its name would stand
+    found = labels.place([("LARGE", (27, 25), busy), ("S", (27.5, 25), spot)], busy, 2.0, lambda name: 9.0, 2.0)
+    by_name = {label.text: label for label in found}
+    assert set(by_name) == {"LARGE", "S"}
+    left, top, right, bottom = by_name["LARGE"].box
+    assert not (left < 27.5 < right and top < 25 < bottom)
+
+
+def test_every_area_of_the_demo_is_named_at_a_columns_width():
+    with open_latest(DATA / "store") as demo:
+        for subject, wide in (("subj01", 85), ("subj02", 85), ("subj05", 180)):
+            plot = paper.plot(demo, "flatmap", subject=subject)
+            texts = [text.get_text() for text in drawn(plot, wide).page.texts]
+            names = list(plot.maps[0].rois)
+            assert len(names) > 14
+            assert {name: texts.count(name) for name in names} == dict.fromkeys(names, 2)
+            assert plot.notes(wide) == ""
+
+
+def test_names_without_room_are_told_in_the_caption():
+    with open_latest(DATA / "store") as demo:
+        plot = paper.plot(demo, "flatmap", subject="subj01")
+        caption = export.caption(plot, demo, 40)
+        found = [text.get_text() for text in drawn(plot, 40).page.texts]
+        told = caption.partition("Outlined without a name, for which there is no room: ")[2].strip().rstrip(".")
+        left = [name.split(" ", 1)[1] for name in told.split(", ")]
+        for name in plot.maps[0].rois:
+            assert found.count(name) + left.count(name) == 2, name
+        assert left
+        panel = {"rows": ["ab"], "panels": {letter: {"kind": "flatmap", "subject": "subj01"} for letter in "ab"}}
+        assert f"(b) Outlined without a name, for which there is no room: {told}." in panels.plot(demo, panel).notes(
+            84
+        )
 
 
 def test_names_never_lie_on_one_another():
@@ -438,6 +478,24 @@ def test_unique_variance_has_a_signed_bar_for_each_instruction(store):
     expected = rows.groupby("instruction").unique_r2.mean()[["IC", "VQ1", "IU3"]]
     (axes,) = [axes for axes in drawn(plot).figure.axes if axes.get_ylabel() == "R²"]
     assert [bar.get_height() for bar in axes.containers[0]] == pytest.approx(expected.tolist())
+
+
+def test_what_is_covered_is_told_in_full_or_with_a_star(store):
+    frame = pd.DataFrame(
+        [("s1", "m", "VQ1", 8), ("s1", "m", "IC", 8), ("s2", "m", "IC", 4), ("s1", "vision", "", 3)],
+        columns=["subject", "model", "instruction", "maps"],
+    )
+    cells = frames.covered(frame, ["vision", "m"])
+    assert cells[["model", "instruction", "maps", "subjects"]].to_numpy().tolist() == [
+        ["vision", "", 3, 1], ["m", "IC", 8, 2], ["m", "VQ1", 8, 1]
+    ]  # fmt: skip
+    plot = paper.coverage(cells, "")
+    wide, narrow = ([text.get_text() for text in drawn(plot, width).page.texts] for width in (180, 30))
+    assert wide == ["IC", "VQ1", "–", "vision", "m", "3 (1 of 2)", "8", "8 (1 of 2)"]
+    assert narrow == ["IC", "VQ1", "–", "vision", "m", "3*", "8", "8*", "* not in every subject"]
+    page = paper.plot(store, "coverage")
+    assert page.data.maps.tolist() == [8, 8, 8, 4]
+    assert "IC: “Generate some text" in page.about
 
 
 def test_chosen_layers_and_shares_are_the_stores(store):

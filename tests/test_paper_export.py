@@ -102,7 +102,9 @@ def test_options_are_what_the_kinds_can_be_asked_for():
         ("flatmap", "x.pdf", ("--width-mm", "5"), "expected 30 to 400 mm"),
         ("flatmap", "x.pdf", ("--dpi", "9000"), "expected 72 to 1200"),
         ("flatmap", "x.pdf", ("--link", "http://h/rois?by=model"), "brainalign figure rois --link"),
-        ("flatmap", "x.pdf", ("--link", "http://h/overview"), "figures are made of flatmaps"),
+        ("flatmap", "x.pdf", ("--link", "http://h/live"), "figures are made of flatmaps"),
+        ("flatmap", "x.pdf", ("--link", "http://h/"), "brainalign figure coverage --link"),
+        ("coverage", "x.pdf", ("--model", "llava-demo"), "takes no choices"),
         ("flatmap", "x.pdf", ("--store", "nowhere"), "no store in nowhere"),
         ("flatmap", "x.nii.gz", (), "--like nsddata/ppdata/subj01/func1pt8mm/brainmask.nii.gz"),
         ("rois", "x.func.gii", (), "ask for a flatmap"),
@@ -191,6 +193,7 @@ def test_a_bundle_holds_figure_data_query_link_versions_and_caption(figure, stor
         ("triple", ("IC, VQ1 and IU3", "inclusion and exclusion", "reliable units", "Negative parts")),
         ("chosen", ("llava-demo with IC", "3 subjects", "left-out training images")),
         ("shares", ("40 pictures", "the answer's words")),
+        ("coverage", ("3 subjects", "one for each layer", "IC: “Generate")),
     ],
 )
 def test_captions_say_method_and_n(store, kind, said):
@@ -205,6 +208,7 @@ def test_the_query_is_sql_that_holds_what_is_drawn(store, kind):
     with store.cursor() as db:
         rows = db.execute(plot.query).df()
     drawn = {"variance": "shared", "compare": "difference", "chosen": "layer", "shares": "picture", "unique": "IC"}
+    drawn["coverage"] = "maps"
     drawn = plot.data[drawn.get(kind, "shared_abc" if kind == "triple" else "value")]
     of = {"layers": "r_mean", "unique": "unique_r2", "triple": "value", "rois": "r"}
     of.setdefault(kind, drawn.name)  # the store's own name

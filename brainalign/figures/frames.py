@@ -120,6 +120,26 @@ def specialisation(nested, model):
     return found - found.mean()
 
 
+def covered(coverage, order=()):
+    """What a store covers: one row a model and instruction, models in this order, those without instruction last.
+
+    coverage : columns subject, model, instruction, maps. Columns model, instruction, maps of a subject, subjects, and
+    `said`, which tells how many subjects have them where not all do
+    """
+    everyone = coverage.subject.nunique()
+    maps = coverage.groupby(["model", "instruction"]).agg(maps=("maps", "max"), subjects=("subject", "nunique"))
+    some = [f" ({n} of {everyone})" * (n < everyone) for n in maps.subjects]
+    maps["said"] = maps.maps.astype(str) + some
+    models = [name for name in order if name in set(coverage.model)] or sorted(set(coverage.model))
+    cells = [(model, id) for model in models for id in asked_in_order(coverage.instruction)]
+    return maps.loc[[cell for cell in cells if cell in maps.index]].reset_index()
+
+
+def asked_in_order(ids):
+    """Instruction ids in their table's order, none ("") last."""
+    return [*in_order(set(ids) - {""}, instructions()), *[""] * ("" in set(ids))]
+
+
 def parts_of_three(three):
     """The seven parts of three instructions, those of one first: part -> who shares it."""
     a, b, c = three

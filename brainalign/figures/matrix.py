@@ -5,8 +5,8 @@ from textwrap import wrap
 import numpy as np
 import plotly.graph_objects as go
 
+from brainalign.figures import frames
 from brainalign.figures.theme import DIVERGING, MODELS, finish
-from brainalign.tables import instructions
 
 ROW = 36  # pixels
 LINE = 48  # characters of a row's label before it goes on in a second line
@@ -46,18 +46,17 @@ def coverage(frame, order=()):
     frame : columns subject, model, instruction, maps; order : of the models. Where only some subjects have them, the
     cell says how many.
     """
-    known = {id: k for k, id in enumerate(instructions())}
-    columns = sorted(set(frame.instruction), key=lambda id: (id == "", known.get(id, len(known)), id))
-    rows = [name for name in order if name in set(frame.model)] or sorted(set(frame.model))
-    cells = frame.groupby(["model", "instruction"]).agg(maps=("maps", "max"), subjects=("subject", "nunique"))
-    cells, everyone = cells.to_dict("index"), frame.subject.nunique()
-    found = [[cells.get((row, column)) for column in columns] for row in rows]
+    cells = frames.covered(frame, order)
+    rows, columns = cells.model.unique(), frames.asked_in_order(cells.instruction)
+    maps, said = (
+        cells.pivot(index="model", columns="instruction", values=v).loc[rows, columns] for v in ("maps", "said")
+    )
     figure = go.Figure(
         go.Heatmap(
-            z=[[np.nan if cell is None else cell["maps"] for cell in row] for row in found],
+            z=maps.to_numpy(float),
             x=[id or "–" for id in columns],
             y=rows,
-            text=[[_maps(cell, everyone) for cell in row] for row in found],
+            text=said.fillna("").to_numpy(),
             colorscale=[[0, MODELS["llava-demo"]], [1, MODELS["llava-demo"]]],
             showscale=False,
             xgap=2,
@@ -71,9 +70,3 @@ def coverage(frame, order=()):
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="")
     figure.update_xaxes(side="top", showgrid=False, tickangle=0, ticks="", type="category")
     return finish(figure, 90 + ROW * max(1, len(rows)))
-
-
-def _maps(cell, everyone):
-    if cell is None:
-        return ""
-    return f"{cell['maps']}" + ("" if cell["subjects"] == everyone else f" ({cell['subjects']} of {everyone})")

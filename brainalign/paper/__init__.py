@@ -9,6 +9,7 @@ from brainalign.paper.bars import rois, unique
 from brainalign.paper.choices import KINDS, from_link, plot
 from brainalign.paper.command import command
 from brainalign.paper.cortex import Map, flatmap
+from brainalign.paper.coverage import coverage
 from brainalign.paper.depth import chosen, shares
 from brainalign.paper.export import ENDINGS, render, write
 from brainalign.paper.forest import compare
@@ -28,6 +29,7 @@ __all__ = [
     "chosen",
     "command",
     "compare",
+    "coverage",
     "flatmap",
     "from_link",
     "layers",

@@ -29,10 +29,15 @@ KINDS = {  # kind -> (how its plot is made, what it can be asked for)
     "triple": (partition.triple, (*PARTED, "three", "roi")),
     "compare": (regional.compare, ("model", "instruction", "roi")),
     "specialisation": (regional.specialisation, ("model",)),
+    "coverage": (regional.coverage, ()),
 }
-PAGES = {"flatmap": "flatmaps", "chosen": "layers", "shares": "layers", "specialisation": "compare"} | dict.fromkeys(
-    ("matrix", "unique", "triple"), "variance"
-)  # where a page's name is not its figure's
+PAGES = {
+    "flatmap": "flatmaps",
+    "chosen": "layers",
+    "shares": "layers",
+    "specialisation": "compare",
+    "coverage": "overview",
+} | dict.fromkeys(("matrix", "unique", "triple"), "variance")  # where a page's name is not its figure's
 
 
 def plot(store, kind, **asked):
@@ -43,7 +48,7 @@ def plot(store, kind, **asked):
         if key not in KINDS[kind][1]:
             near = get_close_matches(key, KINDS[kind][1], n=1)
             also = f"did you mean {near[0]}? It takes" if near else "it takes"
-            raise ValueError(f"{kind} takes no {key!r}; {also} {', '.join(KINDS[kind][1])}")
+            raise ValueError(f"{kind} takes no {key!r}; {also} {', '.join(KINDS[kind][1]) or 'no choices'}")
     return KINDS[kind][0](Wish(store, asked))
 
 
@@ -51,11 +56,11 @@ def from_link(link, kind=None):
     """(kind, choices) of a page's address: the page's main figure, or the one of `kind` where the page shows it; what
     does not concern the figure is left out."""
     parts = urlsplit(link)
-    page = parts.path.strip("/").rpartition("/")[2]
+    page = parts.path.strip("/").rpartition("/")[2] or "overview"
     shown = [name for name in KINDS if PAGES.get(name, name) == page]
     if not shown:
         known = ", ".join(dict.fromkeys(PAGES.get(name, name) for name in KINDS))
-        raise ValueError(f"the link leads to {page or 'the overview'!r}; figures are made of {known}")
+        raise ValueError(f"the link leads to {page!r}; figures are made of {known}")
     kind = kind if kind in shown else shown[0]
     own = {name: key for key, name in LINKED.get(kind, {}).items()}
     found = {own.get(key, key): value for key, value in parse_qsl(parts.query)}

@@ -1,6 +1,7 @@
 """Flatmaps on paper: the screen's pixels at full resolution under outlines, names and a colour key in vectors."""
 
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from brainalign.paper.sheet import FONT, INK, MM, MUTED, text_width
 GAP = 4.0  # mm between maps
 TITLE = 4.5  # mm for a map's title
 WIDE = 120.0  # mm from which a map is wide; others have smaller names and thinner outlines
-NAMES, SMALL_NAMES = 6.5, 6  # points
+NAMES, SMALL_NAMES = (6.5, 6, 5), (6, 5)  # points: the largest at which all regions find room; 5 is journals' least
 COARSE = 2  # every other pixel is enough to find room for names
 LINES = ((1.5, "#000000", 0.55), (0.6, "#ffffff", 1.0)), ((1.5, "#ffffff", 0.6), (0.6, "#222222", 1.0))
 
@@ -56,11 +57,16 @@ def flatmap(maps, about, choices=None, query=""):
     """A `Plot` of one map, or of several in a grid with the same limits."""
     limits = palettes.limits_of([one.picture for one in maps])
 
+    @cache
+    def named(k, wide):
+        return _named(maps[k], wide)
+
     def draw(sheet, x, y, width):
         columns, wide = _grid(len(maps), width)
         for k, one in enumerate(maps):
             row, column = divmod(k, columns)
-            _draw_map(sheet, one, limits, x + column * (wide + GAP), y + row * _map_height(one, wide), wide)
+            at = x + column * (wide + GAP), y + row * _map_height(one, wide)
+            _draw_map(sheet, one, limits, *at, wide, *named(k, wide)[:2])
         key.draw(
             sheet, maps[0].picture, limits, x, y + _map_height(maps[0], wide) * -(-len(maps) // columns) + 1, width
         )
@@ -69,8 +75,14 @@ def flatmap(maps, about, choices=None, query=""):
         columns, wide = _grid(len(maps), width)
         return _map_height(maps[0], wide) * -(-len(maps) // columns) + 1 + key.height(maps[0].picture, width)
 
+    def notes(width):
+        _, wide = _grid(len(maps), width)
+        left = {one.title: named(k, wide)[2] for k, one in enumerate(maps)}
+        told = "; ".join(f"{title}: {', '.join(names)}".removeprefix(": ") for title, names in left.items() if names)
+        return f"Outlined without a name, for which there is no room: {told}." if told else ""
+
     data = pd.concat(map(_table, maps), ignore_index=True)
-    return Plot("flatmap", draw, height, data, about, choices or {}, query, tuple(maps))
+    return Plot("flatmap", draw, height, data, about, choices or {}, query, tuple(maps), notes=notes)
 
 
 def _table(one):
@@ -99,7 +111,8 @@ def _map_height(one, width):
 # --- One map ---
 
 
-def _draw_map(sheet, one, limits, x, y, width):
+def _draw_map(sheet, one, limits, x, y, width, names, size):
+    """names : Labels; size : of theirs, in points."""
     from matplotlib.transforms import Affine2D
 
     geometry = one.geometry
@@ -117,7 +130,10 @@ def _draw_map(sheet, one, limits, x, y, width):
     image.set_clip_path(to_page.transform_path(rim), sheet.page.transData)
     sheet.page.set(xlim=(0, sheet.width), ylim=(sheet.height, 0))
     _outline(sheet, one, to_page)
-    _names(sheet, one, x, y, scale)
+    for label in names:
+        _lead(sheet, label, x, y)
+    for label in names:
+        _write(sheet, label, x, y, size)
     for side, at, ha in (("L", 0.5, "left"), ("R", width - 0.5, "right")):
         sheet.text(x + at, y + 2, side, ha=ha, color=MUTED)
 
@@ -165,9 +181,10 @@ def _outline(sheet, one, to_page):
         sheet.path(path, line=colour, width=width * thin * one.lines, alpha=alpha)
 
 
-def _names(sheet, one, x, y, scale):
-    """Names of regions: white on the colours, dark beside them with a line to the place."""
+def _named(one, width):
+    """(Labels, their size, what is left out) of a map so many mm wide: white on the colours, dark beside them."""
     first, rows = raster.rows(one.geometry)
+    scale = width / one.geometry.width
     vertex = one.geometry.pixel_vertex[first : first + rows : COARSE, ::COARSE]
     right, regions = vertex >= len(one.geometry.curvature) // 2, []
     for name, units in one.rois.items():
@@ -177,12 +194,15 @@ def _names(sheet, one, x, y, scale):
             side = across > one.geometry.width / 2
             regions.append((name, (across * scale, (down - first) * scale), mask & (right == side)))
     busy = np.append(_inside(one, one.shown), False)[vertex]
-    size = NAMES if one.geometry.width * scale > WIDE else SMALL_NAMES
-    found = labels.place(regions, busy, 1 / scale / COARSE, lambda name: text_width(name, size), size / 72 / MM)
-    for label in found:
-        _lead(sheet, label, x, y)
-    for label in found:
-        _write(sheet, label, x, y, size)
+    sizes = NAMES if width > WIDE else SMALL_NAMES
+    for size in sizes:
+        wide, high = partial(text_width, size=size), size / 72 / MM
+        found = labels.place(regions, busy, 1 / scale / COARSE, wide, high, patient=size == sizes[-1])
+        if len(found) == len(regions):
+            break
+    there = {(label.text, label.x > width / 2) for label in found}
+    places = {(name, at[0] > width / 2) for name, at, _ in regions}
+    return found, size, [f"{('left', 'right')[side]} {name}" for name, side in sorted(places - there)]
 
 
 def _lead(sheet, label, x, y):

@@ -12,6 +12,7 @@ import numpy as np
 from brainalign.figures.flatmap import palettes
 from brainalign.paper import brainmap, words
 from brainalign.paper.choices import LINKED, PAGES
+from brainalign.paper.page import caption as said
 from brainalign.paper.page import sheet
 from brainalign.paper.sheet import FORMATS, MM
 
@@ -31,7 +32,7 @@ def link(plot, address=ADDRESS):
     views = (
         [named | {"instruction": id} for id in named["instruction"].split(",")] if "instruction" in named else [named]
     )
-    return " ".join(f"{page}?{urlencode(named | view)}" for view in views)
+    return " ".join(f"{page}?{urlencode(named | view)}".rstrip("?") for view in views)
 
 
 def ending(path):
@@ -87,17 +88,17 @@ def _figure(plot, store, format, width, dpi, address):
     page, file = sheet(plot, width, dpi, store.simulated), io.BytesIO()
     if page.width * page.height * (dpi * MM) ** 2 > 2e8:
         raise ValueError(f"{width:g} x {page.height:.0f} mm at {dpi} dpi is over 200 million pixels; take fewer dpi")
-    page.save(file, format, file_about(plot, store, address))
+    page.save(file, format, file_about(plot, store, address, width))
     return file.getvalue()
 
 
-def file_about(plot, store, address=ADDRESS):
+def file_about(plot, store, address=ADDRESS, width=180.0):
     """title, description, link and keywords that go into a figure's metadata."""
     info = store.info()
     made = f"store {info.get('version', '')} of study {info.get('study_name', '')}; query: {_one_line(plot.query)}"
     return {
         "title": f"BrainAlign {plot.kind}",
-        "description": words.simulated(store) + plot.about,
+        "description": words.simulated(store) + said(plot, width),
         "link": link(plot, address),
         "keywords": made,
     }
@@ -155,15 +156,15 @@ def bundle(plot, store, width=180.0, dpi=300, address=ADDRESS):
     for letter, part in (plot.panels or {"": plot}).items():
         name = f"data_{letter}" if letter else "data"
         files |= {f"{name}.csv": _table(part, "csv"), f"{name}.parquet": _table(part, "parquet")}
-    files["caption.txt"] = caption(plot, store).encode()
+    files["caption.txt"] = caption(plot, store, width).encode()
     files["query.sql"] = f"{plot.query.rstrip()}\n".encode()
     files["about.json"] = json.dumps(about(plot, store, width, dpi, address), indent=2, default=_plain).encode()
     return files
 
 
-def caption(plot, store):
+def caption(plot, store, width=180.0):
     """A draft: what is seen, n, and how it was computed."""
-    return f"{words.simulated(store)}{plot.about}\n"
+    return f"{words.simulated(store)}{said(plot, width)}\n"
 
 
 def about(plot, store, width, dpi, address=ADDRESS):

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 CLEAR = 0.5  # mm between names
-REACH = np.arange(1.5, 24.0, 1.0)  # mm from a region to its name beside it
+NEAREST, FARTHEST = 1.5, 0.28  # mm from a region to its name beside it; the farthest as a share of the page's width
 ANGLES = np.linspace(0, 2 * np.pi, 36, endpoint=False)
 NEAR = [(0, 0), (0, -0.5), (0, 0.5), (0, -1), (0, 1), (-0.3, 0), (0.3, 0), (0, -2), (0, 2), (0, -3), (0, 3)]
+TRIES = 2  # in vain, until it is given up
+PASSES = 2  # in which each name beside moves nearer where others have made room
+ORDERS = (lambda at, page: abs(at[0] - page[0] / 2), lambda at, page: at[1], lambda at, page: -at[1])
 STEPS = np.linspace(0, 1, 30)  # along a line, for what it passes over
 
 
@@ -60,57 +63,82 @@ class Cover:
         return self.mask[row.clip(0, len(self.mask) - 1), column.clip(0, self.mask.shape[1] - 1)].mean(1)
 
 
-def place(regions, busy, scale, size, height):
+def place(regions, busy, scale, size, height, patient=True):
     """Labels for regions, none on another; the order that leaves fewest unnamed, then has the shortest lines.
 
     A name without room is left out, rather than written over colours: on a narrow map outline fewer regions.
 
     regions : (name, (x, y) deepest in it in mm, mask (rows, columns)) for each part of a region
     busy : (rows, columns) what a name beside should not cover; scale : pixels a mm
-    size : name -> width in mm; height : of a name in mm
+    size : name -> width in mm; height : of a name in mm; patient : whether to try again where names have no room
     """
     page, covered, within, waiting = (busy.shape[1] / scale, busy.shape[0] / scale), Cover(busy, scale), [], []
     for name, at, mask in regions:
-        label = _inside(name, np.array(at), Cover(mask, scale), size(name), height, within, page)
+        others = [other for _, other, _ in regions if other is not at]
+        label = _inside(name, np.array(at), Cover(mask, scale), size(name), height, within, page, others)
         (within if label else waiting).append(label or (name, at))
-    orders = [lambda one: abs(one[1][0] - page[0] / 2), lambda one: one[1][1], lambda one: -one[1][1]]
-    tries = []
-    for order in orders:
-        if tries and len(tries[0]) == len(regions):
+    found = []
+    for order in ORDERS:
+        found = max(found, _tried(within, waiting, order, covered, size, height, page, patient), key=_worth)
+        if len(found) == len(regions) or not patient:
             break
-        done = list(within)
-        for name, at in sorted(waiting, key=order):
+    for _ in range(PASSES):
+        for label in [label for label in found if label.anchor]:
+            others = [other for other in found if other is not label]
+            nearer = _beside(label.text, np.array(label.anchor), covered, label.width, height, others, page)
+            found = [*others, nearer or label]
+    return found
+
+
+def _tried(within, waiting, order, covered, size, height, page, patient):
+    """The best of several tries, each of which begins with the names that had no room in the one before."""
+    waiting, best, vain = sorted(waiting, key=lambda one: order(one[1], page)), [], 0
+    while vain < TRIES:
+        done, left = list(within), []
+        for name, at in waiting:
             beside = _beside(name, np.array(at), covered, size(name), height, done, page)
-            done += [beside] if beside else []
-        tries.append(done)
-    return max(tries, key=lambda done: (len(done), -sum(_length(label) for label in done)))
+            (done if beside else left).append(beside or (name, at))
+        vain = 0 if len(done) > len(best) else vain + 1
+        best = max(best, done, key=_worth)
+        if not left or not patient:
+            break
+        waiting = left + [one for one in waiting if one not in left]
+    return best
+
+
+def _worth(done):
+    """More names first, then shorter lines."""
+    return len(done), -sum(_length(label) for label in done)
 
 
 def _length(label):
     return np.hypot(label.x - label.anchor[0], label.y - label.anchor[1]) if label.anchor else 0.0
 
 
-def _inside(name, at, region, width, height, done, page):
+def _inside(name, at, region, width, height, done, page, others):
+    """Where a name fits into its region without covering the place of another, to which a line may lead."""
     middles = at + np.array(NEAR) * (width, height)
     good = (region.share(_boxes(middles, width, height)) > 0.8) & _free(middles, width, height, done, page)
+    for other in others:
+        good &= ~_hits(np.array(other), _boxes(middles, width + 1, height + 1).T)
     return Label(name, *map(float, middles[good.argmax()]), width, height) if good.any() else None
 
 
 def _beside(name, at, covered, width, height, done, page):
     """The nearest free place off the colours, in its own half, whose line crosses neither a name nor another line."""
-    reach, angle = (part.ravel() for part in np.meshgrid(REACH, ANGLES, indexing="ij"))
+    reaches = np.linspace(NEAREST, FARTHEST * page[0], 24)
+    reach, angle = (part.ravel() for part in np.meshgrid(reaches, ANGLES, indexing="ij"))
     middles = at + np.stack([np.cos(angle) * (reach + width / 2), np.sin(angle) * (reach + height / 2)], 1)
     good = (middles[:, 0] < page[0] / 2) == (at[0] < page[0] / 2)
     good &= _free(middles, width, height, done, page) & (covered.share(_boxes(middles, width, height)) < 0.01)
     middles, reach = middles[good], reach[good]
-    clear = np.ones(len(middles), bool)
-    walked = _walk(at, middles)
-    for other in done:
-        clear &= ~_hits(walked, other.box + np.array([-0.2, -0.2, 0.2, 0.2])).any(1)
-        if other.anchor:
-            clear &= ~_meet(at, middles, np.array(other.anchor), np.array((other.x, other.y)))
-            line = _walk(np.array(other.anchor), np.array([[other.x, other.y]]))[0]
-            clear &= ~_hits(line, _boxes(middles, width, height).T[..., None]).any(1)
+    taken = np.array([other.box for other in done]).reshape(-1, 4) + np.array([-0.2, -0.2, 0.2, 0.2])
+    clear = ~_hits(_walk(at, middles)[:, :, None], taken.T).any((1, 2))
+    if led := [other for other in done if other.anchor]:
+        ends, starts = np.array([other.anchor for other in led]), np.array([(other.x, other.y) for other in led])
+        clear &= ~_meet(at, middles[:, None], starts, ends).any(1)
+        ways = (starts + STEPS[:, None, None] * (ends - starts)).reshape(-1, 1, 2)
+        clear &= ~_hits(ways, _boxes(middles, width, height).T).any(0)
     if not clear.any():
         return None
     middles, reach = middles[clear], reach[clear]
@@ -127,11 +155,11 @@ def _free(middles, width, height, done, page):
     """Whether names with these middles lie on the page and clear of those that are placed."""
     box = _boxes(middles, width, height).T
     free = (box[0] > 0.3) & (box[1] > 0.3) & (box[2] < page[0] - 0.3) & (box[3] < page[1] - 0.3)
-    for other in done:
-        left, top, right, bottom = other.box
-        apart = (box[0] > right + CLEAR) | (box[2] < left - CLEAR) | (box[1] > bottom + CLEAR / 2)
-        free &= apart | (box[3] < top - CLEAR / 2)
-    return free
+    if not done:
+        return free
+    left, top, right, bottom = np.array([other.box for other in done]).T[..., None]
+    apart = (box[0] > right + CLEAR) | (box[2] < left - CLEAR) | (box[1] > bottom + CLEAR / 2)
+    return free & (apart | (box[3] < top - CLEAR / 2)).all(0)
 
 
 def _walk(start, ends):

@@ -18,6 +18,7 @@ class Plot:
     about : what is seen, in sentences, as a caption would say it
     choices : what was chosen, as in the page's link; query : how the numbers are got from the store
     maps : the paper.Map it shows, for formats of brains; panels : letter -> the Plot it is made of
+    notes : notes(width) -> what a caption says besides at that width, "" if nothing
     """
 
     kind: str
@@ -29,6 +30,12 @@ class Plot:
     query: str = ""
     maps: tuple = ()
     panels: dict = field(default_factory=dict)
+    notes: Callable = lambda width: ""
+
+
+def caption(plot, width):
+    """What is seen at a width of so many mm."""
+    return " ".join(filter(None, (plot.about, plot.notes(width))))
 
 
 def sheet(plot, width, dpi, simulated):

@@ -72,11 +72,16 @@ def plot(store, asked):
     def height(width):
         return sum(_row_height(made, row, width) + APART for row in asked["rows"]) - APART
 
+    def notes(width):
+        wide = {letter: own for row in asked["rows"] for letter, _, own in _places(row, width)}
+        told = {letter: one.notes(wide[letter]) for letter, one in made.items()}
+        return " ".join(f"({letter}) {text}" for letter, text in told.items() if text)
+
     about = " ".join(
         f"({letter}) {titles[letter] + '. ' if titles[letter] else ''}{one.about}" for letter, one in made.items()
     )
     query = "\n".join(f"-- {letter}\n{one.query};" for letter, one in made.items())
-    return Plot("panels", draw, height, next(iter(made.values())).data, about, {}, query, (), made)
+    return Plot("panels", draw, height, next(iter(made.values())).data, about, {}, query, (), made, notes)
 
 
 def _text(value):

@@ -26,6 +26,17 @@ def regions(made):
     return f"SELECT * FROM {table} WHERE {_where(made, 'model', 'instruction', 'pooling')}{also}"
 
 
+def coverage():
+    """How many maps of a subject the store has."""
+    counted = (
+        "SELECT subject, model, instruction, count(DISTINCT (layer, pooling)) AS maps FROM roi_scores GROUP BY ALL"
+    )
+    return (
+        "SELECT model, instruction, max(maps) AS maps, count(*) AS subjects\n"
+        f"FROM ({counted})\nGROUP BY model, instruction"
+    )
+
+
 def variance(made):
     """The partition of two instructions' variance in a region."""
     return f"SELECT * FROM roi_variance WHERE {_where(made, 'model', 'a', 'b', 'roi')}"

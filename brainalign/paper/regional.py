@@ -4,6 +4,7 @@ from brainalign import tables
 from brainalign.figures import frames, theme
 from brainalign.paper import depth, queries, words
 from brainalign.paper.bars import rois as draw_rois
+from brainalign.paper.coverage import coverage as draw_coverage
 from brainalign.paper.forest import compare as draw_compare
 from brainalign.paper.matrix import matrix
 from brainalign.paper.profiles import layers as draw_layers
@@ -150,6 +151,15 @@ def specialisation(wish):
     about = words.of_specialisation(wish.store, frame, model)
     query = queries.regions({"model": model, "layer": "chosen"})
     return matrix(frame, "r minus the mean", about, "specialisation", wish.made, query)
+
+
+def coverage(wish):
+    """What the store covers."""
+    found = wish.store.coverage()
+    if found.empty:
+        raise ValueError("the store has no scores yet; run `brainalign publish STUDY.toml`")
+    cells = frames.covered(found, wish.store.models())
+    return draw_coverage(cells, words.of_coverage(wish.store, cells), wish.made, queries.coverage())
 
 
 def needed(wish, table):

@@ -133,6 +133,16 @@ def of_specialisation(store, frame, model):
     return " ".join([said, rule("chosen", len(subjects)), tested(store, subjects), method(store)])
 
 
+def of_coverage(store, cells):
+    """What a store covers."""
+    some = " (in brackets or with a star: not of every subject)" if (cells.said != cells.maps.map(str)).any() else ""
+    return (
+        f"What the study {store.info().get('study_name', '')} computed, {people(store.subjects())}: number of maps of "
+        f"a subject by model and instruction{some}, one for each layer and way of pooling the hidden states; – is for "
+        f"states that no instruction can change. {quoted(frames.asked_in_order(cells.instruction))}"
+    )
+
+
 def of_chosen(store, rows):
     """What the layers that areas choose show."""
     first, subjects = rows.iloc[0], sorted(set(rows.subject))
