@@ -1,4 +1,4 @@
-"""The editable tables in `data/`: instructions and ROIs."""
+"""The editable tables in `data/`: instructions, ROIs and earlier studies."""
 
 import csv
 from functools import cache
@@ -32,7 +32,10 @@ def rois():
 
 
 def related_work():
-    """Earlier studies of models and brain responses to pictures or stories, as rows of `data/related_work.csv`."""
+    """Earlier studies of models and brain responses to pictures, films or stories, as rows of `data/related_work.csv`.
+
+    Each row names its source: the study's abstract, or the table on the authors' project page.
+    """
     return _rows("related_work.csv")
 
 

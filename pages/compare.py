@@ -20,6 +20,11 @@ if nested.empty:
 about = store.rows("models").set_index("model")
 
 
+def tuned(name):
+    """Whether a model was trained on instructions."""
+    return name in about.index and bool(about.loc[name].tuned)
+
+
 def role(name):
     """What a model is in the comparison."""
     if name not in about.index:
@@ -28,7 +33,7 @@ def role(name):
     if row.control:
         return f"control of {row.of}"
     return {"vision": "vision only", "language": "text only"}.get(row.kind) or (
-        "instruction-tuned" if row.tuned else "not instruction-tuned"
+        "instruction-tuned" if tuned(name) else "not instruction-tuned"
     )
 
 
@@ -117,18 +122,27 @@ if special.size:
 
 # beside the literature
 st.subheader("Beside earlier work", anchor=False)
-whole = maps[(maps.roi == frames.WHOLE) & (maps.model == focus)]
+r = maps[maps.roi == frames.WHOLE].groupby("model")[["r", "r_norm"]].mean().dropna()
+clip = next((name for name in r.index if name.startswith("clip")), focus)
 own = {
-    "study": f"this store: {store.info().get('study_name', '')}" + (" (simulated)" if store.simulated else ""),
-    "venue": "",
-    "brain data": f"{nested.subject.nunique()} subjects" + (", simulated" if store.simulated else " of NSD"),
+    "study": f"This store: {store.info().get('study_name', '')}" + (" (simulated)" if store.simulated else ""),
     "models": ", ".join(store.models()),
-    "instructions": str(len(ids)) if ids else "none",
+    "brain data": f"{nested.subject.nunique()} subjects" + (", simulated" if store.simulated else " of NSD"),
+    "regions": frames.WHOLE,
+    "instruction-tuned": f"{focus}: {'yes' if tuned(focus) else 'no'}; {len(ids)} instructions",
     "variance partition": "pairs, triples and each against the rest" if len(store.pairs()) else "none",
-    "own numbers": f"{focus}: r {whole.r.mean():.3f}, {whole.r_norm.mean():.2f} of the ceiling, {frames.WHOLE}"
-    if len(whole)
+    "reported": f"{focus}: r = {r.r[focus]:.3f}, {r.r_norm[focus]:.2f} of the ceiling" if focus in r.index else "",
+    "gain on the project page": f"{100 * (r.r[focus] / r.r[clip] - 1):+.0f} % of r over {clip}"
+    if focus != clip
     else "",
+    "source": "this page",
 }
-st.dataframe([*tables.related_work(), own], hide_index=True, key="related work")
+st.table([own, *tables.related_work()], border="horizontal", hide_index=True)
+ui.sentence(
+    "Gains as the data of the authors' project page give them (github.com/subbareddy248/subbareddy248.github.io, "
+    "_data/vlm_comparison_rows.yml and research_table_rows.yml at 7e40afa), with CLIP as the baseline; it does not "
+    "say of which score they are, and the paper itself calls its models comparable to CLIP. The other numbers are "
+    "those of the abstracts named. Studies differ in data, regions and scores: read along the rows."
+)
 with st.expander("Data"):
     st.dataframe(maps, hide_index=True)

@@ -12,6 +12,7 @@ from test_flatmap import sent
 from brainalign import live, paper, store, ui
 from brainalign.figures.frames import by_level
 from brainalign.paper import export
+from brainalign.tables import related_work
 
 PAGES = ("overview", "live", "flatmaps", "rois", "layers", "variance", "compare", "runs")
 
@@ -433,7 +434,7 @@ def test_compare_turns_differences_towards_the_chosen_model(tiny, monkeypatch):
     assert numbers(chart(app, "forest")["data"][0]["x"]) == pytest.approx(-0.2, abs=1e-6)
     table = app.dataframe[0].value
     assert table["is"].tolist() in (["instruction-tuned", "vision only"], ["vision only", "instruction-tuned"])
-    assert app.dataframe[1].value.study.iloc[-1] == "this store: tiny (simulated)"
+    assert app.table[0].value.study.iloc[0] == "This store: tiny (simulated)"
 
 
 def test_specialisation_is_what_an_instruction_adds_to_the_mean(tiny, monkeypatch):
@@ -526,6 +527,32 @@ def test_charts_say_their_numbers_to_a_screen_reader(tiny, monkeypatch):
     assert "minus vit-demo: 0.200" in forest
     lines = next(text for id, text in said("layers", lines="instruction", roi="FFA").items() if "profile" in id)
     assert lines.count(" at layer 3") == 3
+
+
+def test_compare_stands_beside_earlier_work(tiny, tmp_path, monkeypatch):
+    rows = show("compare", tiny, monkeypatch).table[0].value
+    own = next(row for _, row in rows.iterrows() if row.study.startswith("This store"))
+    nested = stores.tables()["roi_nested"][0]
+    nested = nested[(nested.roi == "visual cortex (nsdgeneral)") & (nested.pooling != "last_prompt")]
+    mean = nested[nested.instruction.isin(["IC", ""])].groupby("model").r.mean()
+    assert own.reported.startswith(f"llava-demo: r = {mean['llava-demo']:.3f}")
+    assert own["gain on the project page"] == ""  # this store has no CLIP
+    nested = stores.tables()["roi_nested"][0].replace("vit-demo", "clip-demo")
+    keys = ["subject", "model", "instruction", "pooling", "roi"]
+    store.write(tmp_path, stores.tables() | {"roi_nested": [nested.sort_values(keys)]}, stores.info())
+    rows = show("compare", tmp_path, monkeypatch).table[0].value
+    gain = 100 * (mean["llava-demo"] / mean["vit-demo"] - 1)
+    assert rows["gain on the project page"][0] == f"{gain:+.0f} % of r over clip-demo"
+
+
+def test_every_number_of_earlier_work_names_its_source():
+    for row in related_work():
+        assert row["study"]
+        numbers = row["reported"] + row["gain on the project page"]
+        assert not any(c.isdigit() for c in numbers) or any(
+            s in row["source"] for s in ("doi:", "arXiv:", "project page")
+        )
+        assert bool(row["gain on the project page"]) <= ("project page" in row["source"])
 
 
 @pytest.mark.parametrize(
