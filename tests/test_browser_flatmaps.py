@@ -375,9 +375,16 @@ def cross(a, b):
     return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
 
 
-@pytest.mark.parametrize(("side", "shape"), [("left", "pial"), ("right", "infl")])
-def test_pointing_at_a_vertex_in_three_dimensions_names_it_and_marks_the_flat_map(look, store, side, shape):
-    page = solid(look, f"surface={shape}&side={side}")
+def test_pointing_at_a_vertex_in_three_dimensions_names_it_and_marks_the_flat_map(look, store):
+    page = solid(look, "surface=pial&side=left")
+    points_at_vertices(page, store, "left", "pial")
+    page.get_by_role("button", name="Inflated").click()
+    page.get_by_role("button", name="Right").click()
+    page.wait_for_selector("canvas.cast[data-pose='infl right']")
+    points_at_vertices(page, store, "right", "infl")
+
+
+def points_at_vertices(page, store, side, shape):
     (least, most), flat, found = seen_from_the_side(side, shape)
     rows, columns = np.nonzero(pixels(page, "canvas.cast")[..., 3])
     low, high = np.array([columns.min(), rows.min()]), np.array([columns.max(), rows.max()]) + 1
@@ -392,19 +399,6 @@ def test_pointing_at_a_vertex_in_three_dimensions_names_it_and_marks_the_flat_ma
         assert (int(said[1]) in ring, said[2]) == (True, side)
         whole = int(said[1]) + (side == "right") * surface.N_VERTICES // 2
         assert page.locator(".grid .mark").is_visible() == (whole in store.geometry().pixel_vertex)
-
-
-def test_three_dimensions_have_the_maps_colours_in_light_and_shade(look):
-    image = pixels(solid(look), "canvas.cast")[..., :3].astype(int)
-    near = np.stack([np.roll(image, shift, axis) for shift in (-1, 1) for axis in (0, 1)])
-    even = (np.abs(near - image).max((0, 3)) <= 3) & (image.sum(2) > 0)  # not where two vertices meet
-    colours = np.unique(image[even], axis=0)
-    assert len(colours) > 100
-    table = np.concatenate([palettes.table("sequential"), [[palettes.GYRUS] * 3, [palettes.SULCUS] * 3]]).astype(int)
-    light = np.clip((colours @ table.T) / (table**2).sum(1), 0, 1)  # that brings a colour of the table closest
-    away = np.abs(light[..., None] * table - colours[:, None]).max(2).min(1)
-    assert np.percentile(away, 95) <= 3
-    assert np.ptp(colours, axis=1).max() > 100  # not only folds
 
 
 def test_a_click_in_three_dimensions_picks_the_unit_that_the_flat_map_then_marks(look, store):
@@ -429,13 +423,14 @@ def test_a_click_in_three_dimensions_picks_the_unit_that_the_flat_map_then_marks
     assert store.flat_units("subj01")[store.geometry().pixel_vertex[at]] == unit
 
 
-def test_the_layer_slider_recolours_three_dimensions_without_the_server(look):
+def test_three_dimensions_have_the_maps_colours_in_light_and_shade_of_each_layer_without_the_server(look):
     page = solid(look)
     seen = messages(page)
     page.wait_for_selector("canvas.cast[data-painted]")
     page.wait_for_timeout(500)
     seen.clear()
     first = pixels(page, "canvas.cast")
+    has_colours_in_light_and_shade(first[..., :3].astype(int))
     slider = page.get_by_role("slider", name="Layer")
     slider.evaluate("s => { s.value = 1; s.dispatchEvent(new Event('input', { bubbles: true })); }")
     after = pixels(page, "canvas.cast")
@@ -443,6 +438,18 @@ def test_the_layer_slider_recolours_three_dimensions_without_the_server(look):
     assert (after != first).any(2).mean() > 0.01
     np.testing.assert_array_equal(after[..., 3], first[..., 3])
     assert seen == []
+
+
+def has_colours_in_light_and_shade(image):
+    near = np.stack([np.roll(image, shift, axis) for shift in (-1, 1) for axis in (0, 1)])
+    even = (np.abs(near - image).max((0, 3)) <= 3) & (image.sum(2) > 0)  # not where two vertices meet
+    colours = np.unique(image[even], axis=0)
+    assert len(colours) > 100
+    table = np.concatenate([palettes.table("sequential"), [[palettes.GYRUS] * 3, [palettes.SULCUS] * 3]]).astype(int)
+    light = np.clip((colours @ table.T) / (table**2).sum(1), 0, 1)  # that brings a colour of the table closest
+    away = np.abs(light[..., None] * table - colours[:, None]).max(2).min(1)
+    assert np.percentile(away, 95) <= 3
+    assert np.ptp(colours, axis=1).max() > 100  # not only folds
 
 
 def test_three_dimensions_open_turn_and_come_back_by_the_link(look):

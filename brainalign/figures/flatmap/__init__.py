@@ -21,7 +21,7 @@ from brainalign.figures.flatmap.payload import encode, quantise
 
 HERE = Path(__file__).parent
 # One module in the browser, with door.js as its end.
-CODE = ("stage.js", "hand.js", "key.js", "raster.js", "solid.js", "component.js")
+CODE = ("sheet", "lines", "stage", "hand", "key", "raster", "contours", "solid", "component")
 SPECK = 8  # outlines of so few points go around one vertex; such specks of coarse voxels are not drawn
 CHOSEN = -1  # stands in the place of a layer's number: each unit at the layer that training images choose
 FAR = 1000  # more than there are layers: CHOSEN is nearest to none of them
@@ -197,7 +197,7 @@ def _component(whole):
     code = (HERE / "door.js").read_text(encoding="utf-8")
     if whole:
         css = f"const CSS = {json.dumps((HERE / 'component.css').read_text(encoding='utf-8'))};"
-        code = "\n".join([css, *((HERE / name).read_text(encoding="utf-8") for name in CODE), code])
+        code = "\n".join([css, *((HERE / f"{name}.js").read_text(encoding="utf-8") for name in CODE), code])
     return st.components.v2.component(f"brainalign_flatmap{'_code' * whole}", js=code)
 
 

@@ -1,5 +1,5 @@
-// Flatmaps: sliders, one stage for each subject, the same in three dimensions if wanted, and the key below. Messages are described in __init__.py and
-// payload.py. All text goes in as text, never as HTML.
+// Flatmaps: sliders, one stage for each subject, the same in three dimensions if wanted, and the key below. Messages are
+// described in __init__.py and payload.py. All text goes in as text, never as HTML.
 
 const ARRAYS = { u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array };
 const MOST = 12; // times the zoom enlarges
@@ -114,7 +114,8 @@ class Flatmap {
     const moved = map.start.serial !== this.serial; // a link asks for a view; otherwise the reader's own stays
     if (this.subjects?.join() !== map.subjects.join()) Object.assign(this, { unit: null, vertex: null });
     Object.assign(this, { map, surface, subjects: map.subjects, serial: map.start.serial, lasso: map.lasso ?? [] });
-    this.frame();
+    if (this.sheet?.surface !== surface) this.sheet = new Sheet(surface);
+    this.clamp();
     this.populate(map, subjects);
     if (moved) this.begin(map.start);
     const top = Math.max(10, ...subjects.map(({ nc }) => nc.reduce((most, one) => (one > most ? one : most), 0)));
@@ -152,37 +153,20 @@ class Flatmap {
     this.solid.begin(start);
   }
 
-  // Only the rows with cortex are shown: from `top`, `height` of them.
-  frame() {
-    const { pixel_vertex } = this.surface;
-    if (this.framed === pixel_vertex) return;
-    this.framed = pixel_vertex;
-    const cortex = (vertex) => vertex >= 0;
-    this.width = pixel_vertex.shape[1];
-    this.top = Math.max(0, Math.floor(pixel_vertex.findIndex(cortex) / this.width) - 4);
-    const last = Math.floor(pixel_vertex.findLastIndex(cortex) / this.width) + 5;
-    this.height = Math.min(last, pixel_vertex.shape[0]) - this.top;
-    this.findPlaces();
-    this.clamp();
+  get width() {
+    return this.sheet.width;
   }
 
-  // The middle of the pixels that show a vertex: x, y, and how many they are.
-  findPlaces() {
-    const { pixel_vertex, sulcus } = this.surface;
-    this.places = new Float32Array(3 * sulcus.length);
-    for (let i = 0; i < pixel_vertex.length; i++) {
-      const at = 3 * pixel_vertex[i];
-      if (at < 0) continue;
-      this.places[at] += (i % this.width) + 0.5;
-      this.places[at + 1] += Math.floor(i / this.width) + 0.5 - this.top;
-      this.places[at + 2]++;
-    }
+  get height() {
+    return this.sheet.height;
   }
 
-  // [x, y] of a vertex, or null where the flat map does not show it.
+  get top() {
+    return this.sheet.top;
+  }
+
   placeOf(vertex) {
-    const count = vertex < 0 ? 0 : this.places[3 * vertex + 2];
-    return count ? [this.places[3 * vertex] / count, this.places[3 * vertex + 1] / count] : null;
+    return this.sheet.placeOf(vertex);
   }
 
   redraw() {
@@ -322,20 +306,5 @@ class Flatmap {
     this.arm(false);
     this.drawLines();
     this.tell.setTriggerValue("lasso", { points });
-  }
-
-  // (n_vertices,) 1 inside corners x, y, x, y ... in the surface's pixels, by how often a ray to the right crosses them.
-  enclosed(corners) {
-    const inside = new Uint8Array(this.surface.sulcus.length);
-    for (let vertex = 0; vertex < inside.length; vertex++) {
-      const place = this.placeOf(vertex);
-      if (!place) continue;
-      const [x, y] = [place[0], place[1] + this.top];
-      for (let i = 0, j = corners.length - 2; i < corners.length; j = i, i += 2) {
-        const [ax, ay, bx, by] = [corners[j], corners[j + 1], corners[i], corners[i + 1]];
-        if (ay > y !== by > y && x < ax + ((y - ay) * (bx - ax)) / (by - ay)) inside[vertex] ^= 1;
-      }
-    }
-    return inside;
   }
 }

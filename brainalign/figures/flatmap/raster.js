@@ -177,6 +177,12 @@ class Raster {
     }
   }
 
+  // Whether a triangle faces the eye.
+  faces(a, b, c) {
+    const { x, y } = this;
+    return (x[b] - x[a]) * (y[c] - y[a]) < (y[b] - y[a]) * (x[c] - x[a]);
+  }
+
   // Whether nothing lies before a place of the surface.
   sees(x, y, z) {
     const [column, row] = [Math.floor(x), Math.floor(y)];
@@ -197,24 +203,4 @@ class Raster {
       pixels[i] = (255 << 24) | outer | ((((colour & 0xff00) * light) >>> 8) & 0xff00);
     }
   }
-}
-
-// Where a region of vertices ends: for each triangle that it cuts, the two edges it cuts, through whose middles the
-// outline runs: [a, b, c, d, ...]. A vertex alone is left out, as on the flat map.
-function borders(faces, inside) {
-  const joined = new Uint8Array(inside.length);
-  const cut = [];
-  for (let f = 0; f < faces.length; f += 3) {
-    const own = inside[faces[f]] + inside[faces[f + 1]] + inside[faces[f + 2]];
-    if (own === 1 || own === 2) cut.push([faces[f], faces[f + 1], faces[f + 2]]);
-    if (own > 1) for (let k = f; k < f + 3; k++) if (inside[faces[k]]) joined[faces[k]] = 1;
-  }
-  const found = [];
-  for (const corners of cut) {
-    const [own, others] = [corners.filter((vertex) => inside[vertex]), corners.filter((vertex) => !inside[vertex])];
-    if (!own.every((vertex) => joined[vertex])) continue;
-    const [[single], pair] = own.length === 1 ? [own, others] : [others, own];
-    for (const vertex of pair) found.push(single, vertex);
-  }
-  return found;
 }

@@ -1,9 +1,11 @@
 // Cortex in three dimensions beside the flat maps: the same vertices in the same colours, turned by hand. It shows the
 // map that was picked last; what is pointed at, picked or drawn in one view is marked in the other. `view` is the
-// Flatmap (component.js), `stage` the flat map (stage.js) that it shows, `raster` the image (raster.js) it looks like.
+// Flatmap (component.js), `stage` the flat map (stage.js) that it shows, `raster` the image (raster.js) it looks like,
+// `vectors` what lies over it (contours.js).
 
 const SHAPES = { infl: "Inflated", pial: "Pial" };
 const SEEN = { behind: "Behind", left: "Left", right: "Right", below: "Below", inside: "Inside" };
+const FROM = { behind: "from behind", left: "from the left", right: "from the right", below: "from below", inside: "opened" };
 const FINE = 2; // pixels of the raster for one of the page, at rest; in motion there is one
 const REST = 160; // milliseconds without a turn
 const TURN = 0.45; // degrees that a pixel's drag turns
@@ -15,11 +17,13 @@ class Solid {
   constructor(view) {
     this.view = view;
     this.raster = new Raster();
+    this.vectors = new SolidLines(this);
     this.meshes = {};
   }
 
   build(parent) {
     this.root = make("div", "solid", parent, { role: "group", "aria-label": "Surface in three dimensions" });
+    this.which = make("div", "which", this.root); // of several maps
     this.shapes = this.choices("Surface", SHAPES, (shape) => this.choose({ shape }));
     this.sides = this.choices("Seen from", SEEN, (side) => this.choose({ pose: poseOf(side) }));
     this.body = make("div", "stage", this.root);
@@ -46,6 +50,10 @@ class Solid {
     return this.view.stages[this.view.whose] ?? this.view.stages[0];
   }
 
+  get ready() {
+    return this.shown && this.mesh && this.raster.width > 0;
+  }
+
   get offered() {
     return this.view.map.solid !== undefined;
   }
@@ -60,7 +68,8 @@ class Solid {
 
   // What the link keeps.
   get state() {
-    return this.shown ? { solid: "True", surface: this.shape, side: textOf(this.pose) } : { solid: "", surface: "", side: "" };
+    if (!this.shown) return { solid: "", surface: "", side: "" };
+    return { solid: "True", surface: this.shape, side: textOf(this.pose) };
   }
 
   toggle() {
@@ -118,16 +127,16 @@ class Solid {
     this.raster.draw(this.mesh, this.pose);
     const side = textOf(this.pose);
     for (const button of this.sides) button.setAttribute("aria-pressed", button.value === side);
-    const seen = SEEN[side] ? `seen from ${SEEN[side].toLowerCase()}` : "turned";
     this.canvas.dataset.pose = `${this.shape} ${side}`;
-    this.canvas.setAttribute("aria-label", `${this.view.map.about}, on the ${SHAPES[this.shape].toLowerCase()} surface of fsaverage5, ${seen}`);
+    const where = `on the ${SHAPES[this.shape].toLowerCase()} surface of fsaverage5, ${FROM[side] ?? "turned"}`;
+    this.canvas.setAttribute("aria-label", `${this.view.map.about}, ${where}`);
     this.paint();
     this.drawLines();
   }
 
   // In the colours of the flat map's vertices.
   paint() {
-    if (!this.shown || !this.mesh || !this.raster.width) return;
+    if (!this.ready) return;
     const { image, raster } = this;
     if (image.width !== raster.width || image.height !== raster.height) {
       Object.assign(image, { width: raster.width, height: raster.height });
@@ -142,6 +151,7 @@ class Solid {
     screen.clearRect(0, 0, canvas.width, canvas.height);
     screen.drawImage(image, 0, 0, canvas.width, canvas.height);
     canvas.dataset.painted = this.stage.canvas.dataset.painted;
+    this.which.textContent = this.stage.title.textContent;
   }
 
   // --- Where things are: a place is [x, y] in pixels of the page ---
@@ -149,11 +159,16 @@ class Solid {
   under(event) {
     const box = this.lines.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    const { raster } = this;
-    const [column, row] = [Math.floor((x / box.width) * raster.width), Math.floor((y / box.height) * raster.height)];
-    const inside = this.mesh && column >= 0 && row >= 0 && column < raster.width && row < raster.height;
+    return { x, y, box, place: [x, y], ...this.at(x, y) };
+  }
+
+  at(x, y) {
+    const { raster, lines } = this;
+    const column = Math.floor((x / lines.clientWidth) * raster.width);
+    const row = Math.floor((y / lines.clientHeight) * raster.height);
+    const inside = this.ready && column >= 0 && row >= 0 && column < raster.width && row < raster.height;
     const vertex = inside ? raster.vertex[row * raster.width + column] : -1;
-    return { x, y, box, place: [x, y], vertex, unit: vertex < 0 ? -1 : this.stage.subject.vertex_unit[vertex] };
+    return { vertex, unit: vertex < 0 ? -1 : this.stage.subject.vertex_unit[vertex] };
   }
 
   // [x, y] on the lines' canvas, and whether nothing lies before it; of a vertex or between two.
@@ -164,100 +179,15 @@ class Solid {
     return [x * times, y * times, raster.sees(x, y, z)];
   }
 
-  // --- Outlines, what is picked and drawn ---
-
   drawLines() {
-    if (!this.shown || !this.mesh || !this.raster.width) return;
-    const { map } = this.view;
-    const pen = this.lines.getContext("2d");
-    pen.clearRect(0, 0, this.lines.width, this.lines.height);
-    pen.lineJoin = pen.lineCap = "round";
-    const outlines = this.trace(this.bordersOf("rois", map.rois, () => this.roiBorders()));
-    const thin = 0.65 * map.width * this.ratio;
-    for (const [line, colour] of strokes(map)) {
-      pen.lineWidth = line * thin;
-      pen.strokeStyle = colour;
-      pen.stroke(outlines);
-    }
-    this.drawRegion(pen);
-    this.drawRing(pen);
-    this.drawSides(pen);
+    if (!this.ready) return;
+    this.vectors.draw();
     this.mark.hidden = true;
-  }
-
-  // Kept until what they depend on changes.
-  bordersOf(name, by, find) {
-    const kept = (this.kept ??= {});
-    const key = [...by].join();
-    if (kept[name]?.key !== key || kept[name].subject !== this.stage.subject) {
-      kept[name] = { key, subject: this.stage.subject, found: find() };
-    }
-    return kept[name].found;
-  }
-
-  roiBorders() {
-    const { stage } = this;
-    const units = stage.subject.vertex_unit;
-    const shown = this.view.map.rois.map((name) => stage.subject.rois.indexOf(name)).filter((roi) => roi >= 0);
-    return shown.flatMap((roi) => borders(this.mesh.faces, Uint8Array.from(units, (unit) => stage.isIn(roi, unit))));
-  }
-
-  trace(edges) {
-    const path = new Path2D();
-    for (let i = 0; i < edges.length; i += 4) {
-      const from = this.onScreen(edges[i], edges[i + 1]);
-      const to = this.onScreen(edges[i + 2], edges[i + 3]);
-      if (!from[2] || !to[2]) continue;
-      path.moveTo(from[0], from[1]);
-      path.lineTo(to[0], to[1]);
-    }
-    return path;
-  }
-
-  drawRegion(pen) {
-    const { lasso } = this.view;
-    if (lasso.length < 6) return;
-    const border = this.trace(this.bordersOf("drawn", lasso, () => borders(this.mesh.faces, this.view.enclosed(lasso))));
-    for (const [line, colour] of [[3.5, "#000"], [2, "#ffd166"]]) {
-      pen.lineWidth = line * this.ratio;
-      pen.strokeStyle = colour;
-      pen.stroke(border);
-    }
-  }
-
-  // Around the picked place; dashed where it is behind.
-  drawRing(pen) {
-    const vertex = this.view.pickedVertex(this.stage);
-    if (vertex < 0) return;
-    const [x, y, seen] = this.onScreen(vertex);
-    if (!seen) pen.setLineDash([3 * this.ratio, 3 * this.ratio]);
-    ring(pen, [x, y], this.ratio);
-    pen.setLineDash([]);
-    Object.assign(this.lines.dataset, { vertex, x: x / this.ratio, y: y / this.ratio, seen });
-  }
-
-  // Which hemisphere is which, under each; of one behind the other only the nearer.
-  drawSides(pen) {
-    const { mesh, raster } = this;
-    const [left, right] = [0, mesh.n / 2].map((first) => {
-      const middle = (of) => { const [low, high] = mesh.range(0, first, first + mesh.n / 2, (v) => of[v]); return (low + high) / 2; };
-      return { x: middle(raster.x), z: middle(raster.z) };
-    });
-    const apart = Math.abs(left.x - right.x) > raster.width / 12;
-    const times = this.lines.width / raster.width;
-    pen.font = `600 ${14 * this.ratio}px ${getComputedStyle(this.root).fontFamily}`;
-    pen.fillStyle = getComputedStyle(this.root).color;
-    pen.textAlign = "center";
-    pen.globalAlpha = 0.65;
-    for (const [name, own, other] of [["L", left, right], ["R", right, left]]) {
-      if (apart || own.z > other.z) pen.fillText(name, own.x * times, this.lines.height - 4 * this.ratio);
-    }
-    pen.globalAlpha = 1;
   }
 
   // A place that is pointed at elsewhere.
   markAt(vertex) {
-    if (!this.shown || !this.mesh || !this.raster.width) return;
+    if (!this.ready) return;
     const [x, y, seen] = vertex < 0 ? [] : this.onScreen(vertex);
     this.mark.hidden = !seen;
     if (seen) this.mark.style.transform = `translate(${x / this.ratio}px, ${y / this.ratio}px)`;

@@ -1,4 +1,4 @@
-// One map on its stage: cortex painted pixel by pixel on one canvas, ROI outlines and names in vectors on another.
+// One map on its stage: cortex painted pixel by pixel on one canvas, and vectors (lines.js) on another above it.
 // `view` is the Flatmap (component.js) that holds what all its stages share: map, surface, layer, zoom.
 // Places are told in pixels of the surface with the row `view.top` on top, and "screen" in pixels of the canvas.
 
@@ -16,13 +16,14 @@ class Stage {
     this.tip = make("div", "tip", this.root, { hidden: "", role: "status" });
     this.mark = make("span", "mark", this.root, { hidden: "" });
     this.raster = document.createElement("canvas");
+    this.vectors = new FlatLines(this);
     this.lines.addEventListener("blur", () => this.point(null));
     new Hand(this);
   }
 
   // offset: where this subject's values start in the map's codes; first: its first unit among all subjects'
   update(subject, title, offset, first) {
-    if (this.subject !== subject) this.ringAt = this.paths = this.firsts = null;
+    if (this.subject !== subject) this.ringAt = this.firsts = null;
     Object.assign(this, { subject, offset, first });
     this.title.textContent = title;
     this.title.hidden = !title;
@@ -166,121 +167,9 @@ class Stage {
     this.canvas.dataset.zoom = zoom.times;
   }
 
-  // --- Outlines, names, what is picked and drawn ---
-
   drawLines() {
-    const { map, width } = this.view;
-    const pen = this.lines.getContext("2d");
-    pen.setTransform(1, 0, 0, 1, 0, 0);
-    pen.clearRect(0, 0, this.lines.width, this.lines.height);
-    const drawn = map.rois.map((name) => this.subject.rois.indexOf(name)).filter((i) => i >= 0);
-    this.paths ??= new Map();
-    const thin = (this.canvas.width / this.ratio < 500 ? 0.65 : 1) * map.width;
-    this.inPlace(pen);
-    pen.lineJoin = pen.lineCap = "round";
-    for (const [line, colour] of strokes(map)) {
-      pen.lineWidth = (line * thin * this.ratio) / this.scale;
-      pen.strokeStyle = colour;
-      for (const roi of drawn) pen.stroke(this.path(roi));
-    }
-    this.drawLasso(pen);
-    pen.setTransform(1, 0, 0, 1, 0, 0);
-    this.drawNames(pen, drawn);
-    const vertex = this.view.pickedVertex(this);
-    const place = this.ringAt ?? this.view.placeOf(vertex);
-    if (vertex >= 0 && place) ring(pen, this.toScreen(place), this.ratio);
-    if (this.pointer) this.drawPointer(pen);
+    this.vectors.draw();
     this.mark.hidden = true;
-  }
-
-  inPlace(pen) {
-    const [x, y] = this.corner;
-    pen.setTransform(this.scale, 0, 0, this.scale, -x * this.scale, -y * this.scale);
-  }
-
-  // Closed polylines of one ROI, rounded: a curve through the middle of each stretch.
-  path(roi) {
-    if (this.paths.has(roi)) return this.paths.get(roi);
-    const { points, outlines } = this.subject;
-    const path = new Path2D();
-    let at = outlines.slice(0, roi).flat().reduce((a, b) => a + b, 0);
-    for (const length of outlines[roi]) {
-      const point = (i) => [0, 1].map((k) => points[2 * (at + (i % (length - 1))) + k] - k * this.view.top);
-      const middle = (i) => point(i).map((p, k) => (p + point(i + 1)[k]) / 2);
-      path.moveTo(...middle(0));
-      for (let i = 1; i < length; i++) path.quadraticCurveTo(...point(i), ...middle(i));
-      at += length;
-    }
-    this.paths.set(roi, path);
-    return path;
-  }
-
-  drawNames(pen, drawn) {
-    const size = Math.max(10, Math.min(15, this.root.clientWidth / 85)) * this.ratio;
-    pen.font = `600 ${size}px ${getComputedStyle(this.root).fontFamily}`;
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    pen.lineWidth = size / 4;
-    const taken = [];
-    for (const roi of drawn) {
-      const name = this.subject.rois[roi];
-      for (const [x, y] of this.subject.labels[roi]) {
-        const box = this.freePlace([x, y - this.view.top], roi, pen.measureText(name).width, size, taken);
-        if (!box) continue; // no room: pointing still names it
-        taken.push(box);
-        pen.strokeStyle = "rgb(0 0 0 / 80%)";
-        pen.strokeText(name, box.x, box.y);
-        pen.fillStyle = "#fff";
-        pen.fillText(name, box.x, box.y);
-      }
-    }
-    this.lines.dataset.names = taken.length;
-  }
-
-  // The first place near the wanted one that is in the region, in the picture, and clear of other names.
-  freePlace(place, roi, width, height, taken) {
-    const half = width / 2 + 2;
-    const [x0, y0] = this.toScreen(place);
-    for (const [dx, dy] of [[0, 0], [0, -0.7], [0, 0.7], [0, -1.3], [0, 1.3], [-0.5, 0], [0.5, 0]]) {
-      const [x, y] = [x0 + dx * width, y0 + dy * height];
-      if (x < half || x > this.lines.width - half || y < height || y > this.lines.height - height) continue;
-      const [left, top] = this.corner;
-      if (!this.isIn(roi, this.at([x / this.scale + left, y / this.scale + top]).unit)) continue;
-      const clear = taken.every((o) => Math.abs(o.x - x) > half + o.half || Math.abs(o.y - y) > height * 1.1);
-      if (clear) return { x, y, half };
-    }
-    return null;
-  }
-
-  drawPointer(pen) {
-    const [x, y] = this.toScreen(this.pointer);
-    const arm = 9 * this.ratio;
-    for (const [line, colour] of [[4, "#000"], [1.5, "#fff"]]) {
-      pen.lineWidth = line * this.ratio;
-      pen.strokeStyle = colour;
-      pen.beginPath();
-      pen.moveTo(x - arm, y);
-      pen.lineTo(x + arm, y);
-      pen.moveTo(x, y - arm);
-      pen.lineTo(x, y + arm);
-      pen.stroke();
-    }
-  }
-
-  // The drawn region; its corners are in the surface's own pixels.
-  drawLasso(pen) {
-    const points = this.view.lasso;
-    if (points.length < 4) return;
-    pen.beginPath();
-    for (let i = 0; i < points.length; i += 2) pen.lineTo(points[i], points[i + 1] - this.view.top);
-    pen.closePath();
-    for (const [line, colour, dash] of [[3.5, "#000", []], [2, "#ffd166", [6, 4]]]) {
-      pen.lineWidth = (line * this.ratio) / this.scale;
-      pen.setLineDash(dash.map((part) => (part * this.ratio) / this.scale));
-      pen.strokeStyle = colour;
-      pen.stroke();
-    }
-    pen.setLineDash([]);
   }
 
   // --- What is said of a place ---
@@ -374,19 +263,6 @@ class Stage {
     const box = this.lines.getBoundingClientRect();
     const [x, y] = this.toScreen(place).map((part) => part / this.ratio);
     this.say({ x, y, box, ...this.at(place) });
-  }
-}
-
-// Lines that are seen on any colour: the halo below, then the line, as [width, colour].
-const strokes = ({ dark }) => [[3, dark ? "rgb(255 255 255 / 60%)" : "rgb(0 0 0 / 55%)"], [1.3, dark ? "#222" : "#fff"]];
-
-function ring(pen, [x, y], ratio) {
-  for (const [line, colour] of [[4, "#000"], [2, "#fff"]]) {
-    pen.lineWidth = line * ratio;
-    pen.strokeStyle = colour;
-    pen.beginPath();
-    pen.arc(x, y, 7 * ratio, 0, 2 * Math.PI);
-    pen.stroke();
   }
 }
 
