@@ -12,9 +12,11 @@ import numpy as np
 
 from brainalign import entries, models, tables
 from brainalign.nsd.layout import BETA_VERSIONS, SPACES
+from brainalign.rsa import DISTANCES
 
 SUBJECTS = tuple(f"subj{k:02d}" for k in range(1, 9))
 USUAL = {"multimodal": 2, "vision": 1, "language": 1}  # how many poolings a study takes if it names none
+SECTIONS = ("study", "models", "encoding", "variance", "live", "rsa", "statistics", "features")
 GROUPS = ("ten", "families")
 ANSWERS = "answers:"
 
@@ -88,6 +90,19 @@ class LiveChoice:
 
 
 @dataclass(frozen=True)
+class RsaChoice:
+    """[rsa]: which pictures regions and models tell apart, and whether the same ones.
+
+    distance : "crossnobis", which noise does not raise and which needs two trials of a picture; or "correlation" of
+        mean patterns, which noise raises
+    training_images : at most, by which the layer is chosen for each subject and region
+    """
+
+    distance: str = "crossnobis"
+    training_images: int = 300
+
+
+@dataclass(frozen=True)
 class StatisticsChoice:
     """[statistics]: how sure scores are, by resampling the test images; the models are never fitted again."""
 
@@ -125,6 +140,7 @@ class Study:
     encoding: EncodingChoice
     variance: VarianceChoice | None
     live: LiveChoice | None
+    rsa: RsaChoice | None
     statistics: StatisticsChoice
     features: FeatureChoice
     path: Path
@@ -148,7 +164,9 @@ def load(path):
 
 
 def _study(raw, path, text):
-    entries.all_known(raw, ("study", "models", "encoding", "variance", "live", "statistics", "features"), "section")
+    entries.all_known(
+        raw, ("study", "models", "encoding", "variance", "live", "rsa", "statistics", "features"), "section"
+    )
     head = dict(entries.section(raw, "study"))
     known = ("name", "root", "output", "store", "seed", "subjects", "space", "beta_version")
     entries.all_known(head, known, "key in [study]")
@@ -175,6 +193,7 @@ def _study(raw, path, text):
         encoding=_encoding(entries.section(raw, "encoding")),
         variance=_variance(raw["variance"], chosen) if "variance" in raw else None,
         live=_live(raw["live"], chosen) if "live" in raw else None,
+        rsa=_rsa(entries.section(raw, "rsa")) if "rsa" in raw else None,
         statistics=entries.wholes(entries.section(raw, "statistics"), StatisticsChoice, "[statistics]"),
         features=entries.wholes(entries.section(raw, "features"), FeatureChoice, "[features]"),
         path=path,
@@ -291,6 +310,13 @@ def _live(raw, chosen):
     )
     entries.whole(values["rank"], 1, "[live] rank")
     return LiveChoice(**values)
+
+
+def _rsa(raw):
+    values = entries.fill(raw, RsaChoice, "[rsa]")
+    entries.one_of(values["distance"], DISTANCES, "[rsa] distance")
+    entries.whole(values["training_images"], 8, "[rsa] training_images")
+    return RsaChoice(**values)
 
 
 def _triples(given, model):

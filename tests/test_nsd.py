@@ -348,3 +348,13 @@ def test_flat_units_of_a_simulated_root_lie_where_they_were_planted(demo):
     xyz = np.concatenate([hemisphere(h).depth(0.5) for h in ("lh", "rh")])
     apart = np.linalg.norm(xyz[seen] - xyz[truth.vertices[flat[seen]]], axis=1)
     assert np.median(apart) < 6
+
+
+def test_single_trials_average_to_the_betas(root, subject):
+    wanted = subject.image_ids[subject.is_test][::7]
+    shown, trials = nsd.load_trials(root, "subj01", wanted)
+    at = np.searchsorted(subject.image_ids, wanted)
+    np.testing.assert_array_equal(np.bincount(shown), subject.repeats[at])
+    means = np.stack([np.nanmean(trials[shown == k][:, subject.valid.any(0)], axis=0) for k in range(len(wanted))])
+    np.testing.assert_allclose(means, subject.betas[at][:, subject.valid.any(0)], atol=1e-5)
+    assert (np.isnan(trials).any(0) <= ~subject.valid.all(0)).all()

@@ -8,9 +8,15 @@ from brainalign.jobs import nested
 DECIMALS = 4  # of scores in the store, which DuckDB then packs tightly; result files keep all
 
 
-def rounded(values):
+def rounded(values, decimals=DECIMALS):
     """Scores as the store holds them."""
-    return np.round(values.astype(np.float64), DECIMALS).astype(np.float32)
+    return np.round(values.astype(np.float64), decimals).astype(np.float32)
+
+
+def rounded_means(frame):
+    """A frame whose numbers with a fraction are as the store holds scores; nc_mean is in percent."""
+    digits = {name: DECIMALS - 2 * (name == "nc_mean") for name in frame.select_dtypes("floating")}
+    return frame.assign(**{name: rounded(frame[name], n) for name, n in digits.items()})
 
 
 def labelled(columns, names, **labels):

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from brainalign import encoding, features, models, nsd, stats, variance
-from brainalign.jobs import nested, planning, results
+from brainalign.jobs import nested, planning, reading, results, similarity
 
 SAMPLE = 2000  # pictures from which the shares of variance are told
 
@@ -58,7 +58,7 @@ def make_features(jobs, resident, progress=None):
     source = next(model.reads for model in study.models if model.name == name)
     if source:
         for directory, request in asked.items():
-            texts = dict(features.answers(_folder(study, source, request.instruction)))
+            texts = dict(features.answers(reading.folder(study, source, request.instruction)))
             features.extract_texts(directory, request, load, texts, progress)
         return
     for poolings in dict.fromkeys(request.poolings for request in asked.values()):
@@ -69,8 +69,8 @@ def make_features(jobs, resident, progress=None):
 def make_shares(job, resident, progress=None):
     """How much of a model's states depends on the picture, the instruction, and both together, layer by layer."""
     started, study, rows, warnings = time.perf_counter(), resident.study, [], []
-    folders = [_folder(study, job.model, i) for i in job.inputs["instructions"]]
-    maps = _maps(features.manifest(folders[0]), job)
+    folders = [reading.folder(study, job.model, i) for i in job.inputs["instructions"]]
+    maps = reading.maps(features.manifest(folders[0]), job)
     for k, (layer, pooling) in enumerate(maps):
         states = [_some(features.load(f, layer, pooling).values) for f in folders]
         row = {"layer": layer, "pooling": pooling, "images": len(states[0])}
@@ -132,11 +132,11 @@ def make_encode(job, resident, progress=None):
     """
     started, study, subject = time.perf_counter(), resident.study, resident.subject(job.subject)
     session = resident.session(job.subject)
-    folder = _folder(study, job.model, job.instruction)
-    maps, columns, warnings = _maps(features.manifest(folder), job), [], []
+    folder = reading.folder(study, job.model, job.instruction)
+    maps, columns, warnings = reading.maps(features.manifest(folder), job), [], []
     best = {pooling: nested.Nested(*session.y_test.shape) for pooling in sorted(job.inputs["poolings"])}
     for k, (layer, pooling) in enumerate(maps):
-        fit = session.fit(_rows(folder, layer, pooling, subject), keep=True)
+        fit = session.fit(reading.rows(folder, layer, pooling, subject.image_ids), keep=True)
         columns.append({"layer": layer, "pooling": pooling, "unit": np.arange(len(fit.r))} | _scores(fit))
         best[pooling].offer(layer, fit)
         warnings += [f"layer {layer} {pooling}: {text}" for text in fit.warnings]
@@ -191,8 +191,8 @@ def make_unique(job, resident, progress=None):
 def make_weights(job, resident, progress=None):
     """What predicts the response to any picture from the states at the best layer; and the measured responses."""
     started, study, subject = time.perf_counter(), resident.study, resident.subject(job.subject)
-    session, folder = resident.session(job.subject), _folder(study, job.model, job.instruction)
-    X = _rows(folder, job.inputs["layer"], job.inputs["pooling"], subject)
+    session, folder = resident.session(job.subject), reading.folder(study, job.model, job.instruction)
+    X = reading.rows(folder, job.inputs["layer"], job.inputs["pooling"], subject.image_ids)
     readout = encoding.compress(*session.weights(X), X[~subject.is_test], job.inputs["rank"], study.seed)
     measured = {"test_ids": subject.image_ids[subject.is_test], "measured": session.y_test.astype(np.float16)}
     results.write_arrays(job.path, vars(readout) | measured, results.about(job, time.perf_counter() - started))
@@ -200,9 +200,9 @@ def make_weights(job, resident, progress=None):
 
 def _spaces(job, resident):
     """instruction -> features of the subject's images, at the job's layer and pooling."""
-    study, subject = resident.study, resident.subject(job.subject)
-    layer, pooling = job.inputs["layer"], job.inputs["pooling"]
-    return {i: _rows(_folder(study, job.model, i), layer, pooling, subject) for i in job.inputs["instructions"]}
+    ids, at = resident.subject(job.subject).image_ids, (job.inputs["layer"], job.inputs["pooling"])
+    folders = {i: reading.folder(resident.study, job.model, i) for i in job.inputs["instructions"]}
+    return {i: reading.rows(folder, *at, ids) for i, folder in folders.items()}
 
 
 def _joint(session, spaces):
@@ -239,32 +239,14 @@ MAKERS = {
     "triple": make_triple,
     "unique": make_unique,
     "weights": make_weights,
+    "rdms": similarity.make_rdms,
+    "rsa": similarity.make_rsa,
 }
 
 
 def _some(values):
     """At most SAMPLE rows, evenly spaced: shares of variance need no more."""
     return values[:: -(-len(values) // SAMPLE)]
-
-
-def _folder(study, model, instruction):
-    return planning.feature_sets(study)[model, instruction].path.parent
-
-
-def _maps(manifest, job):
-    """(layer, pooling) of every map to fit, in key order."""
-    poolings = {name: manifest["poolings"][name]["layers"] for name in job.inputs["poolings"]}
-    layers = job.inputs["layers"] or range(max(poolings.values()))
-    beyond = [layer for layer in layers if layer >= max(poolings.values())]
-    if beyond:
-        raise ValueError(f"{job.model} has layers 0 to {max(poolings.values()) - 1}, there is no layer {beyond[0]}")
-    return [(layer, pooling) for layer in layers for pooling in sorted(poolings) if layer < poolings[pooling]]
-
-
-def _rows(folder, layer, pooling, subject):
-    """Features of the subject's images, in their order: (n_images, n_dims)."""
-    found = features.load(folder, layer, pooling)
-    return found.values[found.rows(subject.image_ids)]
 
 
 def _scores(fit):

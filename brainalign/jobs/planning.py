@@ -10,6 +10,8 @@ triple    the partition among three instructions
 unique    what each instruction explains beyond all others of the model
 weights   what predicts the response to any picture, for the app, and the measured responses to the shared images
 shares    how much of a model's states depends on the picture, the instruction, and both together
+rdms      which pictures each region of a subject tells apart
+rsa       how well that of all layers and poolings of one model and instruction compares with it
 
 Some inputs are known only when other jobs are done (the content of features, the best layer); until then a job
 waits, and has neither id nor path. The code itself is no input, but METHOD is: raise it when results change.
@@ -23,9 +25,8 @@ from pathlib import Path
 import numpy as np
 
 from brainalign import features, models, nsd, tables
-from brainalign.files import file_identity, fingerprint
-from brainalign.jobs import results
-from brainalign.nsd.layout import Layout
+from brainalign.files import fingerprint
+from brainalign.jobs import identity, results
 
 METHOD = 4  # of everything after the features
 
@@ -65,7 +66,7 @@ class Job:
 
 def plan(study):
     """All jobs of a study in the order they are done: features, then everything of one subject after the other."""
-    for known in (_weights, _pictures, _identity, picture_ids):
+    for known in (identity.weights, identity.pictures, identity.subject, picture_ids):
         known.cache_clear()  # look at the files again
     return replan(study)
 
@@ -83,6 +84,9 @@ def replan(study):
             jobs += [_weights_of(study, job) for job in encodes if _kept(study, job)]
         if len(people) > 1:
             jobs.append(_across(study, person, people))
+        if study.rsa:
+            rdms = _rdms(study, person.subject, people)
+            jobs += [rdms, *(_rsa(study, rdms, model, spaces[model.name, i]) for model, i in _spaces(study))]
     return jobs
 
 
@@ -151,10 +155,10 @@ def _path(study, folder, inputs, kind, *names, suffix=""):
 
 def _features(study, asked):
     inputs = {
-        "weights": _weights(asked.model),
+        "weights": identity.weights(asked.model),
         "prompt": asked.prompt,
         "images": fingerprint(asked.image_ids),
-        "pictures": _pictures(study.root),
+        "pictures": identity.pictures(study.root),
         "poolings": asked.poolings,
         "max_new_tokens": asked.max_new_tokens,
         "shard": asked.shard,
@@ -169,8 +173,8 @@ def _features_of_texts(study, asked, source):
     if not source.done:
         return Job(*job, None, None, f"the {source}")
     inputs = {
-        "weights": _weights(asked.model),
-        "answers": _content(source.path),
+        "weights": identity.weights(asked.model),
+        "answers": identity.content(source.path),
         "images": fingerprint(asked.image_ids),
     }
     inputs |= {"poolings": asked.poolings, "shard": asked.shard}
@@ -205,7 +209,7 @@ def _shares(study, model, spaces):
     if waiting:
         return Job(*job, None, None, f"the {waiting[0]}")
     inputs = {
-        "features": [_content(space.path) for space in needed],
+        "features": [identity.content(space.path) for space in needed],
         "instructions": model.instructions,
         "poolings": needed[0].inputs["poolings"],
         "layers": model.layers,
@@ -227,7 +231,7 @@ def subject_path(study, name):
 
 def _data(study, name):
     """What a subject's responses depend on."""
-    files = _identity(study.root, name, study.space, study.beta_version)
+    files = identity.subject(study.root, name, study.space, study.beta_version)
     return {"space": study.space, "beta_version": study.beta_version, "files": files}
 
 
@@ -237,7 +241,7 @@ def _encode(study, name, model, space):
         return Job(*job, None, None, f"the {space}")
     inputs = {
         "data": _data(study, name),
-        "features": _content(space.path),
+        "features": identity.content(space.path),
         "poolings": model.poolings,
         "layers": model.layers,
         **_choices(study),
@@ -265,6 +269,32 @@ def _across(study, person, people):
     return Job(*job, inputs, _path(study, "across", inputs, *job, suffix=".parquet"))
 
 
+def _rdms(study, name, people):
+    """All subjects' matrices are of the pictures that all of them saw."""
+    job = ("rdms", name, "", "")
+    waiting = [other for other in people if not other.done]
+    if waiting:
+        return Job(*job, None, None, f"the {waiting[0]}")
+    inputs = {"people": [other.path.name for other in people], "rsa": asdict(study.rsa), "subject": name}
+    inputs |= {"data": _data(study, name), "seed": study.seed, "method": METHOD}
+    return Job(*job, inputs, _path(study, "rdms", inputs, *job, suffix=".npz"))
+
+
+def rdms_path(study, name):
+    """Where the result of a subject's job of kind "rdms" is, once its own job and the other subjects' are done."""
+    return _rdms(study, name, [_subject(study, other) for other in subjects(study)]).path
+
+
+def _rsa(study, rdms, model, space):
+    job = ("rsa", rdms.subject, model.name, space.instruction)
+    waiting = [other for other in (rdms, space) if not other.done]
+    if waiting:
+        return Job(*job, None, None, f"the {waiting[0]}")
+    inputs = {"rdms": rdms.path.name, "features": identity.content(space.path), "poolings": model.poolings}
+    inputs |= {"layers": model.layers, "statistics": asdict(study.statistics), "seed": study.seed, "method": METHOD}
+    return Job(*job, inputs, _path(study, "rsa", inputs, *job, suffix=".parquet"))
+
+
 def _variance(study, name, spaces, encodes):
     """The jobs that partition variance: all of a subject at the same layer."""
     choice = study.variance
@@ -286,51 +316,10 @@ def _variance(study, name, spaces, encodes):
         inputs = {
             "data": _data(study, name),
             "instructions": ids,
-            "features": [_content(space.path) for space in needed],
+            "features": [identity.content(space.path) for space in needed],
             "layer": layer,
             "pooling": choice.pooling,
             **({} if kind == "triple" else {"gammas": choice.gammas}),
             **_choices(study),
         }
         yield Job(*job, inputs, _path(study, kind, inputs, *job, suffix=".parquet"))
-
-
-# Identities of what lies outside the study file --------------------------------------------------------------
-
-
-def _content(path):
-    return features.manifest(path.parent)["content"]
-
-
-@cache
-def _weights(model):
-    """Checkpoint, revision or content hash, and dtype of what would be loaded."""
-    try:
-        return models.identity(model)
-    except FileNotFoundError as error:
-        raise ValueError(models.missing(model) or str(error)) from None
-
-
-@cache
-def _pictures(root):
-    layout = Layout(root)
-    if not layout.stimuli.exists():
-        raise FileNotFoundError(f"{layout.stimuli} is missing; models need the pictures to see")
-    return file_identity(layout.stimuli)
-
-
-@cache
-def _identity(root, name, space, beta_version):
-    """A hash over names, sizes and samples of the files that a subject's data comes from, and the ROIs' table."""
-    layout = Layout(root)
-    folders = [layout.betas(name, space, beta_version), layout.func(name), layout.subject(name) / "transforms"]
-    folders += [layout.labels(name), layout.labels("fsaverage")]
-    rois = [asdict(roi) for roi in tables.rois().values()]
-    design = file_identity(layout.design) if layout.design.exists() else None
-    return fingerprint(rois, design, [_files(folder) for folder in folders])
-
-
-def _files(folder):
-    """[name, size, sampled hash] of every file below a folder."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    return [[path.relative_to(folder).as_posix(), *file_identity(path)] for path in paths]

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from brainalign import features, models, nsd, store, surface
-from brainalign.jobs import partitions, results, significance, winners
-from brainalign.jobs.frames import DECIMALS, areas, labelled, mean
+from brainalign.jobs import geometry, partitions, results, significance, winners
+from brainalign.jobs.frames import DECIMALS, areas, labelled, mean, rounded_means
 from brainalign.jobs.nested import MIN_NC
 from brainalign.jobs.planning import plan
 from brainalign.stats import normalise
 
-KINDS = ("across", "encode", "pair", "triple", "unique", "weights")
+KINDS = ("across", "encode", "pair", "triple", "unique", "weights", "rdms", "rsa")
 
 
 def publish(study, partial=False):
@@ -31,11 +31,11 @@ def publish(study, partial=False):
     done = sorted((job for job in jobs if job.done), key=lambda j: (j.subject, j.model, j.instruction))
     if not any(job.kind == "encode" for job in done):
         raise ValueError(f"nothing to publish: no scores yet; `brainalign run {study.path}` makes them")
-    return store.write(study.store, _tables(study, done), _info(study))
+    return store.write(study.store, _tables(study, done), _info(study) | geometry.info(study, done))
 
 
 def _info(study):
-    """The table `store`, but for what `store.write` adds."""
+    """The table `store`, but for what `store.write` and `geometry.info` add."""
     manifest = nsd.simulated(study.root)
     stimuli = f"root:{study.root.resolve()}" if manifest is None else f"demo:{manifest['seed']}"
     return {
@@ -78,6 +78,7 @@ def _tables(study, jobs):
         "roi_triples": each("triple", partitions.roi_triple),
         "uniques": chain.from_iterable(partitions.uniques(job) for job in of["unique"]),
         "roi_uniques": each("unique", partitions.roi_uniques),
+        **geometry.tables(of["rdms"], of["rsa"]),
         "weights": (_weights(job) for job in of["weights"]),
         "responses": (_responses(job) for job in {job.subject: job for job in of["weights"]}.values()),
         "images": [_images(people)],
@@ -136,7 +137,7 @@ def _roi_scores(job, person):
             rows[-1] |= {"r_mean": mean(r[units]), "r_median": mean(r[units], np.median)}
             rows[-1] |= {"r2_mean": mean(r2[units]), "r_norm_mean": mean(norm[units])}
             rows[-1] |= {"nc_mean": mean(nc[units])}
-    return pd.DataFrame(rows).sort_values(["layer", "pooling", "roi"])
+    return rounded_means(pd.DataFrame(rows).sort_values(["layer", "pooling", "roi"]))
 
 
 def _models(study):

@@ -12,6 +12,7 @@ from brainalign.jobs.kinds import MAKERS, Resident, make_features
 from brainalign.jobs.planning import plan, replan
 from brainalign.store import progress as news
 
+OF_ALL = ("across", "rdms", "rsa")  # kinds that wait for every subject's own job
 EVERY = 5.0  # seconds between news for those who look at the store
 
 
@@ -28,10 +29,9 @@ def run(study, executor=None, progress=None):
     features = [job.model for job in todo if job.kind == "features"]
     _do(_features, study, _counts(name for name in features if name not in readers), executor, done)
     _do(_features, study, _counts(name for name in features if name in readers), executor, done)
-    _do(
-        _subject, study, _counts(job.subject for job in todo if job.kind not in ("features", "across")), executor, done
-    )
-    _do(_subject, study, _counts(job.subject for job in todo if job.kind == "across"), executor, done)
+    alone = [job.subject for job in todo if job.kind not in ("features", *OF_ALL)]
+    _do(_subject, study, _counts(alone), executor, done)
+    _do(_subject, study, _counts(job.subject for job in todo if job.kind in OF_ALL), executor, done)
     return replan(study)
 
 

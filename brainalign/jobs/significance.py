@@ -7,13 +7,14 @@ import pandas as pd
 
 from brainalign import stats
 from brainalign.jobs import results
-from brainalign.jobs.frames import labelled, mean, regions, rounded
+from brainalign.jobs.frames import labelled, mean, regions, rounded, rounded_means
 from brainalign.jobs.nested import MIN_NC
 
 LEVEL = 0.05
 ENDS = 3  # decimals of a unit's interval in the store: it is tens of times as wide
 SCORES = ("r", "r_norm", "r2")
 COLUMNS = ("r", "r2", "r_low", "r_high", "p", "q")
+TESTED = ("difference", "low", "high", "p", "q")
 
 
 def nested(job, person):
@@ -42,7 +43,7 @@ def roi_nested(job, person):
                 low, high = stats.interval(found[f"draws_{score}"][:, row[roi]])
                 rows[-1] |= {score: mean(found[score][units]), f"{score}_low": low, f"{score}_high": high}
     labels = {"subject": job.subject, "model": job.model, "instruction": job.instruction}
-    return pd.DataFrame([labels | row for row in rows]).sort_values(["pooling", "roi"])
+    return rounded_means(pd.DataFrame([labels | row for row in rows]).sort_values(["pooling", "roi"]))
 
 
 def contrasts(jobs, person):
@@ -58,11 +59,20 @@ def contrasts(jobs, person):
             key = job.model, job.instruction, pooling
             draws[key] = pd.DataFrame(found["draws_r"], columns=_row(job))
             means[key] = pd.Series({roi: mean(found["r"][units]) for roi, (_, units) in regions(person).items()})
-    usual = {(model, instruction): pooling for model, instruction, pooling in reversed(maps)}
-    rows = [_compared(a, b, draws, means) for a, b in combinations(maps, 2) if _comparable(a, b, usual)]
+    rows = compared(maps, draws, means)
     rows += [_levels(key, draws[key], means[key]) for key in maps if {"early", "high"} <= set(means[key].index)]
     frame = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
-    return frame.assign(subject=jobs[0].subject, **{n: rounded(frame[n]) for n in ("difference", "low", "high")})
+    return frame.assign(subject=jobs[0].subject, **{n: rounded(frame[n]) for n in TESTED})
+
+
+def compared(maps, draws, means):
+    """Frames of the differences of every two maps that can be compared, q over the regions of each.
+
+    maps : (model, instruction, pooling) in the study's order; draws : map -> frame, a column a region; means : map ->
+    series by region
+    """
+    usual = {(model, instruction): pooling for model, instruction, pooling in reversed(maps)}
+    return [_compared(a, b, draws, means) for a, b in combinations(maps, 2) if _comparable(a, b, usual)]
 
 
 def _comparable(a, b, usual):

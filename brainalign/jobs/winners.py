@@ -6,7 +6,6 @@ import pandas as pd
 from brainalign.figures import frames
 
 UNITS = 2000  # drawn of a subject's reliable ones: enough to know an agreement to 0.01
-ROUNDS = 100  # deals of what would be seen if the maps were alike
 
 
 def tables(jobs, people):
@@ -54,7 +53,7 @@ def _contests(jobs):
             yield {"among": "models", "model": "", "instruction": instruction, "pooling": ""}, maps
 
 
-def reliability(y, predictions, seed=0, rounds=ROUNDS):
+def reliability(y, predictions, seed=0, rounds=frames.DEALS):
     """Agreement of the winners on odd and on even images: {"maps", "units", "kappa", "ami", "chance", "p"}.
 
     y : (n_images, n_units); predictions : (n_maps, n_images, n_units); the winner has the highest Pearson r

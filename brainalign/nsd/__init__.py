@@ -4,7 +4,7 @@ from brainalign.nsd.check import check
 from brainalign.nsd.design import image_ids, shared_ids, stimulus
 from brainalign.nsd.layout import simulated, subjects
 from brainalign.nsd.report import Fault, Report
-from brainalign.nsd.subject import load_subject
+from brainalign.nsd.subject import load_subject, load_trials
 from brainalign.nsd.transforms import flat_units
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "flat_units",
     "image_ids",
     "load_subject",
+    "load_trials",
     "shared_ids",
     "simulated",
     "stimulus",

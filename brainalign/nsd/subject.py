@@ -36,10 +36,9 @@ def load_subject(
 
     betas = np.zeros((len(image_ids), len(units)), np.float32)
     valid = np.zeros((len(files), len(units)), bool)
-    for s, (number, paths) in enumerate(files.items()):
-        session = _session(paths, units, shape)
-        valid[s] = standardise(session) & _marked_valid(layout, subject, space, number, units)
-        session[:, ~valid[s]] = 0
+    for s, (session, there) in enumerate(_sessions(layout, subject, space, files, units, shape)):
+        valid[s] = there
+        session[:, ~there] = 0
         for row, trial in zip(rows[s], session):
             betas[row] += trial
         if progress:
@@ -58,6 +57,33 @@ def load_subject(
         ncsnr=_ncsnr(layout, subject, space, beta_version)[units],
         valid=valid,
     )
+
+
+def load_trials(root, subject, image_ids, space="func1pt8mm", beta_version="betas_fithrf_GLMdenoise_RR"):
+    """The single trials of some pictures, as `load_subject` averages them: (shown, values).
+
+    image_ids : ascending NSD ids; shown : (n_trials,) position in them of the picture of each trial
+    values : (n_trials, n_units) float32; NaN where a unit has no value in that session
+    Memory: the values and about two arrays of one session (750 x n_units x 4 bytes).
+    """
+    layout, image_ids = Layout(root), np.asarray(image_ids)
+    files = _session_files(layout, subject, space, beta_version)
+    units, _, shape = _units(layout, subject, space, list(tables.rois().values()))
+    plan, shown, values = design.load(root), [], []
+    for number, (session, there) in zip(files, _sessions(layout, subject, space, files, units, shape)):
+        session[:, ~there] = np.nan
+        ids = plan.session(subject, number)
+        wanted = np.isin(ids, image_ids)
+        shown.append(np.searchsorted(image_ids, ids[wanted]))
+        values.append(session[wanted])
+    return np.concatenate(shown), np.concatenate(values)
+
+
+def _sessions(layout, subject, space, files, units, shape):
+    """Of each session: (750, n_units) z-scored trials, and (n_units,) which units have values in it."""
+    for number, paths in files.items():
+        session = _session(paths, units, shape)
+        yield session, standardise(session) & _marked_valid(layout, subject, space, number, units)
 
 
 def standardise(session):

@@ -14,7 +14,8 @@ _LAYER = "subject VARCHAR, model VARCHAR, layer UTINYINT, pooling VARCHAR"
 _PARTS = "r2_a FLOAT, r2_b FLOAT, r2_ab FLOAT, shared FLOAT, unique_a FLOAT, unique_b FLOAT"
 
 TABLES = {
-    # version, created, simulated, study_name, study_toml, stimuli, space, solver, decimals, min_nc
+    # version, created, simulated, study_name, study_toml, stimuli, space, solver, decimals, min_nc; with rsa tables
+    # also rsa_distance and rsa_pictures, ids separated by spaces
     "store": "key VARCHAR, value VARCHAR",
     # what the table of models says: base: the matched model without instruction tuning; control: what is done to `of`
     "models": "model VARCHAR, kind VARCHAR, tuned BOOLEAN, base VARCHAR, control VARCHAR, of VARCHAR, "
@@ -63,6 +64,22 @@ TABLES = {
     "uniques": f"{_LAYER}, instruction VARCHAR, unit UINTEGER, r2_all FLOAT, r2_others FLOAT, unique_r2 FLOAT",
     "roi_uniques": f"{_LAYER}, instruction VARCHAR, roi VARCHAR, n INTEGER, n_all INTEGER, r2_all FLOAT, "
     "r2_others FLOAT, unique_r2 FLOAT, low FLOAT, high FLOAT, negative FLOAT",
+    # representational similarity on test pictures: rho_a of a layer's distances with a region's
+    "rsa_scores": f"{_MAP}, roi VARCHAR, rho FLOAT",
+    # at the layer that training pictures choose for the subject and region (-1: none), with the ends of the 95 %
+    # bootstrap interval over pictures, p by permuting pictures, q by Benjamini-Hochberg over the map's regions
+    "rsa_chosen": f"{_CHOSEN}, roi VARCHAR, layer TINYINT, rho FLOAT, low FLOAT, high FLOAT, p FLOAT, q FLOAT",
+    # bounds of what any model can reach, by the agreement of subjects (NaN where there is one); pictures: the test
+    # pictures, which all subjects saw; training: those by which layers are chosen; n, n_all: units as in roi_scores
+    "rsa_ceilings": "subject VARCHAR, roi VARCHAR, n INTEGER, n_all INTEGER, pictures INTEGER, training INTEGER, "
+    "lower FLOAT, upper FLOAT",
+    # differences of two maps' rho in every area and in all of visual cortex, else as roi_contrasts
+    "rsa_contrasts": "subject VARCHAR, model_a VARCHAR, instruction_a VARCHAR, pooling_a VARCHAR, model_b VARCHAR, "
+    "instruction_b VARCHAR, pooling_b VARCHAR, roi VARCHAR, difference FLOAT, low FLOAT, high FLOAT, q FLOAT",
+    # mean over subjects of ranked distances, ranked again among the pairs i < j of the pictures that the table `store`
+    # names as rsa_pictures: uint8, 0 the nearest, 255 the farthest; of a region (model "", layer -1) or of a model's
+    # layer that a region chooses (roi "")
+    "rsa_rdms": "roi VARCHAR, model VARCHAR, instruction VARCHAR, pooling VARCHAR, layer TINYINT, data BLOB",
     # subjects: names of those who saw the picture, separated by spaces
     # encoding.Readout as float16 (into, out) and float32 bytes; see there
     "weights": f"{_CHOSEN}, layer UTINYINT, rank INTEGER, kept FLOAT, centre BLOB, into_rank BLOB, out_of_rank BLOB, "
