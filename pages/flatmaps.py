@@ -105,6 +105,8 @@ def statistics(store, stock, asked, shown, view, name):
         layer = one.picture.layers[one.picture.row(one.layer)]
         rows.append({"subject": subject} | found | region.with_interval(store, name, subject, asked, layer))
     region.table(rows)
+    if not one.picture.classes:
+        st.caption(region.explained(name, asked, layer, rows))
     region.download(name, inside)
 
 
@@ -134,7 +136,10 @@ def view(store, stock):
         for later, column in zip(row, top.columns(widths, vertical_alignment="bottom")):
             later.draw(column)
     if found:
-        say(store, stock, asked, on_screen(store, found, drawn, width, now), now)
+        relied = choices.reliability(store, subjects, asked)
+        if relied is not None and (doubt := choices.doubt(relied)):
+            top.badge(doubt, icon=":material/warning:", color="orange")
+        say(store, stock, asked, on_screen(store, found, drawn, width, now), now, relied)
 
 
 def paint(store, stock, found, drawn, width):
@@ -143,7 +148,8 @@ def paint(store, stock, found, drawn, width):
     found : subject -> Picture
     """
     subjects, picture = list(found), next(iter(found.values()))
-    start, now = memory.settle(subjects, picture, stock["least"])
+    ceilings = [subject_of(store.path, store, subject)[2] for subject in subjects]
+    start, now = memory.settle(subjects, picture, stock["least"], ceilings)
     geometry, _ = surface_of(store.path, store)
     message = flatmap.map_part(
         list(found.values()), surface=geometry.hash,
@@ -159,11 +165,14 @@ def paint(store, stock, found, drawn, width):
     return now
 
 
-def say(store, stock, asked, shown, now):
-    """What stands below the map, and the parts that the browser keeps."""
+def say(store, stock, asked, shown, now, relied):
+    """What stands below the map, and the parts that the browser keeps.
+
+    relied : what choices.reliability returns
+    """
     ui.sentence(sentence(stock, shown, now))
-    if relied := choices.reliability(store, list(shown), asked):
-        ui.sentence(relied)
+    if relied is not None:
+        ui.sentence(choices.relied(relied))
     hint()
     left, right = st.columns([1, 3], vertical_alignment="bottom")
     with right:
@@ -186,7 +195,10 @@ def clicked():
 store = ui.page_store()
 stock = stock_of(store.path, store)
 ui.header(
-    store, "Flatmaps", "How well a model's states predict each place of visual cortex, on the flattened surface."
+    store,
+    "Flatmaps",
+    "Every map on the flattened cortex: how well a model's states predict each place, which predict it best, and how "
+    "well it can be predicted at all.",
 )
 if not stock["maps"]:
     ui.empty("The store has no maps yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")

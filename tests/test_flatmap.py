@@ -11,8 +11,10 @@ from stores import N_UNITS, ROIS, SUBJECTS, responses, tiny_store
 from streamlit.testing.v1 import AppTest
 
 from brainalign import surface
+from brainalign.atlas.place import contrasts
 from brainalign.figures import flatmap
 from brainalign.figures.flatmap import CHOSEN, palettes, payload, pictures, regions
+from brainalign.paper.asked import Asked
 from brainalign.store import open_latest
 from brainalign.tables import DATA
 
@@ -291,22 +293,44 @@ def test_winners_are_the_highest_of_the_chosen_layers_and_small_leads_are_ties(o
     assert header["start"]["margin"] == 0.05
     assert f"{(known & (nc >= 10)).sum()} of 300 units" in texts(app)
     assert "no more than 0.05 behind" in texts(app)
-    assert "subj01 κ = 0.31 (chance up to 0.06, p = 0.010), AMI = 0.10" in texts(app)
+    assert "subj01 κ = 0.31 (95th percentile by chance 0.06, p ≤ 1/101), AMI = 0.10" in texts(app)
 
 
-@pytest.mark.parametrize("among", ["models", "layers"])
-def test_winners_among_others(open_page, path, among):
-    app = open_page(quantity="winner", among=among, instruction="VQ1", pooling="last_prompt")
-    header, values, _ = sent(app)
+def badges(app):
+    return [item.value for item in app.markdown if "-badge[" in item.value]
+
+
+def test_winners_that_the_other_half_of_the_images_denies_carry_a_badge(open_page):
+    link = {"quantity": "winner", "among": "instructions", "model": "llava-demo", "pooling": "mean_generated"}
+    assert not [one for one in badges(open_page(**link)) if "reliable" in one]
+    (one,) = [one for one in badges(open_page(**link, subject="subj05")) if "reliable" in one]
+    assert "winners hardly reliable, κ = 0.02" in one
+    (several,) = [one for one in badges(open_page(**link, subject="all")) if "reliable" in one]
+    assert "κ = 0.02 (subj05)" in several
+    assert "p = 0.40" in texts(open_page(**link, subject="subj05"))
+
+
+def test_winners_among_models(open_page, path):
+    header, values, _ = sent(open_page(quantity="winner", among="models", instruction="VQ1", pooling="last_prompt"))
+    maps = [("llava-demo", "VQ1", "mean_generated"), ("vit-demo", "", "mean_image")]
     with open_latest(path) as store:
-        if among == "layers":
-            r = store.layer_maps("subj01", "llava-demo", "VQ1", "last_prompt")[1]
-        else:
-            maps = [("llava-demo", "VQ1", "mean_generated"), ("vit-demo", "", "mean_image")]
-            r = np.stack([store.nested_map("subj01", *one)["r"] for one in maps])
+        r = np.stack([store.nested_map("subj01", *one)["r"] for one in maps])
     known = np.isfinite(r).all(0)
     np.testing.assert_array_equal(np.rint(values[0][known]), r[:, known].argmax(0))
-    assert header["ordered"] == (among == "layers")
+    assert not header["ordered"]
+
+
+def test_winners_among_layers_are_chosen_by_training_images(open_page, path):
+    """The layer with the highest test r would be picked by the numbers it is then praised for."""
+    header, values, _ = sent(open_page(quantity="winner", among="layers", instruction="VQ1", pooling="last_prompt"))
+    with open_latest(path) as store:
+        chosen = store.nested_map("subj01", "llava-demo", "VQ1", "last_prompt")["layer"]
+        best = store.layer_maps("subj01", "llava-demo", "VQ1", "last_prompt")[1].argmax(0)
+    known = np.isfinite(chosen)
+    np.testing.assert_array_equal(np.rint(values[0][known]), chosen[known])
+    assert (best[known] != chosen[known]).any()
+    assert "left-out training images" in header["about"]
+    assert header["ordered"]
 
 
 def test_colours_fade_with_the_noise_ceiling_or_without_significance(open_page, path):
@@ -349,6 +373,11 @@ def test_statistics_of_a_region_are_those_of_its_shown_units(open_page, path):
     assert row["median"] == pytest.approx(np.median(r[own]))
     assert row["median share of the ceiling"] == pytest.approx(np.median(r[own] / np.sqrt(nc[own] / 100)))
     assert (row["mean"], row["95 % interval from"]) == (tested.r[0], tested.r_low[0])
+    assert row["reliable units"] == tested.n[0] != row["units shown"]
+    assert "the region's reliable units, shown or not" in texts(app)
+    fixed = open_page(region="PPA", threshold="30", instruction="VQ1", pooling="last_prompt", layer="1")
+    assert "mean" not in fixed.dataframe[0].value
+    assert "known at the layer that training images choose" in texts(fixed)
 
 
 def test_statistics_of_winners_are_shares(open_page):
@@ -375,6 +404,7 @@ def test_a_drawn_region_holds_the_units_inside(open_page, path):
         x, y = store.geometry().xy.T
         units = np.unique(store.flat_units("subj01")[(x > 150) & (x < 250) & (y > 20) & (y < 100)])
     assert app.dataframe[0].value["units in the region"][0] == (units >= 0).sum()
+    assert "A region drawn by hand has no 95 % interval" in texts(app)
 
 
 def test_a_difference_comes_with_its_paired_test(open_page):
@@ -383,6 +413,40 @@ def test_a_difference_comes_with_its_paired_test(open_page):
     row = table[table.region == "FFA"].iloc[0]
     assert (row.difference, row["95 % from"], row["to"]) == pytest.approx((-0.1, -0.14, -0.06))
     assert row.q == pytest.approx(0.002)
+    assert table[table.holds].region.tolist() == ["FFA"]
+    assert "(q < 0.05) in 1 of 3 areas: FFA −0.100." in texts(app)
+    none = open_page(instruction="IU3", difference="True", minus_instruction="VQ1")
+    assert "holds in none of 3 areas" in texts(none)
+
+
+def test_a_map_minus_itself_is_not_drawn_and_not_tested(open_page, path):
+    """The store's tests within one map, of its high against its early areas, are none of two maps."""
+    app = open_page(instruction="IC", difference="True", minus_instruction="IC")
+    assert [item.value for item in app.info] == [
+        "llava-demo with IC minus itself is 0 everywhere; subtract another map"
+    ]
+    assert not app.dataframe
+    same = Asked("r", (one := ("llava-demo", "IC", "mean_generated")), one)
+    with open_latest(path) as store:
+        assert contrasts(store, "subj01", same) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "offered"),
+    [
+        ({"threshold": "5000"}, {"threshold": "60"}),
+        ({"layer": "99"}, {"layer": "3"}),
+        ({"quantity": "winner", "margin": "0.9"}, {"margin": "0.1"}),
+        ({"unit": "300"}, {"unit": None}),
+    ],
+    ids=str,
+)
+def test_numbers_of_a_link_are_brought_to_what_the_map_offers(open_page, asked, offered):
+    app = open_page(**asked)
+    start = sent(app)[0]["start"]
+    for key, value in offered.items():
+        assert start[key] == (None if value is None else float(value))
+        assert app.query_params.get(key) == value
 
 
 def test_a_link_with_everything_is_kept(open_page):

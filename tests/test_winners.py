@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from brainalign import stats
+from brainalign.figures import frames
 from brainalign.jobs import winners
 
 
@@ -21,7 +22,7 @@ def test_planted_winners_are_found_in_both_halves():
     assert found["kappa"] > 0.95
     assert found["ami"] > 0.9
     assert found["chance"] < 0.15
-    assert found["p"] == pytest.approx(1 / (1 + winners.ROUNDS))
+    assert found["p"] == pytest.approx(1 / (1 + frames.DEALS))
     assert (found["maps"], found["units"]) == (3, 300)
 
 

@@ -8,6 +8,7 @@ from brainalign.figures import frames
 from brainalign.paper import asked as asking
 from brainalign.paper import pictured
 
+WEAK = 0.2  # kappa below which agreement is slight (Landis and Koch 1977, Biometrics 33:159)
 LABELS = {
     "quantity": ("Map", asking.QUANTITIES.get),
     "second": ("Colour shows", asking.SECOND.get),
@@ -59,20 +60,37 @@ def pictures(store, stock, subjects, asked):
 
 
 def reliability(store, subjects, asked):
-    """How far a map of winners can be relied on, in a sentence; "" where the store does not tell."""
+    """Rows of `winner_reliability` of a map of winners; None where that is not asked for."""
     if asked.quantity != "winner" or asked.among == "layers":
-        return ""
+        return None
     model, instruction, pooling = asked.chosen
     key = {"among": asked.among, "model": model, "instruction": instruction, "pooling": pooling}
     rows = store.rows("winner_reliability", **key)
-    rows = rows[rows.subject.isin(subjects)]
+    return rows[rows.subject.isin(subjects) & rows.kappa.notna()]
+
+
+def doubt(rows):
+    """What a badge says beside winners that the other half of the images hardly confirms; "" if it does."""
+    weak = rows[rows.kappa < WEAK]
+    said = [_two(row.kappa) + f" ({row.subject})" * (len(rows) > 1) for row in weak.itertuples()]
+    return f"winners hardly reliable, κ = {', '.join(said)}" if said else ""
+
+
+def relied(rows):
+    """How far a map of winners can be relied on, in a sentence."""
     if rows.empty:
         return "The store does not tell how reliable these winners are."
     said = [
-        f"{row.subject} κ = {row.kappa:.2f} (chance up to {row.chance:.2f}, p = {row.p:.3f}), AMI = {row.ami:.2f}"
+        f"{row.subject} κ = {_two(row.kappa)} (95th percentile by chance {_two(row.chance)}, "
+        f"{frames.p_of_deals(row.p)}), AMI = {_two(row.ami)}"
         for row in rows.itertuples()
     ]
     return (
-        f"Reliability of the winners, ties aside: on odd and on even test images, {'; '.join(said)}. "
-        "κ = 1: the same winner everywhere; 0: no more agreement than chance."
+        f"Reliability of the winners, ties aside: on odd and on even test images, {'; '.join(said)}. κ = 1: the same "
+        "winner everywhere; 0: no more agreement than chance, which is known from "
+        f"{frames.DEALS} deals of each image's predictions to the maps. AMI: adjusted mutual information."
     )
+
+
+def _two(value):
+    return f"{value:.2f}".replace("-", "−")

@@ -2,12 +2,14 @@
 
 import re
 
+import numpy as np
 import streamlit as st
 
 from brainalign import ui
 from brainalign.figures.flatmap import CHOSEN, pictures
 
 CORNERS = 100  # of a drawn region, at most
+LEAST_TOP, MOST_MARGIN = 10, 0.1  # the ends of the sliders: of the threshold at least; of the margin
 
 
 def _number(text):
@@ -44,8 +46,10 @@ def _side(text):
     return text if re.fullmatch(f"[a-z]{{4,6}}|{turned}", text) else None
 
 
-def settle(subjects, picture, least):
+def settle(subjects, picture, least, ceilings):
     """(start, view): where the flatmap starts and what it shows now.
+
+    least : the threshold to begin with; ceilings : the noise ceiling (n_units,) of each subject, in percent
 
     The link wins when it was changed from outside; then what the reader last did; then the chosen or best layer.
     """
@@ -53,7 +57,7 @@ def settle(subjects, picture, least):
     asked = {key: read(st.query_params.get(key, "")) for key, read in READ.items()}
     asked = {key: value for key, value in asked.items() if value is not None}
     if asked != memory["written"]:
-        memory |= {"view": asked or memory["view"], "start": None}
+        memory |= {"view": clamped(asked, picture, ceilings) or memory["view"], "start": None}
         memory.setdefault("subjects", subjects)
     view = memory["view"]
     if memory["subjects"] != subjects:
@@ -70,6 +74,21 @@ def settle(subjects, picture, least):
         begin = {"layer": CHOSEN, "margin": pictures.MARGIN, "zoom": "", "unit": None} | view
         memory["start"] = begin | {"serial": memory["serial"]}
     return memory["start"], view
+
+
+def clamped(view, picture, ceilings):
+    """A link's view with its numbers brought to the nearest that the map offers, and without a unit it has not."""
+    found = dict(view)
+    if "threshold" in view:
+        top = max(LEAST_TOP, max((np.nanmax(nc, initial=0) for nc in ceilings), default=0))
+        found["threshold"] = min(view["threshold"], int(top))
+    if "margin" in view:
+        found["margin"] = min(view["margin"], MOST_MARGIN)
+    if "layer" in view and picture.layered:
+        found["layer"] = picture.layers[picture.row(view["layer"])]
+    if view.get("unit", 0) >= max(map(len, ceilings)):
+        found.pop("unit", None)
+    return found
 
 
 def remember(view):

@@ -10,6 +10,7 @@ from brainalign.figures.flatmap import charts
 
 KEY = ["model", "instruction", "pooling"]
 SHOWN = {"r": "r", "r_low": "95 % from", "r_high": "to", "share": "r / ceiling", "r2": "R²", "q": "q"}
+TESTED = ("difference", "95 % from", "to", "p", "q")
 LINES = 12  # of the chart, at most
 PICTURES = 6
 
@@ -114,31 +115,51 @@ def _first_of_each(keys):
 def tested(store, subjects, asked):
     """The difference of two maps by region with its paired test."""
     found = {subject: contrasts(store, subject, asked) for subject in subjects}
-    found = [rows.assign(subject=subject) for subject, rows in found.items() if rows is not None]
+    found = {subject: rows for subject, rows in found.items() if rows is not None}
     if not found:
         st.caption("The store has no test of this difference by region.")
         return
+    for subject, rows in found.items():
+        st.text(f"{subject}: {holds(rows)}")
     with st.expander("Test of the difference by region"):
-        frame = pd.concat(found)
-        columns = {n: st.column_config.NumberColumn(format="%.4f") for n in frame if n not in ("region", "subject")}
+        frame = pd.concat([rows.assign(subject=subject) for subject, rows in found.items()])
+        frame = frame.assign(holds=frame.q < frames.LEVEL)[["subject", "region", "holds", *TESTED]]
+        columns = {name: st.column_config.NumberColumn(format="%.3f") for name in TESTED}
         st.dataframe(frame, hide_index=True, column_config=columns, width="content", key="region test")
         st.caption(
             "Difference of mean r over the region's reliable units, each at its chosen layer; paired bootstrap over "
-            "test images, two-sided, q by Benjamini–Hochberg over the regions."
+            f"test images, two-sided; it holds where q < {frames.LEVEL}, by Benjamini–Hochberg over the regions of "
+            "one subject and difference, which overlap (streams and levels hold areas)."
         )
 
 
-def contrasts(store, subject, asked):
-    """The tested difference of two maps by region, or None where the store has no test of it.
+def holds(rows):
+    """Where a difference holds, in words: the areas with q below LEVEL, the largest difference first."""
+    areas = rows[rows.region.map(frames.is_area) & rows.q.notna()]
+    sure = areas[areas.q < frames.LEVEL].sort_values("difference", key=abs, ascending=False)
+    if sure.empty:
+        return (
+            f"the difference of mean r at the chosen layers holds in none of {len(areas)} areas (q ≥ {frames.LEVEL})."
+        )
+    named = ", ".join(f"{row.region} {row.difference:+.3f}".replace("-", "−") for row in sure.itertuples())
+    return (
+        f"the difference of mean r at the chosen layers holds (q < {frames.LEVEL}) in {len(sure)} of {len(areas)} "
+        f"areas: {named}."
+    )
 
-    Columns region, difference, low, high, p, q; signed as the map is.
+
+def contrasts(store, subject, asked):
+    """The tested difference of two maps by region, signed as the map is; None where the store has no test of it.
+
+    Columns region, difference, low, high, p, q, as TESTED names them; tests within one map are none of two.
     """
     rows = store.rows("roi_contrasts", subject=subject)
+    rows = rows[(rows[[f"{name}_a" for name in KEY]].to_numpy() != rows[[f"{name}_b" for name in KEY]]).any(axis=1)]
     for one, other, sign in (("a", "b", 1), ("b", "a", -1)):
         names = [*(f"{name}_{one}" for name in KEY), *(f"{name}_{other}" for name in KEY)]
         found = rows[(rows[names] == [*asked.chosen, *asked.minus]).all(axis=1)]
         if len(found):
             ends = (found.low, found.high) if sign > 0 else (-found.high, -found.low)
-            values = {"region": found.roi, "difference": sign * found.difference, "95 % from": ends[0], "to": ends[1]}
-            return pd.DataFrame(values | {"p": found.p, "q": found.q})
+            values = (sign * found.difference, *ends, found.p, found.q)
+            return pd.DataFrame({"region": found.roi} | dict(zip(TESTED, values)))
     return None

@@ -51,7 +51,7 @@ def shares(name, picture, values, shown, rois, inside):
 
 
 def with_interval(store, name, subject, asked, layer):
-    """Mean over the region's reliable units and its 95 % interval by bootstrap of test images, where it is known."""
+    """Number of the region's reliable units, their mean and its 95 % interval, where the store has them."""
     if name == "drawn" or asked.quantity not in SCORES or asked.minus or layer != CHOSEN:
         return {}
     key = dict(zip(("model", "instruction", "pooling"), asked.chosen))
@@ -59,13 +59,32 @@ def with_interval(store, name, subject, asked, layer):
     q = asked.quantity
     if found.empty:
         return {}
-    return {"mean": found[q][0], "95 % interval from": found[f"{q}_low"][0], "to ": found[f"{q}_high"][0]}
+    about = {"reliable units": found.n[0], "mean": found[q][0]}
+    return about | {"95 % interval from": found[f"{q}_low"][0], "to ": found[f"{q}_high"][0]}
+
+
+def explained(name, asked, layer, rows):
+    """What the columns of statistics are taken over, and why there is no interval where there is none."""
+    said = ["Median, middle half and share of the ceiling: over the units shown."]
+    if "mean" in rows[0]:
+        said.append(
+            "Mean and 95 % interval: over the region's reliable units, shown or not, by drawing the test images with "
+            "replacement."
+        )
+    elif name == "drawn":
+        said.append(
+            "A region drawn by hand has no 95 % interval: that takes its mean in each draw of test images, and the "
+            "store keeps these means for the regions with a name, not for each unit."
+        )
+    elif asked.quantity in SCORES and not asked.minus and layer != CHOSEN:
+        said.append("The mean and its 95 % interval are known at the layer that training images choose.")
+    return " ".join(said)
 
 
 def table(rows):
     """Statistics by subject."""
     frame = pd.DataFrame(rows)
-    whole = ("subject", "units shown", "units in the region")
+    whole = ("subject", "units shown", "units in the region", "reliable units")
     columns = {
         name: st.column_config.NumberColumn(format="%.0f" if name.endswith(" %") else "%.4f")
         for name in frame

@@ -22,6 +22,7 @@ FIRST_POOLING = next(iter(POOLINGS))
 SCORES = ("r", "r_norm", "r2")
 GROUPS = {"early": "early areas", "high": "high-level areas"}  # rows of `roi_nested` for a level's areas together
 LEVEL = 0.05  # of q
+DEALS = 100  # of the maps' predictions, by which it is known how often winners agree by chance
 WHOLE = "visual cortex (nsdgeneral)"
 
 
@@ -54,6 +55,11 @@ def families(names):
     """ROI families of these regions, in the table's order."""
     known = rois()
     return list(dict.fromkeys(known[name].family if name in known else "other" for name in in_order(names, known)))
+
+
+def p_of_deals(p):
+    """A p of `winner_reliability` in words; the lowest that so many deals can give is said to be that."""
+    return f"p ≤ 1/{1 + DEALS}" if p < 1.5 / (1 + DEALS) else f"p = {p:.2f}"
 
 
 def is_area(name):
@@ -111,6 +117,13 @@ def grid(rows, by, value):
     """Means over subjects: instructions (the column `by`) by regions, both in their tables' order."""
     found = rows.groupby([by, "roi"])[value].mean().unstack("roi")
     return found.loc[in_order(found.index, instructions()), in_order(found.columns, rois())]
+
+
+def ends(grid):
+    """`highest IC in FFA 0.120, lowest SR in V1 −0.030`: the ends of a matrix in words, "" where it is empty."""
+    cells = grid.stack().dropna().sort_values()
+    told = {"highest": cells.tail(1), "lowest": cells.head(1)}
+    return ", ".join(f"{end} {row} in {roi} {v:z.3f}" for end, one in told.items() for (row, roi), v in one.items())
 
 
 def specialisation(nested, model):

@@ -24,7 +24,7 @@ def _first_alone(picture):
     layer = pictures.best_layer(picture)
     about = f"{picture.about}, {picture.name(layer)}"
     values = picture.values[picture.row(layer)][None]
-    return replace(picture, values=values, layers=(0,), about=about, layered=False, first=None)
+    return replace(picture, values=values, layers=(0,), about=about, layered=False, first=layer)
 
 
 def picture(source, stock, subject, asked):
@@ -35,12 +35,16 @@ def picture(source, stock, subject, asked):
     nc = source.noise_ceiling(subject)
     found = _plain(source, stock, subject, asked, nc)
     if asked.second == "ceiling":
-        tops = [source.noise_ceiling(one) for one in stock["maps"]]
-        return pictures.over_ceiling(found, nc, palettes.limits(np.concatenate(tops))[1])
+        return pictures.over_ceiling(found, nc, ceiling_top(source, stock))
     if asked.second == "q":
         q = source.nested_map(subject, *asked.chosen)["q"]
         return pictures.over_significance(pictures.chosen_only(found), q)
     return found
+
+
+def ceiling_top(source, stock):
+    """The noise ceiling in percent from which colours are full: the same for all subjects."""
+    return palettes.limits(np.concatenate([source.noise_ceiling(one) for one in stock["maps"]]))[1]
 
 
 def _plain(source, stock, subject, asked, nc):
@@ -55,9 +59,9 @@ def _plain(source, stock, subject, asked, nc):
     if asked.quantity == "winner":
         return _contest(source, stock, subject, asked)
     if asked.quantity == "layer":
-        layers, *_ = source.layer_maps(subject, *asked.chosen)
-        chosen = source.nested_map(subject, *asked.chosen)["layer"]
-        return pictures.chosen_layer(chosen, layers, map_name(asked.chosen))
+        return _best_layer(source, subject, asked.chosen)
+    if asked.minus == asked.chosen:
+        raise ValueError(f"{map_name(asked.chosen)} minus itself is 0 everywhere; subtract another map")
     found = _score(source, stock, subject, asked.quantity, asked.chosen, nc)
     if asked.minus is None:
         return found
@@ -76,23 +80,44 @@ def _score(source, stock, subject, quantity, chosen, nc):
     return pictures.score(quantity, layers, r, r2, nc, stock["least"], map_name(chosen), nested)
 
 
-def _part(source, stock, subject, asked):
-    model, (a, b) = asked.chosen[0], asked.pair
-    rows = [r for r in stock["pairs"][subject] if (r["model"], r["a"], r["b"]) == (model, a, b)]
+def _best_layer(source, subject, chosen):
+    layers, *_ = source.layer_maps(subject, *chosen)
+    return pictures.chosen_layer(source.nested_map(subject, *chosen)["layer"], layers, map_name(chosen))
+
+
+def subtracted_layer(source, stock, subject, asked, layer):
+    """The layer of the map that is subtracted where the other one's is shown, as `pictures.difference` pairs them."""
+    nc = source.noise_ceiling(subject)
+    one, other = (_score(source, stock, subject, asked.quantity, at, nc) for at in (asked.chosen, asked.minus))
+    return layer if one.layers == other.layers else pictures.best_layer(other)
+
+
+def partitions(stock, subject, asked):
+    """What a subject has of the variance that is asked for, by layer: rows with model, layer and pooling."""
+    model = asked.chosen[0]
+    if asked.quantity in PARTS:
+        (a, b), held = asked.pair, stock["pairs"][subject]
+        rows = [r for r in held if (r["model"], r["a"], r["b"]) == (model, a, b)]
+        lacks = f"partition of the variance of {a} and {b}"
+    else:
+        held, lacks = stock["uniques"][subject], f"unique variance of {asked.chosen[1]}"
+        rows = [r for r in held if (r["model"], r["instruction"]) == asked.chosen[:2]]
     if not rows:
-        raise ValueError(f"{subject} has no partition of the variance of {a} and {b} with {model}")
-    rows = sorted((r for r in rows if r["pooling"] == rows[0]["pooling"]), key=lambda r: r["layer"])
+        raise ValueError(f"{subject} has no {lacks} with {model}")
+    return sorted((r for r in rows if r["pooling"] == rows[0]["pooling"]), key=lambda r: r["layer"])
+
+
+def _part(source, stock, subject, asked):
+    rows, model, (a, b) = partitions(stock, subject, asked), asked.chosen[0], asked.pair
     parts = [source.variance_map(subject, model, a, b, r["layer"], r["pooling"]) for r in rows]
     return pictures.part(asked.quantity, parts, [r["layer"] for r in rows], a, b, model)
 
 
 def _unique(source, stock, subject, asked):
     model, instruction, _ = asked.chosen
-    rows = [r for r in stock["uniques"][subject] if (r["model"], r["instruction"]) == (model, instruction)]
-    if not rows:
-        raise ValueError(f"{subject} has no unique variance of {instruction} with {model}")
-    found = source.unique_map(subject, model, instruction, rows[0]["layer"], rows[0]["pooling"])
-    return pictures.unique(found["unique_r2"], int(rows[0]["layer"]), instruction, model)
+    row = partitions(stock, subject, asked)[0]
+    found = source.unique_map(subject, model, instruction, row["layer"], row["pooling"])
+    return pictures.unique(found["unique_r2"], int(row["layer"]), instruction, model)
 
 
 # Winners -----------------------------------------------------------------------------------------------------
@@ -100,12 +125,9 @@ def _unique(source, stock, subject, asked):
 
 def _contest(source, stock, subject, asked):
     model, instruction, pooling = asked.chosen
-    if asked.among == "layers":
-        layers, r, _ = source.layer_maps(subject, *asked.chosen)
-        about = f"The layer with the highest test r in each unit: {map_name(asked.chosen)}"
-        names = palettes.ordered([str(layer) for layer in layers])
-        return pictures.winner(r, names, "layer with the highest r", about, ordered=True)
-    maps = [one for one in contestants(stock["maps"][subject], asked) if (subject, *one) in stock["nested"]]
+    if asked.among == "layers":  # the test images must not choose: their r would be the best of many by chance
+        return _best_layer(source, subject, asked.chosen)
+    maps = contest(stock, subject, asked)
     if len(maps) < 2:
         raise ValueError(f"A winner needs at least two {asked.among}; choose others, or look at r.")
     scores = [source.nested_map(subject, *one)["r"] for one in maps]
@@ -117,6 +139,11 @@ def _contest(source, stock, subject, asked):
         about = f"The instruction with the highest r in each unit: {model}, states of {frames.pooling_name(pooling)}"
     about += ", at the layer that training images choose"
     return pictures.winner(scores, classes, f"{asked.among.removesuffix('s')} with the highest r", about)
+
+
+def contest(stock, subject, asked):
+    """The maps (model, instruction, pooling) of a subject that compete, each with a layer chosen by training images."""
+    return [one for one in contestants(stock["maps"][subject], asked) if (subject, *one) in stock["nested"]]
 
 
 def contestants(maps, asked):

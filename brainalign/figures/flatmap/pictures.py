@@ -114,7 +114,7 @@ def chosen_layer(layer, layers, name):
     )  # fmt: skip
 
 
-def winner(scores, classes, what, about, ordered=False):
+def winner(scores, classes, what, about):
     """Which of several maps has the highest score in each unit, and by how much.
 
     scores : (n_classes, n_units); a map without a score there does not take part
@@ -128,7 +128,7 @@ def winner(scores, classes, what, about, ordered=False):
     numbers = np.where(enough, np.where(known, scores, -np.inf).argmax(0), np.nan)
     lead = np.where(enough, np.subtract(*ranked[[-1, -2]], where=enough, out=np.zeros(len(enough))), np.nan)
     return Picture(
-        numbers[None].astype("f4"), (0,), "winner", what, about, layered=False, ordered=ordered,
+        numbers[None].astype("f4"), (0,), "winner", what, about, layered=False,
         classes=(*classes, ("tie", palettes.TIE)), lead=lead.astype("f4"),
     )  # fmt: skip
 
