@@ -91,7 +91,8 @@ class Flatmap {
       button(text, title, () => { this.press(key); this.report(); });
     }
     this.drawButton = button("Draw", "Draw around a region", () => this.arm(!this.drawing));
-    this.solidButton = button("3-D", "Show in three dimensions", () => { this.solid.toggle(); this.report(); });
+    this.drawButton.setAttribute("aria-pressed", false);
+    this.solidButton = button("3-D", "Show in three dimensions", () => { this.solid.toggle(); this.report(0); });
   }
 
   listen() {
@@ -108,6 +109,7 @@ class Flatmap {
   close() {
     this.watch.disconnect();
     clearTimeout(this.pending);
+    clearTimeout(this.solid.resting);
   }
 
   update(map, surface, subjects) {
@@ -210,14 +212,14 @@ class Flatmap {
   }
 
   // The last choice is told to the server once the hand rests: it needs no answer to paint.
-  report() {
+  report(rest = 400) {
     clearTimeout(this.pending);
     this.pending = setTimeout(() => {
       const { times, x, y } = this.zoom;
       const zoom = times > 1 ? [times.toFixed(2), Math.round(x), Math.round(y + this.top)].join() : "";
       const { layer, threshold, margin } = this;
       this.tell.setStateValue("view", { layer, threshold, margin, zoom, ...this.solid.state });
-    }, 400);
+    }, rest);
   }
 
   // place: where the ring is put on the flat map; none where the hand was elsewhere

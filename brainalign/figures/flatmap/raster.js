@@ -131,7 +131,8 @@ class Raster {
     const { round, up, open, times, x, y } = pose;
     if (this.x?.length !== n) for (const name of ["x", "y", "z", "light"]) this[name] = new Float32Array(n);
     const [width, height] = mesh.extent(pose);
-    this.scale = times * Math.min(this.width / width / 2, this.height / height / 2); // pixels of a mm
+    this.fit = Math.min(this.width / width, this.height / height) / 2; // pixels of a mm when it is seen whole
+    const scale = times * this.fit;
     const [a, b] = [round, up].map((degrees) => (degrees * Math.PI) / 180);
     const [ca, sa, cb, sb] = [Math.cos(a), Math.sin(a), Math.cos(b), Math.sin(b)];
     const axes = [[ca, sa, 0], [-sb * sa, sb * ca, cb], [sa * cb, -ca * cb, sb]]; // of the screen, in the model
@@ -141,8 +142,8 @@ class Raster {
       const [left, top, near] = axes.map((axis) => axis[0] * shift);
       for (let v = (k * n) / 2; v < ((k + 1) * n) / 2; v++) {
         const [i, j, l] = [xyz[3 * v], xyz[3 * v + 1], xyz[3 * v + 2]];
-        this.x[v] = this.width / 2 + this.scale * (r[0] * i + r[1] * j + r[2] * l + left - x);
-        this.y[v] = this.height / 2 - this.scale * (u[0] * i + u[1] * j + u[2] * l + top - y);
+        this.x[v] = this.width / 2 + scale * (r[0] * i + r[1] * j + r[2] * l + left - x);
+        this.y[v] = this.height / 2 - scale * (u[0] * i + u[1] * j + u[2] * l + top - y);
         this.z[v] = e[0] * i + e[1] * j + e[2] * l + near;
         const lit = lamp[0] * normals[3 * v] + lamp[1] * normals[3 * v + 1] + lamp[2] * normals[3 * v + 2];
         this.light[v] = 255 * Math.min(1, AMBIENT + (1 - AMBIENT) * BRIGHT * Math.max(0, lit));

@@ -124,8 +124,11 @@ class Solid {
   }
 
   draw() {
-    this.raster.draw(this.mesh, this.pose);
-    const side = textOf(this.pose);
+    const { mesh, pose, raster } = this;
+    const asked = [this.shape, ...Object.values(pose), raster.width, raster.height].join();
+    if (this.drawn !== asked) raster.draw(mesh, pose); // else only the colours are new
+    this.drawn = asked;
+    const side = textOf(pose);
     for (const button of this.sides) button.setAttribute("aria-pressed", button.value === side);
     this.canvas.dataset.pose = `${this.shape} ${side}`;
     const where = `on the ${SHAPES[this.shape].toLowerCase()} surface of fsaverage5, ${FROM[side] ?? "turned"}`;
@@ -155,6 +158,11 @@ class Solid {
   }
 
   // --- Where things are: a place is [x, y] in pixels of the page ---
+
+  // Of a pixel.
+  get mm() {
+    return this.raster.width / this.lines.clientWidth / this.raster.fit / this.pose.times;
+  }
 
   under(event) {
     const box = this.lines.getBoundingClientRect();
@@ -205,8 +213,7 @@ class Solid {
   }
 
   drag(right, down, shift) {
-    const { pose, raster } = this;
-    const mm = raster.width / this.lines.clientWidth / raster.scale;
+    const { pose, mm } = this;
     if (shift) Object.assign(pose, { x: pose.x - right * mm, y: pose.y + down * mm });
     else this.rotate(-right * TURN, down * TURN);
     this.turn(true);
@@ -219,10 +226,10 @@ class Solid {
 
   // What is at a place stays there.
   magnify(by, [x, y]) {
-    const { pose, raster } = this;
+    const { pose } = this;
     const times = Math.max(1, Math.min(MOST, pose.times * by));
+    const mm = this.mm * (1 - pose.times / times);
     const { clientWidth, clientHeight } = this.lines;
-    const mm = (raster.width / clientWidth / raster.scale) * (1 - pose.times / times);
     Object.assign(pose, { times, x: pose.x + (x - clientWidth / 2) * mm, y: pose.y - (y - clientHeight / 2) * mm });
     if (times === 1) Object.assign(pose, { x: 0, y: 0 });
     this.turn(true);
