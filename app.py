@@ -16,7 +16,7 @@ VIEWS = {
 }
 ROOT = {"overview": "start"}  # the view at the root, and the name that Streamlit wants all the same
 
-st.set_page_config(page_title="BrainAlign", page_icon="data/icon.svg", layout="wide")
+st.set_page_config(page_icon="data/icon.svg", layout="wide")
 pages = [
     st.Page(f"pages/{name}.py", title=title, icon=icon, url_path=ROOT.get(name, name), default=name in ROOT)
     for name, (title, icon) in VIEWS.items()
@@ -30,4 +30,6 @@ def named():
 
 pages.append(st.Page(named, title="Overview", url_path="overview", visibility="hidden"))
 ui.spare_the_collector()
-st.navigation(pages, position="top").run()
+page = st.navigation(pages, position="top")
+st.set_page_config(page_title=f"{page.title} · BrainAlign")
+page.run()

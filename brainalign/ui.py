@@ -142,6 +142,16 @@ def header(store, title, text, charts=False):
     sentence(text)
 
 
+def hint(view, text):
+    """How to use a view, until the reader says that it is read; then no more in this session."""
+    if st.session_state.get(f"{view} hint read"):
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f":material/touch_app: {text}", width="content")
+        read = {f"{view} hint read": True}
+        st.button("Got it", key=f"{view} hint", type="tertiary", on_click=st.session_state.update, args=[read])
+
+
 def _expect_charts():
     """Have the browser fetch Plotly, which takes it a second, while the page is still being computed.
 
@@ -175,7 +185,7 @@ def data(frame, key):
     """The data behind a view, sent once the reader opens it: a browser's code for tables would delay the charts."""
     opened = st.expander("Data", key=f"data {key}", on_change="rerun")
     if opened.open:
-        opened.dataframe(frame, hide_index=True)
+        opened.dataframe(frame, hide_index=True, alt=f"The data behind the view: {', '.join(map(str, frame.columns))}")
 
 
 def empty(what, command):

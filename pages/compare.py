@@ -13,6 +13,11 @@ ui.header(
     "A model beside its controls and matched twins: where it predicts better, by how much, and how sure that is. "
     "Every model at the layers that left-out training images choose.",
 )
+ui.hint(
+    "compare",
+    "Choose a model and a region: right of zero it predicts better than the model named at the left. A click on "
+    "a column's name sorts the table.",
+)
 nested = store.rows("roi_nested")
 if nested.empty:
     said = "The store has no scores at the layers that training images choose, where models are compared."
@@ -61,7 +66,8 @@ decimals = {name: st.column_config.NumberColumn(format="%.3f") for name in ("r",
 decimals |= {name: st.column_config.NumberColumn(f"{name} subject", format="%.3f") for name in ("lowest", "highest")}
 decimals |= {"units q < 0.05": st.column_config.NumberColumn(format="percent")}
 decimals |= {"layer": st.column_config.NumberColumn(format="%.1f")}
-st.dataframe(table, hide_index=True, column_config=decimals, key="every model")
+alt = f"Every model in the {place}: r, its range over subjects, share of the ceiling, R², significant units, layer"
+st.dataframe(table, hide_index=True, column_config=decimals, key="every model", alt=alt)
 n = maps[(maps.roi == roi)].groupby("subject").n.max()
 units = f"{n.min()}–{n.max()}" if n.min() < n.max() else n.max()
 ui.sentence(
@@ -100,7 +106,7 @@ if special.size:
     st.subheader(f"Which instruction suits which region, {focus}", anchor=False)
     ui.plot(
         figures.matrix(special, "r minus the mean", ui.instruction_label), "specialisation",
-        f"{focus}: r with each instruction less the mean of all instructions, by region",
+        f"{focus}: r with each instruction less the mean of all instructions, by region; {frames.ends(special)}",
     )  # fmt: skip
     ui.sentence(
         "Specialisation: an instruction's r less the mean of all instructions in that region, means over subjects. "
@@ -137,12 +143,12 @@ own = {
     else "",
     "source": "this page",
 }
-st.table([own, *tables.related_work()], border="horizontal", hide_index=True)
+alt = "This store beside earlier studies: models, brain data, regions, instructions, partition, numbers, sources"
+st.table([own, *tables.related_work()], border="horizontal", hide_index=True, alt=alt)
 ui.sentence(
     "Gains as the data of the authors' project page give them (github.com/subbareddy248/subbareddy248.github.io, "
     "_data/vlm_comparison_rows.yml and research_table_rows.yml at 7e40afa), with CLIP as the baseline; it does not "
     "say of which score they are, and the paper itself calls its models comparable to CLIP. The other numbers are "
     "those of the abstracts named. Studies differ in data, regions and scores: read along the rows."
 )
-with st.expander("Data"):
-    st.dataframe(maps, hide_index=True)
+ui.data(maps, "maps")

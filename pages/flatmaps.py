@@ -14,18 +14,9 @@ from brainalign.paper import asked as asking
 ROWS = ([1, 1.5, 1.4, 2.5, 2], [2.3, 1.7, 1.6, 2.4, 1.2])  # of controls, their widths
 PAINTING = 0.03  # seconds in which the browser paints a new map, before it hears of the rest
 HINT = (
-    ":material/touch_app: Point for values, click for one place in full. Once clicked, the wheel or + and − zoom, "
+    "Point for values, click for one place in full. Once clicked, the wheel or + and − zoom, "
     "dragging moves, arrow keys point and Enter picks. Draw encloses a region."
 )
-
-
-def hint():
-    """How to use the map, until the reader has read it."""
-    if st.session_state.get("flatmap hint read"):
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(HINT, width="content")
-        st.button("Got it", type="tertiary", on_click=lambda: st.session_state.update({"flatmap hint read": True}))
 
 
 def outlined(rois, container):
@@ -173,7 +164,7 @@ def say(store, stock, asked, shown, now, relied):
     ui.sentence(sentence(stock, shown, now))
     if relied is not None:
         ui.sentence(choices.relied(relied))
-    hint()
+    ui.hint("flatmap", HINT)
     left, right = st.columns([1, 3], vertical_alignment="bottom")
     with right:
         export_ui.export(lambda made: on_paper(store, shown, made), store, "flatmap")

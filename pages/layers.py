@@ -15,6 +15,11 @@ ui.header(
     "that left-out training images choose, which is the one to report.",
     charts=True,
 )
+ui.hint(
+    "layers",
+    "Point at a line for its value; the diamond is the layer to report. In the legend, a click hides a line and "
+    "a double click shows it alone.",
+)
 scores, nested = store.roi_scores(), store.rows("roi_nested")
 if scores.empty:
     ui.empty("The store has no scores by layer yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")

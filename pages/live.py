@@ -273,6 +273,11 @@ ui.header(
     "Pick a picture and an instruction and watch the model answer. Stored answers were given when the study was "
     "computed; for the demo's drawn scenes the true answer is known.",
 )
+ui.hint(
+    "live",
+    "Click a picture below, choose an instruction or type your own, and press Ask; Stop ends an answer at once. "
+    "Several answers can stand side by side.",
+)
 st.html(STYLE)
 stimuli = store.info().get("stimuli", "")
 first = store.image_ids(shared=True).tolist() or store.image_ids().tolist() or [0]

@@ -25,6 +25,11 @@ ui.header(
     "Each model saw the pictures that people saw in the scanner; ridge regression on its hidden states then "
     "predicted the people's responses to pictures that neither had been fitted on.",
 )
+ui.hint(
+    "overview",
+    "Every view keeps its choices in its address: copy the link and it opens the same view again, here or "
+    "elsewhere. What is drawn can be exported for a paper.",
+)
 if store.simulated:
     st.info(
         "This store is a simulation. The pictures are drawn scenes and the responses follow from their contents "
@@ -66,6 +71,7 @@ with left:
     st.dataframe(
         subjects,
         hide_index=True,
+        alt="Subjects: sessions, images, test images, units and mean repeats",
         column_config={
             "test_images": "test images",
             "units": st.column_config.NumberColumn("units", help="Voxels or vertices in the masks", format="%d"),
@@ -84,6 +90,7 @@ with right:
         ],
         border="horizontal",
         hide_index=True,
+        alt="Instructions with their text, family and level",
     )
 
 st.subheader("Models", anchor=False)
@@ -99,6 +106,7 @@ st.dataframe(
         for name in models
     ],
     hide_index=True,
+    alt="Models: what each is, its number of layers and its kinds of states",
 )
 
 with st.expander("Version and provenance"):
@@ -106,4 +114,4 @@ with st.expander("Version and provenance"):
     named |= {key: info.get(key) for key in ("study_name", "space", "solver", "stimuli")}
     st.table({key: value or "–" for key, value in named.items()}, border="horizontal")
     st.code(info.get("study_toml", ""), language="toml")
-    st.dataframe(store.runs(), hide_index=True)
+    st.dataframe(store.runs(), hide_index=True, alt="Every job that filled the store")

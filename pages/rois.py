@@ -17,6 +17,11 @@ ui.header(
     "subjects, points the subjects with their 95 % intervals, dotted lines the noise ceiling.",
     charts=True,
 )
+ui.hint(
+    "rois",
+    "Point at a bar or a point for its value. In the legend, a click hides a group and a double click shows it "
+    "alone. Mark differences from one of the bars to see what is significant.",
+)
 nested, scores = store.rows("roi_nested"), store.roi_scores()
 if scores.empty:
     ui.empty("The store has no scores by region yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")

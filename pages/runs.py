@@ -11,6 +11,10 @@ store = ui.page_store()
 ui.header(
     store, "Runs", "Every job behind the results: when it ran, for how long, with which versions, and its warnings."
 )
+ui.hint(
+    "runs",
+    "Narrow the list with the boxes above it, and choose a row for that job's inputs and versions.",
+)
 
 
 @st.fragment(run_every=5)
@@ -50,7 +54,7 @@ if runs.empty:
 shown = runs[["kind", "subject", "model", "instruction", "created", "seconds", "warnings", "job"]]
 picked = st.dataframe(
     shown, hide_index=True, key="runs", on_select="rerun", selection_mode="single-row",
-    column_config={"seconds": st.column_config.NumberColumn(format="%.1f")},
+    column_config={"seconds": st.column_config.NumberColumn(format="%.1f")}, alt="Jobs; choose a row for one's inputs",
 )  # fmt: skip
 ui.sentence("Choose a row for its inputs and versions.")
 rows = picked.selection.rows

@@ -17,6 +17,11 @@ ui.header(
     "banded model on both; shared = R²(a) + R²(b) − R²(both), only a = R²(both) − R²(b).",
     charts=True,
 )
+ui.hint(
+    "variance",
+    "Choose two instructions and a region. The overlap is what both explain; the bars beside the circles are the "
+    "same numbers with their signs, and values below zero are kept.",
+)
 table = store.roi_variance()
 if table.empty:
     ui.empty("The store has no partition of variance yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
@@ -52,7 +57,7 @@ parts = pair[list(names)].mean().to_dict()
 left, right = st.columns([1.15, 1], gap="large")
 with left:
     st.subheader(f"{a} and {b} in {roi}", anchor=False)
-    spoken = ", ".join(f"{names[part]} {value:.3f}" for part, value in parts.items())
+    spoken = ", ".join(f"{names[part]} {value:z.3f}" for part, value in parts.items())
     ui.plot(figures.venn(parts, {"a": a, "b": b}, colours), "venn", f"Two circles: {spoken}")
     negative = [f"{names[part]} is {value:.4f}" for part, value in parts.items() if value < 0]
     if negative:
@@ -62,7 +67,7 @@ with right:
     st.subheader("Signed values", anchor=False)
     bars = {"unique_a": colours["a"], "shared": theme.MUTED, "unique_b": colours["b"], "r2_ab": theme.MUTED}
     signed = figures.signed_bars(pair, bars, names | {"r2_ab": "both together"}, "R²")
-    ui.plot(signed, "signed", "The same numbers as bars, each subject a point")
+    ui.plot(signed, "signed", f"The same numbers as bars, each subject a point: {spoken}")
     below = ", ".join(f"{names[part]} {100 * pair[f'{part}_negative'].mean():.0f} %" for part in names)
     ui.sentence(
         f"Points: subjects, with 95 % intervals by drawing test images with replacement. Units below 0: {below}."
@@ -106,7 +111,7 @@ if rows.empty:
 grid = frames.grid(rows, "b", part)
 ui.plot(
     figures.matrix(grid, "R²", ui.instruction_label), "matrix",
-    f"Variance (R²) of {a} with each other instruction, {words[part]}, by region",
+    f"Variance (R²) of {a} with each other instruction, {words[part]}, by region; {frames.ends(grid)}",
 )  # fmt: skip
 export_ui.export(
     lambda made: paper.matrix(
@@ -125,7 +130,7 @@ if alone.unique_r2.notna().any():
     order = ui.in_order(set(alone.instruction))
     each = frames.apart(alone, "instruction", "unique_r2", order)
     shades = {id: theme.instruction_colour(id) for id in order}
-    told = ", ".join(f"{id} {each[id].mean():.3f}" for id in order)
+    told = ", ".join(f"{id} {each[id].mean():z.3f}" for id in order)
     ui.plot(
         figures.signed_bars(each, shades, {id: id for id in order}, "R²"), "unique",
         f"Unique variance of each instruction, mean over subjects: {told}",

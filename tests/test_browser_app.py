@@ -44,6 +44,7 @@ def test_every_page_has_an_address(address, visit, name):
     title = {"": "BrainAlign", "overview": "BrainAlign", "rois": "ROIs"}.get(name, name.title())
     expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
     expect(page.get_by_text("Page not found")).to_have_count(0)
+    expect(page).to_have_title(f"{title if name not in ('', 'overview') else 'Overview'} · BrainAlign")
 
 
 def test_overview_leads_to_every_page(address, visit):

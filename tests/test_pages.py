@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from test_flatmap import sent
 
 from brainalign import live, paper, store, ui
+from brainalign.figures import frames
 from brainalign.figures.frames import by_level
 from brainalign.paper import export
 from brainalign.tables import related_work
@@ -28,8 +29,8 @@ def tiny(tmp_path_factory):
 def undefined(tmp_path_factory):
     """The tiny store with NaN for every score and ceiling."""
     directory = tmp_path_factory.mktemp("undefined")
-    tables = {name: [frame.copy() for frame in frames] for name, frames in stores.tables().items()}
-    for frame in (frame for frames in tables.values() for frame in frames):
+    tables = {name: [frame.copy() for frame in own] for name, own in stores.tables().items()}
+    for frame in (frame for own in tables.values() for frame in own):
         numbers = frame.select_dtypes("floating").columns
         frame[numbers] = np.nan
     store.write(directory, tables, stores.info())
@@ -588,3 +589,29 @@ def test_the_link_of_a_printed_flatmap_opens_the_same_maps(asked, tiny, monkeypa
         key: (value, app.query_params.get(key)) for key, value in link.items() if app.query_params[key] != value
     }
     assert not changed
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_view_has_a_hint_that_stays_away_once_it_is_read(page, tiny, monkeypatch):
+    app = show(page, tiny, monkeypatch)
+    (read,) = [button for button in app.button if button.label == "Got it"]
+    assert any("touch_app" in caption.value for caption in app.caption)
+    read.click().run()
+    other = "runs" if page != "runs" else "rois"
+    app.switch_page(f"pages/{other}.py").run()
+    assert [button.label for button in app.button].count("Got it") == 1  # of the other view
+    app.switch_page(f"pages/{page}.py").run()
+    assert "Got it" not in [button.label for button in app.button]
+    assert not any("touch_app" in caption.value for caption in app.caption)
+
+
+def test_tables_and_matrices_say_what_they_hold(tiny, monkeypatch):
+    alts = [table.proto.alt for table in show("overview", tiny, monkeypatch).dataframe]
+    assert [alt.split(":")[0] for alt in alts] == ["Subjects", "Models", "Every job that filled the store"]
+    app = show("compare", tiny, monkeypatch, roi="FFA")
+    assert app.dataframe[0].proto.alt.startswith("Every model in the FFA")
+    assert app.table[0].proto.alt.startswith("This store beside earlier studies")
+    grid = frames.specialisation(stores.tables()["roi_nested"][0], "llava-demo")
+    alt = next(e.proto.alt for e in app.get("plotly_chart") if "specialisation" in e.proto.id)
+    row, column = np.unravel_index(np.argmax(grid.to_numpy()), grid.shape)
+    assert f"highest {grid.index[row]} in {grid.columns[column]} {grid.to_numpy().max():.3f}" in alt
