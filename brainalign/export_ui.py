@@ -18,9 +18,11 @@ SAYS = {
     "func.gii": "The map on fsaverage5, a .func.gii for each hemisphere.",
     "hdf": "The map on fsaverage5 as a Vertex view that `cortex.load` reads.",
 }
+MAPS = ("flatmap", "predicted")
 WIDTHS, DPIS = [85, 180], [300, 600]
 NAMES = {  # what the button exports, so that each on a page is told from the others without seeing where it stands
     "flatmap": "the map",
+    "predicted": "the maps",
     "rois": "the bars",
     "layers": "the lines",
     "chosen": "the chosen layers",
@@ -44,7 +46,7 @@ def export(plot, store, key):
     """
     what = NAMES.get(key, key)
     with st.popover(f"Export {what}", icon=":material/download:"):
-        formats = FORMATS | (BRAINS if key == "flatmap" else {})
+        formats = FORMATS | (BRAINS if key in MAPS else {})
         format = st.segmented_control(
             "Format", list(formats), format_func=formats.get, default="pdf", required=True, key=f"export format {key}"
         )

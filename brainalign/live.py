@@ -20,7 +20,8 @@ from brainalign.tables import find_instruction, instructions
 
 MAX_BYTES = 20_000_000
 MAX_PIXELS = 40_000_000
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("PNG", "JPEG", "WebP", "BMP", "GIF", "TIFF")
+UPLOADS = FORMATS[:3]  # of a visitor's own pictures
 LARGE = 1_000_000_000  # bytes; only one model above this stays in memory
 LONGEST = 64  # tokens of an answer
 
@@ -53,6 +54,8 @@ class Resident:
 
         def work(stream):
             adapter = _adapter(self.name)
+            if stream.stopped:  # while the model was loading
+                return
             with _busy(self.name):
                 stream.begin()
                 adapter.answer(image, text, stream, max_new_tokens)
@@ -175,23 +178,24 @@ def _scene(seed, image_id):
     return scenes.scene(int(image_id), seed)
 
 
-def read_picture(source):
-    """A picture from a file's path or its bytes: uint8 (height, width, 3), turned upright."""
+def read_picture(source, formats=FORMATS):
+    """A picture from a file's path or its bytes: uint8 (height, width, 3), turned upright; formats : accepted ones."""
     from PIL import Image, ImageOps
 
-    name = "the picture" if isinstance(source, bytes) else str(source)
+    name = "this file" if isinstance(source, bytes) else str(source)
     size = len(source) if isinstance(source, bytes) else _size(Path(source))
     if size > MAX_BYTES:
         raise ValueError(f"{name} has {size / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB are read")
     try:
-        with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+        file = BytesIO(source) if isinstance(source, bytes) else source
+        with Image.open(file, formats=[name.upper() for name in formats]) as image:
             width, height = image.size
             if width * height <= MAX_PIXELS:
                 return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except Image.DecompressionBombError:
         width = height = int(MAX_PIXELS**0.5) + 1
     except (OSError, ValueError, SyntaxError, EOFError):
-        raise ValueError(f"{name} is not a picture that can be read; expected one of {', '.join(FORMATS)}") from None
+        raise ValueError(f"{name} is not a picture that can be read; expected one of {', '.join(formats)}") from None
     raise ValueError(f"{name} has more than {MAX_PIXELS / 1e6:.0f} million pixels; make it smaller")
 
 

@@ -107,6 +107,23 @@ def page_store():
         st.stop()
 
 
+def has(table):
+    """Whether the store that pages read has rows in a table; False where there is none."""
+    from brainalign import store
+
+    try:
+        stores = configured_stores()
+        name = st.query_params.get("store") or st.session_state.get("widget store")
+        return _has(store.latest(stores.get(name) or next(iter(stores.values()))), table)
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _has(path, table):
+    return not _open(path).rows(table).empty
+
+
 def answering_models():
     """Models that answer in words, by name: what keeps each from loading on this machine, "" if nothing."""
     return live.choices()
@@ -196,14 +213,14 @@ def empty(what, command):
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
-def thumbnail(stimuli, image_id):
-    """A picture as 144-pixel WebP, to look at many."""
+def thumbnail(stimuli, image_id, size=144):
+    """A picture as WebP, `size` pixels a side, to look at many."""
     from io import BytesIO
 
     from PIL import Image
 
     buffer = BytesIO()
-    Image.fromarray(live.picture(stimuli, image_id)).resize((144, 144)).save(buffer, "WEBP", quality=82)
+    Image.fromarray(live.picture(stimuli, image_id)).resize((size, size)).save(buffer, "WEBP", quality=82)
     return buffer.getvalue()
 
 
@@ -345,11 +362,23 @@ def hold(key, value):
     st.session_state[f"widget {key}"] = value
 
 
-def text(label, key, placeholder="", max_chars=300, container=None):
-    """A line of text that lives in the link."""
+def text(label, key, placeholder="", longest=300, container=None):
+    """A line of text that lives in the link; of one that is too long it says so, and gives "".
+
+    The field itself has no limit: what is pasted beyond one would be dropped without a word.
+    """
     slot = _settle(key, "", str)
-    field = (container or st).text_input
-    return _remember(key, field(label, key=slot, placeholder=placeholder, max_chars=max_chars))
+    typed = (container or st).text_input(label, key=slot, placeholder=placeholder)
+    if len(typed) > longest:
+        (container or st).error(f"These are {len(typed):,} characters; at most {longest} are taken. Shorten the text.")
+        typed = ""
+    return _remember(key, typed)
+
+
+def leave(key):
+    """Take a selection out of the link; it is still remembered."""
+    if key in st.query_params:
+        del st.query_params[key]
 
 
 def instruction_label(id):

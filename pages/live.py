@@ -7,10 +7,9 @@ from threading import Event, Thread
 import streamlit as st
 
 from brainalign import live, tables, ui
-from brainalign.atlas import likely, predicted
+from brainalign.atlas import gallery, likely, predicted
 
 OWN = "own"  # the id that stands for a typed instruction
-PER_PAGE, ACROSS = 24, 12
 STARTS = ("IC", "VQ1", "CR", "IU3")  # the instructions that up to four answers start with
 STATES = {
     "cold": "waiting to load",
@@ -23,7 +22,7 @@ STATES = {
 class Asked:
     """A question put to a model: its answer grows on a thread of its own, whoever looks.
 
-    text : the answer so far; done : nothing more will come; fault : what went wrong, "" if nothing
+    text : the answer so far; done : the model is done with it; fault : what went wrong, "" if nothing
     """
 
     def __init__(self, model, image, instruction):
@@ -43,6 +42,11 @@ class Asked:
         self.done = True
 
     @property
+    def over(self):
+        """Whether the page has nothing more to wait for: a stopped answer may leave the queue only later."""
+        return self.done or self.stopped.is_set()
+
+    @property
     def times(self):
         """`first word after 0.1 s, 14 tokens in 0.5 s (26 a second)`, as far as it is known."""
         s = self.stream
@@ -51,66 +55,6 @@ class Asked:
         rate = f" ({s.tokens_per_second:.0f} a second)" if s.tokens_per_second else ""
         waited = f"waited {s.waited:.1f} s, " if s.waited > 0.5 else ""
         return f"{waited}first word after {s.first_token_seconds:.2f} s, {s.tokens} tokens in {s.seconds:.1f} s{rate}"
-
-
-def gallery(store, stimuli, chosen):
-    """Pages of pictures; a click picks one."""
-    left, middle, right = st.columns([1.2, 1, 1], vertical_alignment="bottom")
-    kinds = {"test": "Test images, seen by all", "training": "Training images"}
-    kind = ui.segments("Pictures", list(kinds), "kind", kinds.get, container=left)
-    wanted = ui.text("Search", "search", "a number, or a word of an answer", 60, middle).strip()
-    ids = found(store, wanted, kind == "test")
-    if not ids:
-        st.info(f"No picture among these is found for “{wanted}”." if wanted else "The store lists no such pictures.")
-        return
-    pages = -(-len(ids) // PER_PAGE)
-    start = ids.index(chosen) // PER_PAGE + 1 if chosen in ids else 1
-    with right.container(horizontal=True, horizontal_alignment="right"):
-        page = st.pagination(pages, default=start, key=f"page of {kind} {wanted}")
-    shown = ids[(page - 1) * PER_PAGE : page * PER_PAGE]
-    try:
-        small = {image_id: ui.thumbnail(stimuli, image_id) for image_id in shown}
-    except (ValueError, FileNotFoundError):
-        return  # the page says above why pictures cannot be shown
-    with st.container(key="gallery", gap="small"):
-        for row in range(0, len(shown), ACROSS):
-            for column, image_id in zip(st.columns(ACROSS, gap="small"), shown[row : row + ACROSS]):
-                with column.container(key=f"pick-{image_id}", gap=None):
-                    st.image(small[image_id], width="stretch", alt=f"Picture {image_id}")
-                    style = "primary" if image_id == chosen else "tertiary"
-                    label, key = str(image_id), f"picture {image_id}"
-                    st.button(label, key=key, on_click=pick, args=[image_id], type=style, width="stretch")
-
-
-def found(store, wanted, shared):
-    """Ids of the pictures that the search finds: by their number, or by a word of any answer about them."""
-    if not wanted:
-        return store.image_ids(shared=shared).tolist()
-    if wanted.isdecimal():
-        return [id for id in store.image_ids(shared=shared).tolist() if str(id).startswith(wanted.lstrip("0") or "0")]
-    return store.search(wanted, shared).tolist()
-
-
-def pick(image_id):
-    ui.hold("picture", image_id)
-    st.session_state.uploads = st.session_state.get("uploads", 0) + 1  # a fresh, empty uploader
-
-
-def uploaded():
-    """The visitor's own picture, or None; it stays in this session's memory."""
-    with st.popover("Use your own picture", icon=":material/upload:", width="stretch"):
-        file = st.file_uploader(
-            "PNG, JPEG or WebP, up to 8 MB. It stays on this machine and is forgotten with the page.",
-            type=["png", "jpg", "jpeg", "webp"],
-            key=f"upload {st.session_state.get('uploads', 0)}",
-        )
-        if file is None:
-            return None
-        try:
-            return live.read_picture(file.getvalue())
-        except ValueError as fault:
-            st.error(str(fault), icon=":material/error:")
-            return None
 
 
 def choose_instruction(number, container):
@@ -172,7 +116,7 @@ def stop():
 
 
 def running():
-    return [asked for asked in st.session_state.get("asked", []) if not asked.done]
+    return [asked for asked in st.session_state.get("asked", []) if not asked.over]
 
 
 def answers(store, questions, image_id, true):
@@ -187,7 +131,7 @@ def answers(store, questions, image_id, true):
 def redraw(places, questions, drawn):
     """Draw the live answers that changed since `drawn`, which is brought up to date."""
     for k, ((place, expected), (model, *_), answer) in enumerate(zip(places, questions, st.session_state.asked)):
-        queued = k > 0 and not st.session_state.asked[k - 1].done
+        queued = k > 0 and not st.session_state.asked[k - 1].over
         state = "next, after the other answer" if queued else STATES[live.resident(model).state]
         seen = (answer.text, answer.done, answer.stopped.is_set(), state)
         if seen != drawn.get(k):
@@ -243,27 +187,16 @@ def draw_live(model, answer, expected, state):
     if answer.fault:
         st.error("The model could not answer.", icon=":material/error:")
         st.text(answer.fault)
+    elif answer.stopped.is_set() and not answer.text:
+        st.caption("Stopped before its first word.")
     elif answer.text or answer.done:
-        st.text(answer.text + ("" if answer.done else " ▌"))
+        st.text(answer.text + ("" if answer.over else " ▌"))
     else:
         st.caption(f"{model}: {state} ...")
     st.caption(answer.times)
 
 
-STYLE = """<style>
-.st-key-gallery [class*="st-key-pick-"] { position: relative; }
-.st-key-gallery img { border-radius: 0.4rem; }
-.st-key-gallery [data-testid="stElementToolbar"] { display: none; }
-.st-key-gallery [class*="st-key-picture-"] { position: absolute; inset: 0; width: auto; z-index: 1; }
-.st-key-gallery .stButton, .st-key-gallery .stButton button { height: 100%; width: 100%; }
-.st-key-gallery .stButton button { justify-content: start; align-items: end; padding: 0.15rem; min-height: 0;
-  background: transparent; border: 3px solid transparent; }
-.st-key-gallery .stButton button:hover, .st-key-gallery .stButton button:focus-visible { border-color: #e69f0099; }
-.st-key-gallery .stButton button[kind="primary"] { border-color: #e69f00; }
-.st-key-gallery .stButton p { background: #ffffffd0; color: #1f2933; border-radius: 0.25rem; padding: 0 0.3rem;
-  font-size: 0.72rem; line-height: 1.3; white-space: nowrap; }
-[class*="st-key-answer-"] .stText { font-size: 1.05rem; }
-</style>"""
+STYLE = """<style>[class*="st-key-answer-"] .stText { font-size: 1.05rem; }</style>"""
 
 
 store = ui.page_store()
@@ -275,30 +208,33 @@ ui.header(
 )
 ui.hint(
     "live",
-    "Click a picture below, choose an instruction or type your own, and press Ask; Stop ends an answer at once. "
+    "Click a picture, choose an instruction or type your own, and press Ask; Stop ends an answer at once. "
     "Several answers can stand side by side.",
 )
 st.html(STYLE)
 stimuli = store.info().get("stimuli", "")
 first = store.image_ids(shared=True).tolist() or store.image_ids().tolist() or [0]
-image_id = ui.held("picture", first[0], lambda text: int(text) if text.isdecimal() else None)
+pictures = st.container()
 
 left, right = st.columns([1, 2.2], gap="large")
 with left:
     place = st.container()
-    image = uploaded()
-    if image is not None:
-        image_id = None
+    image = gallery.uploaded()
+    image_id = gallery.picked(first[0]) if image is None else None
+    if image_id is None:
+        ui.leave("picture")
+        place.image(image, width="stretch", alt="Your own picture")
+        place.caption("Your own picture. No link can carry it: whoever opens this page's link sees another picture.")
     else:
         try:
             image = live.picture(stimuli, image_id)
+            place.image(image, caption=(name := f"Picture {image_id}"), width="stretch", alt=name)
         except (ValueError, FileNotFoundError) as fault:
             st.error("This picture cannot be shown.", icon=":material/error:")
             st.text(str(fault))
-    if image is not None:
-        name = "Your own picture" if image_id is None else f"Picture {image_id}"
-        place.image(image, caption=name, width="stretch", alt=name)
 true = None if image_id is None or image is None else live.truth(stimuli, image_id)
+with pictures:
+    gallery.show(store, stimuli, image_id)
 
 with right:
     questions = choose_questions(store.models())
@@ -318,7 +254,9 @@ with right:
         )
     for fault in absent:
         st.text(fault)
-    if not untyped:
+
+if not untyped:
+    with right if len(questions) < 3 else st.container():  # more would be too narrow beside the picture
         places, drawn = answers(store, questions, image_id, true), {}
         redraw(places, questions, drawn)
         if image is not None and not absent and ui.switch("How likely each word is", "likely") and not ran:
@@ -329,7 +267,6 @@ if image is not None and text and not missing[model] and not predicted.offered(s
     with st.container(border=True):
         if ui.switch("Predict the brain's response to this", "predict") and not ran:
             predicted.show(store, model, id, text, image, image_id, float(store.info().get("min_nc", 0)))
-gallery(store, stimuli, image_id)
 if ran:
     follow(places, questions, drawn)
 for name in {name for name, *_ in questions}:

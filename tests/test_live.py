@@ -148,6 +148,18 @@ def test_cancelled_in_the_queue_it_never_starts(picture):
     assert second.tokens == 0
 
 
+def test_stopped_while_the_model_loads_it_is_never_asked_and_the_queue_goes_on(picture, monkeypatch):
+    gate, cancel = held_back(monkeypatch, "load"), Event()
+    stopped = live.stream("llava-demo", picture, ASKED, cancel, max_new_tokens=5)
+    after = live.stream("llava-demo", picture, ASKED, max_new_tokens=5)
+    wait_for(lambda: live.resident("llava-demo").state == "loading")
+    cancel.set()
+    gate.set()
+    assert list(stopped) == []
+    assert stopped.tokens == 0
+    assert "".join(after)
+
+
 def test_errors_reach_the_reader(picture, monkeypatch, tmp_path):
     with pytest.raises(ValueError, match="mark of llava-demo"):
         list(live.stream("llava-demo", picture, "<image>"))

@@ -124,7 +124,7 @@ def _short(plot, store):
 
 def _maps(plot):
     """name -> Map: "map" where there is one, else what stands above each."""
-    if plot.kind != "flatmap":
+    if not plot.maps:
         raise ValueError("formats of brains hold maps: ask for a flatmap")
     if len(plot.maps) == 1:
         return {"map": plot.maps[0]}
