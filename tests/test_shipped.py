@@ -140,3 +140,30 @@ def test_the_shipped_weights_predict_pictures_as_they_are_seen_now(store):
     own, other = np.diag(r), r[~np.eye(12, dtype=bool)]
     assert own.mean() > 0.4
     assert own.mean() > other.mean() + 0.3
+
+
+def test_similarity_follows_what_was_planted(store):
+    """Early areas tell pictures apart by their pixels, those for people and animals as the answers about them do, and
+    RSC by the place; an untrained model knows only the pixels, and no model is more like a region than people are."""
+    rows = store.rows("rsa_chosen")
+    rho = rows.groupby(["model", "instruction", "roi"]).rho.mean()
+    people, place = rho["llava-demo", "VQ2"], rho["llava-demo", "CR"]
+    assert rho["pixels", "", "V1"] > 0.5 > 0.1 > people["V1"]
+    assert people["FFA"] > 0.5 > 0.3 > place["FFA"]
+    assert people["EBA"] > place["EBA"] + 0.25
+    assert place["RSC"] > people["RSC"] + 0.25
+    assert rho["llava-demo-random", "VQ2", "FFA"] < 0.1
+    assert rho["llava-demo-random", "VQ2", "V1"] > 0.5
+    assert rho["text-demo", "VQ2", "FFA"] > 0.5  # words about people, without a picture
+    upper = store.rows("rsa_ceilings").groupby("roi").upper.mean()
+    assert (rows.groupby(["model", "instruction", "pooling", "roi"]).rho.mean().groupby("roi").max() < upper).all()
+
+
+def test_layers_of_similarity_and_its_differences_are_as_planted(store):
+    chosen = store.rows("rsa_chosen", model="llava-demo", instruction="VQ2", pooling="mean_generated")
+    assert (chosen[chosen.roi.isin(["FFA", "EBA", "FBA"])].layer >= 5).all()
+    contrasts = store.rows("rsa_contrasts", model_a="llava-demo", instruction_a="CR", model_b="llava-demo")
+    contrasts = contrasts[contrasts.instruction_b == "VQ2"]
+    assert (contrasts[contrasts.roi == "FFA"].high < 0).all()
+    assert (contrasts[contrasts.roi == "RSC"].low > 0).all()
+    assert len(contrasts[contrasts.roi == "FFA"]) == len(store.subjects())
