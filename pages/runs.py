@@ -5,7 +5,7 @@ import json
 import streamlit as st
 
 from brainalign import ui
-from brainalign.store import progress
+from brainalign.store import progress, warned
 
 store = ui.page_store()
 ui.header(
@@ -41,28 +41,61 @@ facts[1].metric("Computing time", f"{runs.seconds.sum() / 60:.0f} min")
 facts[2].metric("Jobs with warnings", int((runs.warnings != "").sum()))
 facts[3].metric("Published", info.get("created", "–")[:10])
 
+common = warned.merged(runs)
+if len(common):
+    st.header("Warnings", anchor=False)
+    st.table(common, border="horizontal", hide_index=True, alt="Warnings, each once: how many jobs, kinds, subjects")
+
+st.header("Jobs", anchor=False)
 controls = st.columns([1, 1, 1, 1.4], vertical_alignment="bottom")
+filters = []
 for column, name in zip(controls, ("kind", "subject", "model")):
     options = ["all", *sorted(set(runs[name]) - {""})]
-    wanted = ui.choice(name.capitalize(), options, name, container=column)
-    runs = runs if wanted == "all" else runs[runs[name] == wanted]
+    filters.append(ui.choice(name.capitalize(), options, name, container=column))
+    runs = runs if filters[-1] == "all" else runs[runs[name] == filters[-1]]
 if ui.switch("Only jobs with warnings", "warned", container=controls[3]):
-    runs = runs[runs.warnings != ""]
+    runs, filters = runs[runs.warnings != ""], [*filters, "warned"]
 if runs.empty:
     st.info("No job of this kind.")
     st.stop()
-shown = runs[["kind", "subject", "model", "instruction", "created", "seconds", "warnings", "job"]]
-picked = st.dataframe(
-    shown, hide_index=True, key="runs", on_select="rerun", selection_mode="single-row",
-    column_config={"seconds": st.column_config.NumberColumn(format="%.1f")}, alt="Jobs; choose a row for one's inputs",
-)  # fmt: skip
-ui.sentence("Choose a row for its inputs and versions.")
-rows = picked.selection.rows
-if rows and rows[0] < len(runs):
-    row = runs.iloc[rows[0]]
-    st.subheader(f"{row.kind} {row.subject} {row.model} {row.instruction}", anchor=False)
-    for line in filter(None, row.warnings.split("\n")):
-        st.text(f"⚠ {line}")
+
+
+def table(runs, chosen):
+    """The jobs, one of which can be chosen; chosen : id of the one that is, or ""."""
+    jobs = runs.job.tolist()
+    serial, last = st.session_state.get("runs table", (0, chosen))
+    if chosen != last:  # by the link: a table that stands keeps its own choice
+        serial += 1
+    st.session_state["runs table"] = serial, chosen
+    key = f"runs {serial} {' '.join(filters)}"
+
+    def choose():
+        rows = st.session_state[key].selection.rows
+        job = jobs[rows[0]] if rows else ""
+        st.session_state["runs table"] = serial, job
+        ui.hold("job", job)
+
+    shown = runs[["kind", "subject", "model", "instruction", "created", "seconds", "warnings", "job"]]
+    shown = shown.assign(
+        created=shown.created.str[:16].str.replace("T", " "),
+        warnings=["; ".join(map(str, warned.of_job(row))) for row in runs.itertuples()],
+    )
+    st.dataframe(
+        shown, hide_index=True, key=key, on_select=choose, selection_mode="single-row",
+        selection_default={"selection": {"rows": [jobs.index(chosen)] if chosen in jobs else []}},
+        column_config={"seconds": st.column_config.NumberColumn(format="%.1f")},
+        alt="Jobs; choose a row for one's inputs",
+    )  # fmt: skip
+
+
+known = set(runs.job)
+job = ui.held("job", "", lambda text: text if not text or text in known else None)
+table(runs, job)
+ui.sentence("Choose a row for its inputs, versions and warnings; the link then leads to it.")
+for row in runs[runs.job == job].itertuples():
+    st.header(" ".join(filter(None, (row.kind, row.subject, row.model, row.instruction))), anchor=False)
+    for text in warned.of_job(row):
+        st.text(f"⚠ {text}")
     st.json(json.loads(row.versions))
-st.subheader("The study", anchor=False)
+st.header("The study", anchor=False)
 st.code(info.get("study_toml", ""), language="toml")
