@@ -17,7 +17,7 @@ ui.header(
 )
 ui.hint(
     "layers",
-    "Point at a line for its value; the diamond is the layer to report. In the legend, a click hides a line and "
+    "Point at a line for its value; diamonds mark what to report. In the legend, a click hides a line and "
     "a double click shows it alone.",
 )
 scores, nested = store.roi_scores(), store.rows("roi_nested")
