@@ -94,7 +94,7 @@ if not differences.empty:
     export_ui.export(
         lambda made: paper.compare(
             differences, axis, paper.words.of_differences(store, differences, made), made,
-            paper.queries.contrasts(made),
+            paper.queries.contrasts(differences),
         ),
         store, "compare",
     )  # fmt: skip
@@ -121,7 +121,7 @@ if special.size:
     export_ui.export(
         lambda made: paper.matrix(
             special, "r minus the mean", paper.words.of_specialisation(store, special, focus), "specialisation", made,
-            paper.queries.regions({"model": focus, "layer": "chosen"}),
+            paper.queries.specialisation(nested, focus),
         ),
         store, "specialisation",
     )  # fmt: skip

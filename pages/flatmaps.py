@@ -50,7 +50,7 @@ def sentence(stock, shown, view):
     return " ".join(said)
 
 
-def on_screen(store, found, drawn, width, view):
+def on_screen(store, asked, found, drawn, width, view):
     """subject -> paper.Map of what is shown."""
     (geometry, _), maps, titles = surface_of(store.path, store), {}, len(found) > 1
     for subject, picture in found.items():
@@ -58,7 +58,7 @@ def on_screen(store, found, drawn, width, view):
         kept = {roi: rois[roi] for roi in drawn if roi in rois}
         maps[subject] = paper.Map(
             geometry, flat_units_of(store.path, store, subject), nc, kept, picture, view.get("layer", flatmap.CHOSEN),
-            view["threshold"], subject, subject if titles else "", view.get("margin", pictures.MARGIN), width,
+            view["threshold"], subject, subject if titles else "", view.get("margin", pictures.MARGIN), width, asked,
         )  # fmt: skip
     return maps
 
@@ -101,12 +101,6 @@ def statistics(store, stock, asked, shown, view, name):
     region.download(name, inside)
 
 
-def on_paper(store, shown, made):
-    """The figure for a paper of what is shown."""
-    maps = list(shown.values())
-    return paper.flatmap(maps, paper.words.of_maps(store, maps), made, paper.queries.maps(made))
-
-
 @st.fragment(key="flatmap view")
 def view(store, stock):
     """The controls, the flatmap and what is said about it: one piece, so that a new map redraws nothing else.
@@ -130,7 +124,7 @@ def view(store, stock):
         relied = choices.reliability(store, subjects, asked)
         if relied is not None and (doubt := choices.doubt(relied)):
             top.badge(doubt, icon=":material/warning:", color="orange")
-        say(store, stock, asked, on_screen(store, found, drawn, width, now), now, relied)
+        say(store, stock, asked, on_screen(store, asked, found, drawn, width, now), now, relied)
 
 
 def paint(store, stock, found, drawn, width):
@@ -167,7 +161,7 @@ def say(store, stock, asked, shown, now, relied):
     ui.hint("flatmap", HINT)
     left, right = st.columns([1, 3], vertical_alignment="bottom")
     with right:
-        export_ui.export(lambda made: on_paper(store, shown, made), store, "flatmap")
+        export_ui.export(lambda made: paper.of_maps(store, list(shown.values()), made), store, "flatmap")
     below_the_map(store, stock, asked, shown, now, left)
     for subject in shown:
         flatmap.keep(subject_of(store.path, store, subject)[4], f"flatmap subject {subject}")

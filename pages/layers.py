@@ -80,9 +80,9 @@ ui.sentence(
 above = f"{model}, {instruction}" if by == "roi" else roi  # the only chart's title
 export_ui.export(
     lambda made: paper.layers(
-        scores.assign(roi=above, ceiling=float("nan")), colours, {g: names[g] for g in shown}, paper.AXES[quantity],
+        frames.roi_frame(scores, quantity, by).assign(roi=above), colours, {g: names[g] for g in shown}, paper.AXES[quantity],
         paper.words.of_layers(store, scores, paper.AXES[quantity], made, bool(chosen)), made,
-        paper.queries.regions(made), {(above, group): layer for group, layer in chosen.items()},
+        paper.queries.layers(scores, quantity, by, above), {(above, group): layer for group, layer in chosen.items()},
     ),
     store, "layers",
 )  # fmt: skip
@@ -105,12 +105,12 @@ if not rows.empty:
         + f", {frames.pooling_name(told.pooling)}: bars are means over subjects, points the subjects."
     )
     spoken = ", ".join(f"{name} {value:.1f}" for name, value in rows.groupby("roi").layer.mean()[areas].items())
-    shade, query = theme.model_colour(told.model), told[["model", "instruction", "pooling"]].to_dict()
+    shade = theme.model_colour(told.model)
     ui.plot(figures.chosen_layers(rows, shade, areas), "chosen", f"Chosen layer by area, mean over subjects: {spoken}")
     export_ui.export(
         lambda made: paper.chosen(
             rows, shade, areas, paper.words.of_chosen(store, rows), made,
-            paper.queries.regions(query | {"layer": "chosen"}),
+            paper.queries.chosen(rows),
         ),
         store, "chosen",
     )  # fmt: skip
@@ -135,7 +135,7 @@ if not shares.empty:
     export_ui.export(
         lambda made: paper.shares(
             shares, paper.words.of_shares(store, shares), made,
-            paper.queries.shares(shares.iloc[0][["model", "pooling"]].to_dict()),
+            paper.queries.shares(shares),
         ),
         store, "shares",
     )  # fmt: skip

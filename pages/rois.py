@@ -92,8 +92,8 @@ ui.plot(
 axis = paper.AXES[quantity]
 export_ui.export(
     lambda made: paper.rois(
-        frame, colours, shown_names, axis, paper.words.of_regions(store, frame, axis, made), made,
-        paper.queries.regions(made), marks, ranked,
+        frame, colours, shown_names, axis, paper.words.of_regions(store, scores, frame, axis, made), made,
+        paper.queries.regions(scores, quantity, by, layer), marks, ranked,
     ),
     store, "rois",
 )  # fmt: skip

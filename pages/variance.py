@@ -93,7 +93,7 @@ st.page_link(
 export_ui.export(
     lambda made: paper.variance(
         pair, {"a": a, "b": b}, colours, paper.words.of_variance(store, pair, a, b, roi), made | {"a": a},
-        paper.queries.variance(made | {"a": a}),
+        paper.queries.variance(pair),
     ),
     store, "variance",
 )  # fmt: skip
@@ -116,7 +116,7 @@ ui.plot(
 export_ui.export(
     lambda made: paper.matrix(
         grid, "R²", paper.words.of_matrix(store, rows, a, part), "matrix", made | {"a": a},
-        paper.queries.variance({"model": model, "a": a}),
+        paper.queries.matrix(rows, part),
     ),
     store, "matrix",
 )  # fmt: skip
@@ -142,7 +142,7 @@ if alone.unique_r2.notna().any():
     )
     export_ui.export(
         lambda made: paper.unique(
-            each, shades, paper.words.of_unique(store, alone), made, paper.queries.uniques(made)
+            each, shades, paper.words.of_unique(store, alone), made, paper.queries.uniques(alone)
         ),
         store, "unique",
     )  # fmt: skip
@@ -172,7 +172,7 @@ if triples.value.notna().any():
         ui.sentence("Signed, a point a subject with its 95 % interval; dots below a bar say who shares the part.")
     export_ui.export(
         lambda made: paper.triple(
-            seven, three, tint, paper.words.of_three(store, found, three), made, paper.queries.triples(made)
+            seven, three, tint, paper.words.of_three(store, found, three), made, paper.queries.triples(found)
         ),
         store, "triple",
     )  # fmt: skip

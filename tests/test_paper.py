@@ -105,7 +105,7 @@ def test_files_say_where_they_come_from(store):
     pdf = paper.render(plot, store, "pdf", 85)
     assert version.encode() in pdf
     assert b"instruction=VQ1" in pdf
-    assert b"FROM nested" in pdf
+    assert b"LEFT JOIN nested" in pdf
 
 
 def test_the_same_choice_gives_the_same_bytes(store):
@@ -399,13 +399,13 @@ def drawn(plot, width=180):
 
 def test_the_forest_holds_the_screens_differences(store):
     plot = paper.plot(store, "compare", roi="FFA", model="vit-demo", instruction="VQ1")
-    assert plot.data.name.tolist() == ["minus llava-demo"] * 3
+    assert plot.data.minus_model.tolist() == ["llava-demo"] * 3
     np.testing.assert_allclose(plot.data[["low", "difference", "high"]], [[-0.24, -0.2, -0.16]] * 3)
     (axes,) = [axes for axes in drawn(plot).figure.axes if axes.get_xlabel()]
     dots = [line for line in axes.lines if line.get_marker() == "o"]
     assert [dot.get_xdata()[0] for dot in dots] == pytest.approx([-0.2] * 3)
     assert {dot.get_markerfacecolor() for dot in dots} == {"#b2182b"}  # worse, q < 0.05
-    screen = figures.forest(plot.data, "").data[0]
+    screen = figures.forest(plot.data.assign(name="minus llava-demo"), "").data[0]
     assert list(screen.x) == pytest.approx([-0.2] * 3)
     assert set(screen.marker.color) == {"#b2182b"}
     assert all(np.diff([dot.get_ydata()[0] for dot in dots]) > 0)

@@ -17,6 +17,7 @@ POOLINGS = {
     "connector_mean": "the connector's tokens (mean)",
     "cls": "the class token",
     "joint": "picture and text side by side",
+    "pixels": "the picture's pixels",
 }
 FIRST_POOLING = next(iter(POOLINGS))
 SCORES = ("r", "r_norm", "r2")
@@ -68,6 +69,12 @@ def is_area(name):
     return name in known and known[name].is_area
 
 
+def members(group, names):
+    """The areas among these regions that a level's group is made of, in the table's order; none for other names."""
+    known = rois()
+    return [name for name in in_order(names, known) if name in known and is_area(name) and known[name].level == group]
+
+
 def in_families(scores, chosen):
     """Rows whose ROI belongs to one of the families."""
     family = {name: roi.family for name, roi in rois().items()}
@@ -113,6 +120,16 @@ def apart(rows, by, value, names):
     return pd.DataFrame(found).rename_axis("subject").reset_index()
 
 
+def stacked(wide, names, by):
+    """What `apart` made, one row a subject and name: subject, `by`, value, low, high."""
+    parts = [
+        wide[["subject", name, f"{name}_low", f"{name}_high"]].set_axis(["subject", "value", "low", "high"], axis=1)
+        for name in names
+    ]
+    found = pd.concat([part.assign(**{by: name}) for name, part in zip(names, parts)], ignore_index=True)
+    return found[["subject", by, "value", "low", "high"]].dropna(subset=["value", "low", "high"], how="all")
+
+
 def grid(rows, by, value):
     """Means over subjects: instructions (the column `by`) by regions, both in their tables' order."""
     found = rows.groupby([by, "roi"])[value].mean().unstack("roi")
@@ -128,9 +145,14 @@ def ends(grid):
 
 def specialisation(nested, model):
     """Instructions by areas: a model's r less the mean of all its instructions there, means over subjects."""
-    rows = pooled(nested[(nested.model == model) & (nested.instruction != "")], FIRST_POOLING)
-    found = grid(rows[rows.roi.map(is_area).astype(bool)], "instruction", "r")
+    found = grid(instructed(nested[nested.model == model]), "instruction", "r")
     return found - found.mean()
+
+
+def instructed(nested):
+    """Rows of `roi_nested` of areas, with an instruction, of one pooling a model."""
+    rows = pooled(nested[nested.instruction != ""], FIRST_POOLING)
+    return rows[rows.roi.map(is_area).astype(bool)]
 
 
 def covered(coverage, order=()):
@@ -165,6 +187,28 @@ def parts_of_three(three):
         "shared_bc": (b, c),
         "shared_abc": (a, b, c),
     }
+
+
+def sides(differences):
+    """What `differences` returns, each row as one map minus another: subject, model, instruction, pooling, the same
+    with `minus_`, roi, difference, low, high, p, q."""
+    turned, found = differences.model_a == differences.other, {"subject": differences.subject}
+    for minus, (one, other) in {"": "ab", "minus_": "ba"}.items():
+        for name in ("model", "instruction", "pooling"):
+            found[f"{minus}{name}"] = differences[f"{name}_{one}"].where(~turned, differences[f"{name}_{other}"])
+    kept = ("roi", "difference", "low", "high", "p", "q")
+    return pd.DataFrame(found | {name: differences[name] for name in kept if name in differences})
+
+
+def between(contrasts, one, other):
+    """Rows of `roi_contrasts` of one map (model, instruction, pooling) minus another, signed so."""
+    found = []
+    for a, b, sign in (("a", "b", 1), ("b", "a", -1)):
+        names = [f"{name}_{side}" for side in (a, b) for name in ("model", "instruction", "pooling")]
+        rows = contrasts[(contrasts[names] == [*one, *other]).all(axis=1)] if one != other else contrasts.iloc[:0]
+        low, high = (rows.low, rows.high) if sign > 0 else (-rows.high, -rows.low)
+        found.append(rows.assign(difference=sign * rows.difference, low=low, high=high))
+    return pd.concat(found)
 
 
 def from_side(contrasts, side, name):

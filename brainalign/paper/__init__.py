@@ -13,6 +13,7 @@ from brainalign.paper.coverage import coverage
 from brainalign.paper.depth import chosen, shares
 from brainalign.paper.export import ENDINGS, render, write
 from brainalign.paper.forest import compare
+from brainalign.paper.maps import of_maps
 from brainalign.paper.matrix import matrix
 from brainalign.paper.page import Plot
 from brainalign.paper.profiles import layers
@@ -34,6 +35,7 @@ __all__ = [
     "from_link",
     "layers",
     "matrix",
+    "of_maps",
     "plot",
     "queries",
     "render",

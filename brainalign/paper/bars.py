@@ -205,9 +205,11 @@ def unique(frame, colours, about, choices=None, query=""):
     def draw(sheet, x, y, width):
         signed(sheet, frame, colours, names, "R²", x, y + 2, width, PANEL * 0.8)
 
-    return Plot(
-        "unique", draw, lambda width: 2 + PANEL * 0.8 + below(means, names, width), frame, about, choices or {}, query
-    )
+    def height(width):
+        return 2 + PANEL * 0.8 + below(means, names, width)
+
+    data = frames.stacked(frame, colours, "instruction")
+    return Plot("unique", draw, height, data, about, choices or {}, query)
 
 
 def _from_zero(axes):

@@ -10,6 +10,7 @@ from brainalign import surface
 from brainalign.figures import flatmap as screen
 from brainalign.figures.flatmap import palettes, pictures
 from brainalign.paper import key, labels, raster
+from brainalign.paper.asked import Asked
 from brainalign.paper.page import Plot
 from brainalign.paper.sheet import FONT, INK, MM, MUTED, text_width
 
@@ -29,6 +30,7 @@ class Map:
     rois : name -> units, for those to outline; picture : figures.flatmap.Picture; layer : the number shown
     threshold : lowest noise ceiling shown, in percent; subject, title : whose it is; what stands above it
     margin : by how much a class must be ahead not to be a tie; lines : width of the outlines, 1 being medium
+    asked : what was asked for
     """
 
     geometry: surface.FlatGeometry
@@ -42,11 +44,18 @@ class Map:
     title: str = ""
     margin: float = 0.0
     lines: float = 1.0
+    asked: Asked | None = None
 
     @property
     def values(self):
         """What is shown of each unit, (n_units,); of classes their numbers, ties being the last."""
         return pictures.settled(self.picture, self.margin).values[self.picture.row(self.layer)]
+
+    @property
+    def at(self):
+        """The number of the layer that is shown, or CHOSEN; None where there is none."""
+        picture = self.picture
+        return picture.layers[picture.row(self.layer)] if picture.layered else picture.first
 
     @property
     def shown(self):

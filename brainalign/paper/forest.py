@@ -38,7 +38,7 @@ def compare(frame, axis, about, choices=None, query=""):
     def height(width):
         return legend.height(list(entries), width) + row(width) * len(names) + BELOW
 
-    return Plot("compare", draw, height, frame, about, choices or {}, query)
+    return Plot("compare", draw, height, frames.sides(frame), about, choices or {}, query)
 
 
 def _rows(axes, frame, names, subjects, step):

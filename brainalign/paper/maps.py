@@ -2,7 +2,7 @@
 
 from brainalign.figures import frames
 from brainalign.figures.flatmap import CHOSEN, pictures
-from brainalign.paper import asked, pictured, queries, words
+from brainalign.paper import asked, map_queries, map_words, pictured
 from brainalign.paper.cortex import Map, flatmap
 from brainalign.paper.wish import Wish, in_order, match
 
@@ -28,9 +28,15 @@ def chosen(wish):
             title = [subject] * (len(subjects) > 1) + [instruction] * (len(grids) > 1)
             maps.append(
                 Map(geometry, store.flat_units(subject), store.noise_ceiling(subject), drawn, grid[subject],
-                    _layer(wish, grid[subject]), threshold, subject, ", ".join(title), margin, lines)
+                    _layer(wish, grid[subject]), threshold, subject, ", ".join(title), margin, lines,
+                    by_instruction[instruction])
             )  # fmt: skip
-    return flatmap(maps, words.of_maps(store, maps), wish.made, queries.maps(wish.made))
+    return of_maps(store, maps, wish.made)
+
+
+def of_maps(store, maps, made):
+    """The Plot of some Maps of a store; made : choices as in the page's link."""
+    return flatmap(maps, map_words.of_maps(store, maps), made, map_queries.maps(store, maps))
 
 
 def _subjects(wish, everyone):

@@ -50,7 +50,7 @@ def variance(wish):
         raise ValueError(f"the partition of {a} and {b} is not defined in {roi} for {wish.made['subject']}")
     colours = {"a": theme.instruction_colour(a), "b": theme.instruction_colour(b)}
     about = words.of_variance(wish.store, pair, a, b, roi)
-    return draw_variance(pair, {"a": a, "b": b}, colours, about, wish.made, queries.variance(wish.made))
+    return draw_variance(pair, {"a": a, "b": b}, colours, about, wish.made, queries.variance(pair))
 
 
 def matrix(wish):
@@ -63,7 +63,8 @@ def matrix(wish):
     if rows.empty:
         raise ValueError("choose at least one family of regions")
     about = words.of_matrix(wish.store, rows, a, part)
-    return draw_matrix(frames.grid(rows, "b", part), "R²", about, "matrix", wish.made, queries.variance(wish.made))
+    query = queries.matrix(rows, part)
+    return draw_matrix(frames.grid(rows, "b", part), "R²", about, "matrix", wish.made, query)
 
 
 def unique(wish):
@@ -74,7 +75,7 @@ def unique(wish):
     order = in_order(rows.instruction)
     frame = frames.apart(rows, "instruction", "unique_r2", order)
     colours, about = {id: theme.instruction_colour(id) for id in order}, words.of_unique(wish.store, rows)
-    return bars.unique(frame, colours, about, wish.made, queries.uniques(wish.made))
+    return bars.unique(frame, colours, about, wish.made, queries.uniques(rows))
 
 
 def triple(wish):
@@ -89,4 +90,4 @@ def triple(wish):
     frame = frames.apart(rows, "part", "value", frames.parts_of_three(three))
     colours = {side: theme.instruction_colour(id) for side, id in zip("abc", three)}
     about = words.of_three(wish.store, rows, three)
-    return draw_triple(frame, three, colours, about, wish.made, queries.triples(wish.made))
+    return draw_triple(frame, three, colours, about, wish.made, queries.triples(rows))

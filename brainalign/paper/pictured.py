@@ -47,6 +47,11 @@ def ceiling_top(source, stock):
     return palettes.limits(np.concatenate([source.noise_ceiling(one) for one in stock["maps"]]))[1]
 
 
+def ceiling_top(source, stock):
+    """The noise ceiling in percent from which colours are full: the same for all subjects."""
+    return palettes.limits(np.concatenate([source.noise_ceiling(one) for one in stock["maps"]]))[1]
+
+
 def _plain(source, stock, subject, asked, nc):
     if asked.quantity == "nc":
         return pictures.ceiling(nc)
@@ -142,7 +147,12 @@ def _contest(source, stock, subject, asked):
 
 
 def contest(stock, subject, asked):
-    """The maps (model, instruction, pooling) of a subject that compete, each with a layer chosen by training images."""
+    """The maps (model, instruction, pooling) of a subject that compete, at layers chosen by training images."""
+    return [one for one in contestants(stock["maps"][subject], asked) if (subject, *one) in stock["nested"]]
+
+
+def contest(stock, subject, asked):
+    """The maps (model, instruction, pooling) of a subject that compete, at layers chosen by training images."""
     return [one for one in contestants(stock["maps"][subject], asked) if (subject, *one) in stock["nested"]]
 
 

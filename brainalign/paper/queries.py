@@ -1,29 +1,81 @@
-"""How a figure's numbers are got from the store, as SQL to read or to paste; made : choices as in a page's link."""
+"""How a figure's numbers are got from the store: SQL to read or to paste, which gives the figure's data.
 
-from brainalign.paper.asked import EVERYONE, PARTS
+Each is made from the rows that are drawn, so it holds for whatever was chosen; flatmaps have theirs in `map_queries`.
+"""
 
+from brainalign.figures import frames
+from brainalign.paper.sql import lines, literal, where
 
-def maps(made):
-    """Values of a flatmap's units."""
-    columns = {"across": "across_r", "unique": "unique_r2"}.get(made.get("quantity"), made.get("quantity"))
-    if made.get("quantity") in ("nc", "across"):
-        return f"SELECT unit, {columns} FROM units WHERE {_where(made, 'subject')}"
-    if made.get("quantity") in PARTS:
-        return f"SELECT unit, {made['quantity']} FROM variance WHERE {_where(made, 'subject', 'model', 'a', 'b')}"
-    if made.get("quantity") == "unique":
-        return f"SELECT unit, {columns} FROM uniques WHERE {_where(made, 'subject', 'model', 'instruction')}"
-    if made.get("layer") == "chosen" or made.get("quantity") in ("winner", "layer"):
-        where = _where(made, "subject", "model", "instruction", "pooling")
-        return f"SELECT model, instruction, unit, layer, r, r2, q FROM nested WHERE {where}"
-    return f"SELECT layer, unit, r, r2 FROM scores WHERE {_where(made, 'subject', 'model', 'instruction', 'pooling')}"
+MAP = "model instruction pooling"
+CEILING = {"r": "sqrt(nc_mean / 100)", "r2": "nc_mean / 100", "r_norm": "1"}  # as frames.ceiling
+PARTITION = ("subject layer", "model", "pooling")
 
 
-def regions(made):
-    """Scores of regions."""
-    layer = made.get("layer", "")
-    table = "roi_nested" if layer == "chosen" else "roi_scores"
-    also = f" AND layer = {layer}" if layer.isdecimal() else ""
-    return f"SELECT * FROM {table} WHERE {_where(made, 'model', 'instruction', 'pooling')}{also}"
+def regions(rows, quantity, by, layer):
+    """Scores of regions, a group for each of `by`, at the layer that is "chosen", "best" or has this number.
+
+    rows : of roi_scores or roi_nested, those drawn; quantity : of frames.QUANTITIES
+    """
+    score, kept = quantity.removesuffix("_mean"), where(rows, "subject", MAP, "roi")
+    if layer == "chosen":
+        values = f"{score} AS value, {score}_low AS low, {score}_high AS high"
+        return _regions("roi_nested", values, score, by, kept)
+    values = f"{quantity} AS value, NULL AS low, NULL AS high"
+    if layer != "best":
+        return _regions("roi_scores", values, score, by, f"{kept}\n  AND layer = {layer}")
+    return f"""WITH known AS (
+  SELECT *, CASE WHEN isfinite({quantity}) THEN {quantity} END AS own
+  FROM roi_scores
+  WHERE {where(rows, MAP, "roi")}
+), ranked AS (  -- each layer by its mean over the other subjects
+  SELECT *, (sum(own) OVER every_subject - coalesce(own, 0))
+    / nullif(count(own) OVER every_subject - (own IS NOT NULL)::INTEGER, 0) AS others
+  FROM known
+  WINDOW every_subject AS (PARTITION BY model, instruction, pooling, roi, layer)
+)
+{_regions("ranked", values, score, by, where(rows, "subject"))}
+QUALIFY row_number() OVER (
+  PARTITION BY subject, model, instruction, pooling, roi ORDER BY coalesce(others, own) DESC NULLS LAST, layer) = 1"""
+
+
+def _regions(table, values, score, by, kept):
+    return (
+        f'SELECT subject, roi, n, n_all, layer, {by} AS "group", {values}, {CEILING[score]} AS ceiling\n'
+        f"FROM {table}\nWHERE {kept}"
+    )
+
+
+def layers(rows, quantity, by, above=None):
+    """Scores of regions at every layer, a line for each of `by`; above : what stands above the only chart."""
+    named = "roi" if above is None else f"{literal(above)} AS roi"
+    return (
+        f'SELECT subject, {named}, n, n_all, layer, {by} AS "group", {quantity} AS value, NULL AS low, NULL AS high,\n'
+        f"  {CEILING[quantity.removesuffix('_mean')]} AS ceiling\nFROM roi_scores\n"
+        f"WHERE {where(rows, 'subject', MAP, 'roi')}"
+    )
+
+
+def chosen(rows):
+    """The layers that areas choose."""
+    return (
+        "SELECT subject, model, instruction, pooling, roi, n, n_all, layer\nFROM roi_nested\n"
+        f"WHERE {where(rows, 'subject', MAP, 'roi')}\n  AND isfinite(layer)"
+    )
+
+
+def shares(rows):
+    """What a model's states depend on."""
+    return f"SELECT *\nFROM shares\nWHERE {where(rows, 'model', 'pooling')}\nORDER BY layer"
+
+
+def specialisation(nested, model):
+    """Which instruction suits which region; nested : rows of roi_nested."""
+    rows = frames.instructed(nested[nested.model == model])
+    return (
+        "WITH means AS (\n  SELECT instruction, roi, avg(r) FILTER (isfinite(r)) AS r\n  FROM roi_nested\n"
+        f"  WHERE {where(rows, 'subject', MAP, 'roi')}\n  GROUP BY instruction, roi\n)\n"
+        "SELECT instruction, roi, r - avg(r) OVER (PARTITION BY roi) AS value\nFROM means"
+    )
 
 
 def coverage():
@@ -37,41 +89,51 @@ def coverage():
     )
 
 
-def variance(made):
-    """The partition of two instructions' variance in a region."""
-    return f"SELECT * FROM roi_variance WHERE {_where(made, 'model', 'a', 'b', 'roi')}"
+def variance(rows):
+    """The partition of two instructions' variance in a region; rows : of roi_variance."""
+    return f"SELECT *\nFROM roi_variance\nWHERE {where(rows, *PARTITION, 'a', 'b', 'roi')}"
 
 
-def contrasts(made):
-    """Differences of a model and each other in a region."""
-    return f"SELECT * FROM roi_contrasts WHERE {_where(made, 'roi')} AND {_text(made['model'])} IN (model_a, model_b)"
+def matrix(rows, part):
+    """One part of many pairs' variance: means over subjects; rows : of roi_variance."""
+    return (
+        f"SELECT b AS instruction, roi, avg({part}) FILTER (isfinite({part})) AS value\nFROM roi_variance\n"
+        f"WHERE {where(rows, *PARTITION, 'a', 'b', 'roi')}\nGROUP BY b, roi"
+    )
 
 
-def uniques(made):
-    """What each instruction explains beyond all the others in a region."""
-    return f"SELECT * FROM roi_uniques WHERE {_where(made, 'model', 'roi')}"
+def uniques(rows):
+    """What each instruction explains beyond all the others in a region; rows : of roi_uniques."""
+    return (
+        "SELECT subject, instruction, unique_r2 AS value, low, high\nFROM roi_uniques\n"
+        f"WHERE {where(rows, *PARTITION, 'instruction', 'roi')}"
+    )
 
 
-def triples(made):
-    """The partition of three instructions' variance in a region."""
-    three = dict(zip("abc", made["three"].split(",")))
-    return f"SELECT * FROM roi_triples WHERE {_where(made | three, 'model', 'a', 'b', 'c', 'roi')}"
+def triples(rows):
+    """The seven parts of three instructions' variance in a region; rows : of roi_triples."""
+    return (
+        "SELECT subject, part, value, low, high\nFROM roi_triples\n"
+        f"WHERE {where(rows, *PARTITION, 'a', 'b', 'c', 'roi')}"
+    )
 
 
-def shares(made):
-    """What a model's states depend on."""
-    return f"SELECT * FROM shares WHERE {_where(made, 'model', 'pooling')}"
-
-
-def _text(value):
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _where(made, *keys):
-    """Conditions as SQL to read or to paste."""
-
-    def equals(key):
-        texts = [_text(text) for text in made[key].split(",")]
-        return f"{key} = {texts[0]}" if len(texts) == 1 else f"{key} IN ({', '.join(texts)})"
-
-    return " AND ".join(equals(key) for key in keys if made.get(key) not in (None, EVERYONE)) or "true"
+def contrasts(differences):
+    """One model minus each other in a region; differences : what `frames.differences` returns."""
+    rows = frames.sides(differences)
+    names = "model", "instruction", "pooling"
+    sides = [", ".join(f"{name}_{side}" for name in names) for side in "ab"]
+    named = [f"{name}_{side} AS {minus}{name}" for side, minus in zip("ab", ("", "minus_")) for name in names]
+    others = rows[[f"minus_{name}" for name in names]].drop_duplicates().to_numpy()
+    return f"""WITH both_ways AS (
+  SELECT subject, {", ".join(named)}, roi, difference, low, high, p, q
+  FROM roi_contrasts
+  UNION ALL
+  SELECT subject, {sides[1]}, {sides[0]}, roi, -difference, -high, -low, p, q
+  FROM roi_contrasts
+)
+SELECT *
+FROM both_ways
+WHERE {where(rows, "subject", MAP, "roi")}
+  AND (minus_model, minus_instruction, minus_pooling) IN (
+    {lines(others)})"""

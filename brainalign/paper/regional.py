@@ -76,11 +76,12 @@ def bars(wish):
         marks = frames.marks(contrasts, by, reference, shown) if reference in shown else {}
     by_value = wish.one("order", ["family", "value"]) == "value"
     order = frame.groupby("roi").value.mean().sort_values(ascending=False).index.tolist() if by_value else None
-    about = words.of_regions(wish.store, frame, AXES[quantity], wish.made)
+    about = words.of_regions(wish.store, scores, frame, AXES[quantity], wish.made)
+    query = queries.regions(scores, quantity, by, wish.made["layer"])
     shown = {group: names[group] for group in shown}
     if by == "instruction" and wish.one("bars", ["table", "level"]) == "level":
         shown = frames.by_level(shown)
-    return draw_rois(frame, colours, shown, AXES[quantity], about, wish.made, queries.regions(wish.made), marks, order)
+    return draw_rois(frame, colours, shown, AXES[quantity], about, wish.made, query, marks, order)
 
 
 def layers(wish):
@@ -99,9 +100,9 @@ def layers(wish):
     frame, nested = frames.roi_frame(scores, quantity, by), wish.store.rows("roi_nested")
     kept = nested.merge(scores[["model", "instruction", "pooling", "roi"]].drop_duplicates())
     chosen = kept.groupby(["roi", by]).layer.mean().dropna().to_dict()
-    about = words.of_layers(wish.store, frame, AXES[quantity], wish.made, bool(chosen))
-    shown = {group: names[group] for group in shown}
-    return draw_layers(frame, colours, shown, AXES[quantity], about, wish.made, queries.regions(wish.made), chosen)
+    about = words.of_layers(wish.store, scores, AXES[quantity], wish.made, bool(chosen))
+    shown, query = {group: names[group] for group in shown}, queries.layers(scores, quantity, by)
+    return draw_layers(frame, colours, shown, AXES[quantity], about, wish.made, query, chosen)
 
 
 def chosen(wish):
@@ -114,8 +115,8 @@ def chosen(wish):
     rows = scores[scores.roi.isin(areas)]
     if rows.empty:
         raise ValueError("no area has a chosen layer for this choice; choose another model or instruction")
-    about, query = words.of_chosen(wish.store, rows), queries.regions(wish.made | {"layer": "chosen"})
-    return depth.chosen(rows, theme.model_colour(wish.made["model"]), areas, about, wish.made, query)
+    about, colour = words.of_chosen(wish.store, rows), theme.model_colour(wish.made["model"])
+    return depth.chosen(rows, colour, areas, about, wish.made, queries.chosen(rows))
 
 
 def shares(wish):
@@ -123,7 +124,7 @@ def shares(wish):
     rows = needed(wish, "shares")
     rows = rows[rows.model == wish.one("model", frames.in_order(rows.model, wish.store.models()))]
     rows = rows[rows.pooling == wish.one("pooling", frames.in_order(rows.pooling, frames.POOLINGS))]
-    return depth.shares(rows, words.of_shares(wish.store, rows), wish.made, queries.shares(wish.made))
+    return depth.shares(rows, words.of_shares(wish.store, rows), wish.made, queries.shares(rows))
 
 
 def compare(wish):
@@ -138,7 +139,7 @@ def compare(wish):
         raise ValueError(f"the store compares {model} with no other model in {roi} for this instruction")
     about = words.of_differences(wish.store, frame, wish.made)
     axis = f"difference in r, {frames.GROUPS.get(roi, roi)}"
-    return draw_compare(frame, axis, about, wish.made, queries.contrasts(wish.made))
+    return draw_compare(frame, axis, about, wish.made, queries.contrasts(frame))
 
 
 def specialisation(wish):
@@ -149,7 +150,7 @@ def specialisation(wish):
     model = wish.one("model", models, what="model with several instructions")
     frame = frames.specialisation(nested, model)
     about = words.of_specialisation(wish.store, frame, model)
-    query = queries.regions({"model": model, "layer": "chosen"})
+    query = queries.specialisation(nested, model)
     return matrix(frame, "r minus the mean", about, "specialisation", wish.made, query)
 
 

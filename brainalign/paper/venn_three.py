@@ -43,7 +43,8 @@ def triple(frame, three, colours, about, choices=None, query=""):
         under = SIGNED + 3 + ROW * 3 + bars.below(means, dict.fromkeys(called, ""), wide)
         return max(DISC + _note(note, width * 0.45), under) if beside else DISC + _note(note, width) + 3 + under
 
-    return Plot("triple", draw, height, frame, f"{about} {note}", choices or {}, query)
+    data = frames.stacked(frame, called, "part")
+    return Plot("triple", draw, height, data, f"{about} {note}", choices or {}, query)
 
 
 def _note(note, width):

@@ -1,158 +1,129 @@
-"""What a caption says of the method: test images, repeats, ceiling, threshold, pooling, choice of layer."""
-
-import numpy as np
+"""Drafts of captions: what is seen, of whom, with which states and layers, how it was computed and how sure it is."""
 
 from brainalign.figures import frames
+from brainalign.paper import method
+from brainalign.paper.method import CHOSEN, people, simulated
 from brainalign.tables import instructions
 
-OWN = "the best in each region, chosen on the same test images and so a little too good"
-CHOSEN = "for each unit the one that predicts left-out training images best; the test images had no say"
-OTHERS = "for each region and subject the one that was best in the other subjects"
+__all__ = ["CHOSEN", "people", "simulated"]
 SPOKEN = {
     "r": "Pearson r of predicted and measured response",
     "R²": "Share of the response's variance that is predicted (R²)",
     "r / noise ceiling": "Pearson r of predicted and measured response over the best possible",
 }
 MARKS = (
-    "▲ better or ▼ worse than {} in every subject, △ ▽ in at least half and opposite in none: paired bootstrap of the "
-    "difference over test images, two-sided, Benjamini–Hochberg over regions, q < 0.05."
+    "▲ better or ▼ worse than {} in every subject, △ ▽ in at least half and opposite in none: "
+    f"{method.PAIRED}, q < {frames.LEVEL} by Benjamini–Hochberg over the regions of one comparison and subject, some "
+    "of which contain others; not corrected over comparisons."
 )
 
 
-def people(rows):
-    """`4 subjects`: how many there are in rows."""
-    n = rows.subject.nunique()
-    return f"{n} subject{'s' * (n != 1)}"
+# Regions and layers ------------------------------------------------------------------------------------------
 
 
-def tested(store, subjects):
-    """`subj01: 149 test images shown 2.8 times on average; ...`."""
-    about = store.subjects().set_index("subject")
-    rows = [(name, about.loc[name]) for name in subjects if name in about.index]
-    said = [
-        f"{name}: {row.test_images:.0f} test images shown {row.repeats_mean:.1f} times on average"
-        for name, row in rows
-    ]
-    return "; ".join(said) + "."
-
-
-def method(store, pooling=None):
-    """How the numbers were made, for every kind of figure."""
-    info = store.info()
-    states = f" of {frames.POOLINGS.get(pooling, pooling)}" if pooling else ""
-    return (
-        f"Ridge regression from the model's hidden states{states} to each unit's response, fitted on training images "
-        f"with the penalty chosen by cross-validation; scores are of held-out test images ({info.get('space', '')})."
-    )
-
-
-def ceiling(store, quantity=""):
-    """What the noise ceiling is, and the threshold of what is divided by it."""
-    least = store.info().get("min_nc", "0")
-    text = "Noise ceiling: what a perfect model would reach given the repeats of each test image"
-    return f"{text}; r / ceiling counts units with at least {least} %." if "norm" in quantity else f"{text}."
-
-
-def simulated(store):
-    """A warning, where one is due."""
-    return "SIMULATED DATA: this says how the software works and nothing about brains. " if store.simulated else ""
-
-
-def quoted(ids):
-    """`IC: "Generate some text ..."; ...` for the instructions of the table."""
-    known = instructions()
-    return "; ".join(f"{id}: “{known[id].text}”" for id in ids if id in known)
-
-
-def rule(layer, subjects):
-    """How the layer was chosen."""
-    if layer == "chosen":
-        return f"Layer: {CHOSEN}."
-    return f"Layer: {OTHERS if subjects > 1 else OWN}." if layer == "best" else f"Layer {layer}."
-
-
-def of_maps(store, maps):
-    """What one or several maps show, as a caption says it."""
-    said = []
-    for one in dict.fromkeys(m.picture.about for m in maps):
-        m = next(m for m in maps if m.picture.about == one)
-        layers = {x.picture.name(x.picture.layers[x.picture.row(x.layer)]) for x in maps if x.picture.about == one}
-        said.append(f"{one}{', ' if m.picture.layered else ''}{' or '.join(sorted(layers))}.")
-    counts = "; ".join(f"{m.title or m.subject} {m.shown.sum():,} of {m.shown.size:,}" for m in maps)
-    limits = "; values beyond the ends of the colour bar have the end's colour"
-    least = f"{maps[0].threshold:g} %"
-    said.append(tested(store, dict.fromkeys(m.subject for m in maps)))
-    said.append(f"Coloured: units with a value and a noise ceiling of at least {least} ({counts}){limits}.")
-    return " ".join(said)
-
-
-def of_regions(store, frame, axis, made):
-    """What bars by region show."""
-    one = made["model"] if made["by"] == "instruction" else made["instruction"]
-    whose = f"{one} with each instruction" if made["by"] == "instruction" else f"each model with {one}"
-    known = bool(frame.get("low", frame.value * np.nan).notna().any())
-    said = [f"{SPOKEN.get(axis, axis)} by region, {whose}; means over the region's reliable units."]
-    said += [f"Bars: means over {people(frame)}; points: the subjects"]
-    said[-1] += f"{', with 95 % intervals by drawing test images with replacement' * known}; dotted: noise ceiling."
+def of_regions(store, scores, frame, axis, made):
+    """What bars by region show; scores : the rows of roi_scores or roi_nested that are drawn."""
+    one = made["model"] if made["by"] == "instruction" else made.get("instruction", "")
+    whose = f"{one} with each instruction" if made["by"] == "instruction" else f"each model{' with ' * bool(one)}{one}"
+    known = bool(frame.get("low", frame.value * float("nan")).notna().any())
+    said = [f"{SPOKEN.get(axis, axis)} by region, {whose}. Bars: means over {people(frame)}; points: the subjects"]
+    said[0] += f", with {method.INTERVAL}." if known else "."
     if made.get("reference", "nothing") != "nothing":
         said.append(MARKS.format(made["reference"]))
-    return " ".join(said + _common(store, frame, made))
+    dotted = f"Dotted: {method.DOTTED.get(made['quantity'], '')}."
+    return " ".join([*said, *_common(store, scores, made), dotted])
 
 
-def of_layers(store, frame, axis, made, chosen):
-    """What profiles over layers show."""
-    which = "that left-out training images choose (median over units)" if chosen else "with the highest mean"
-    said = f"{SPOKEN.get(axis, axis)} of each layer in each region: means over {people(frame)} and "
-    said += f"over the region's reliable units. A ring marks the layer {which}."
-    return " ".join([said, *_common(store, frame, made)])
+def of_layers(store, scores, axis, made, chosen):
+    """What profiles over layers show; scores : the rows of roi_scores that are drawn."""
+    said = f"{SPOKEN.get(axis, axis)} of each layer in each region, each layer fitted by itself: lines are means over "
+    said += f"{people(scores)}, bands their range."
+    said += " Diamonds: each unit at the layer chosen by training images, with the range of subjects." * bool(chosen)
+    return " ".join([said, *_common(store, scores, made)])
+
+
+def _common(store, scores, made):
+    """What every figure by region says besides."""
+    said = [
+        method.units(scores),
+        method.quoted(set(scores.instruction)),
+        method.unasked(scores),
+        method.states(scores),
+    ]
+    said += [method.rule(made["layer"], scores.subject.nunique())] if "layer" in made else []
+    said += [method.tested(store, scores.subject), method.fitted(store), method.ceiling(store, made["quantity"])]
+    return list(filter(None, said))
 
 
 def of_differences(store, frame, made):
-    """What one model minus the others shows."""
-    subjects, model, asked = sorted(set(frame.subject)), made["model"], made.get("instruction", "")
-    said = (
+    """What one model minus the others shows; frame : what `frames.differences` returns."""
+    model, rows = made["model"], frames.sides(frame)
+    maps = rows[["subject", "model", "instruction", "pooling"]].drop_duplicates()
+    others = rows[[name for name in rows if name.startswith("minus_")]].drop_duplicates()
+    others = others.rename(columns=lambda name: name.removeprefix("minus_"))
+    nested = store.rows("roi_nested", roi=made["roi"]).merge(maps)
+    asked = made.get("instruction", "")
+    said = [
         f"{SPOKEN['r']} in the {frames.GROUPS.get(made['roi'], made['roi'])}: {model} minus each other model"
-        f"{', with ' + asked if asked else ''}, each the mean over the region's reliable "
-        f"units. Points: {people(frame)}, from top to bottom {', '.join(subjects)}; lines: 95 % intervals "
-        f"by a paired bootstrap over test images; filled: q < {frames.LEVEL} (two-sided, Benjamini–Hochberg over "
-        f"regions), blue where {model} predicts better, red where it predicts worse."
-    )
-    said += f" {quoted([asked])}." if asked else ""
-    return " ".join([said, rule("chosen", len(subjects)), tested(store, subjects), method(store)])
+        f"{', with ' + asked if asked else ''}. Points: {people(frame)}, from top to bottom "
+        f"{', '.join(sorted(set(frame.subject)))}; lines: 95 % intervals; filled: q < {frames.LEVEL}, blue where "
+        f"{model} predicts better, red where it predicts worse ({method.PAIRED}, "
+        f"{method.corrected(store.rows('roi_contrasts', subject=frame.subject.iloc[0]).merge(_pairs(frame)))}).",
+        method.units(nested, "a subject") if len(nested) else "",
+        _members(store, made["roi"]),
+        method.quoted([asked]),
+        *_of_both(maps, others),
+        method.rule("chosen", 1),
+        method.tested(store, frame.subject),
+        method.fitted(store),
+    ]
+    return " ".join(filter(None, said))
+
+
+def _pairs(frame):
+    names = [name for name in frame if name[-2:] in ("_a", "_b")]
+    return frame[["subject", *names]].drop_duplicates()
+
+
+def _of_both(maps, others):
+    both = [rows[["model", "instruction", "pooling"]] for rows in (maps, others)]
+    rows = both[0].merge(both[1], how="outer").drop_duplicates()
+    return method.states(rows), method.unasked(rows)
+
+
+def _members(store, group):
+    """The areas that a level's group is made of."""
+    names = frames.members(group, {roi for s in store.subjects().subject for roi in store.rois(s)})
+    return f"{frames.GROUPS[group].capitalize()}: {', '.join(names)}." if names else ""
 
 
 def of_specialisation(store, frame, model):
     """What an instruction adds in each area to the mean of all."""
-    own = store.rows("roi_nested", model=model)
-    own, subjects = own[own.roi.isin(frame.columns) & own.instruction.isin(frame.index)], sorted(set(own.subject))
+    own = frames.instructed(store.rows("roi_nested", model=model))
+    own = own[own.roi.isin(frame.columns)]
     said = (
         f"Which instruction suits which region, {model}: r with each instruction less the mean r of all "
-        f"{len(frame)} instructions in that region (columns add up to 0); means over {people(own)} and "
-        f"over the region's reliable units ({own.n.min()}–{own.n.max()} a subject). {quoted(frame.index)}."
+        f"{len(frame)} instructions in that region (columns add up to 0); means over {people(own)}. Not tested: a "
+        "column's highest is the best of many."
     )
-    return " ".join([said, rule("chosen", len(subjects)), tested(store, subjects), method(store)])
-
-
-def of_coverage(store, cells):
-    """What a store covers."""
-    some = " (in brackets or with a star: not of every subject)" if (cells.said != cells.maps.map(str)).any() else ""
-    return (
-        f"What the study {store.info().get('study_name', '')} computed, {people(store.subjects())}: number of maps of "
-        f"a subject by model and instruction{some}, one for each layer and way of pooling the hidden states; – is for "
-        f"states that no instruction can change. {quoted(frames.asked_in_order(cells.instruction))}"
-    )
+    return " ".join([said, *_chosen_rows(store, own)])
 
 
 def of_chosen(store, rows):
     """What the layers that areas choose show."""
-    first, subjects = rows.iloc[0], sorted(set(rows.subject))
+    first = rows.iloc[0]
     asked = f" with {first.instruction}" if first.instruction else ""
     said = (
-        f"The layer that each area's units choose (median), {first.model}{asked}: bars are means over "
-        f"{people(rows)}, points the subjects. {rule('chosen', len(subjects))} "
-        f"{rows.n.min()}–{rows.n.max()} reliable units an area and subject."
+        f"The layer that each area's units choose (median), {first.model}{asked}: bars are means over {people(rows)}, "
+        "points the subjects."
     )
-    return " ".join([said, tested(store, subjects), method(store, first.pooling)])
+    return " ".join([said, *_chosen_rows(store, rows)])
+
+
+def _chosen_rows(store, rows):
+    """States, layers, units, images and fits of rows of `roi_nested`."""
+    said = [method.units(rows), method.quoted(set(rows.instruction)), method.states(rows), method.rule("chosen", 1)]
+    return [*filter(None, said), method.tested(store, rows.subject), method.fitted(store)]
 
 
 def of_shares(store, rows):
@@ -165,21 +136,32 @@ def of_shares(store, rows):
     )
 
 
-def _common(store, frame, made):
-    """What every figure by region says besides."""
-    subjects = sorted(set(frame.subject))
-    said = [rule(made["layer"], len(subjects))] if "layer" in made else []
-    return [*said, tested(store, subjects), ceiling(store, made["quantity"]), method(store, made["pooling"])]
+def of_coverage(store, cells):
+    """What a store covers."""
+    some = " (in brackets or with a star: not of every subject)" if (cells.said != cells.maps.map(str)).any() else ""
+    return (
+        f"What the study {store.info().get('study_name', '')} computed, {people(store.subjects())}: number of maps of "
+        f"a subject by model and instruction{some}, one for each layer and way of pooling the hidden states; – is for "
+        f"states that no instruction can change. {method.quoted(set(cells.instruction))}"
+    )
+
+
+# Variance ----------------------------------------------------------------------------------------------------
 
 
 def of_variance(store, pair, a, b, roi):
     """What the circles and bars of two instructions show."""
     known = "shared_low" in pair and bool(pair.shared_low.notna().any())
+    below = ", ".join(
+        f"{name} {100 * pair[f'{part}_negative'].mean():.0f} %"
+        for part, name in {"unique_a": f"{a} only", "shared": "shared", "unique_b": f"{b} only"}.items()
+        if f"{part}_negative" in pair
+    )
     return (
-        f"Variance (R²) that {a} and {b} explain in {roi}, together and apart. Bars: signed means over {people(pair)}"
-        f"; points: the subjects{', with 95 % intervals by drawing test images' * known}. {quoted([a, b])}. "
-        f"Shared = R²({a}) + R²({b}) − R²(both), only {a} = R²(both) − R²({b}); both together by banded ridge "
-        f"regression. {_fitted(store, pair)}"
+        f"Variance (R²) that {a} and {b} explain in {roi}, together and apart. Shared = R²({a}) + R²({b}) − R²(both), "
+        f"only {a} = R²(both) − R²({b}); both together by banded ridge regression. Bars: signed means over "
+        f"{people(pair)}; points: the subjects{f', with {method.INTERVAL}' * known}. "
+        f"{f'Units below 0: {below}. ' * bool(below)}{_partitioned(store, pair, [a, b])}"
     )
 
 
@@ -193,8 +175,8 @@ def of_matrix(store, rows, a, part):
     }
     return (
         f"Variance (R²) {named[part]}, {a} with each other instruction b in each region: {parts[part]}, signed, both "
-        f"together by banded ridge regression; means over {people(rows)}. "
-        f"{quoted([a, *sorted(set(rows.b))])}. {_fitted(store, rows)}"
+        f"together by banded ridge regression; means over {people(rows)}. Not tested. "
+        f"{_partitioned(store, rows, [a, *rows.b])}"
     )
 
 
@@ -203,8 +185,9 @@ def of_unique(store, rows):
     ids = frames.in_order(rows.instruction, instructions())
     return (
         f"R² in {rows.roi.iloc[0]} of the {len(ids)} instructions together less that of the others without this one, "
-        f"by banded ridge regression. Bars: signed means over {people(rows)}; points: the "
-        f"subjects, with 95 % intervals by drawing test images. {quoted(ids)}. {_fitted(store, rows)}"
+        f"by banded ridge regression. Bars: signed means over {people(rows)}; points: the subjects, with "
+        f"{method.INTERVAL}; the intervals are of one instruction each, not corrected over {len(ids)}. "
+        f"{_partitioned(store, rows, ids)}"
     )
 
 
@@ -213,15 +196,14 @@ def of_three(store, rows, three):
     return (
         f"Variance (R²) that {', '.join(three[:2])} and {three[2]} explain in {rows.roi.iloc[0]}, alone and together, "
         "by banded ridge regressions of each, each two and all three, whose R² make the seven parts by inclusion and "
-        f"exclusion. Bars: signed means over {people(rows)}; points: the subjects, with 95 % "
-        f"intervals by drawing test images. {quoted(three)}. {_fitted(store, rows)}"
+        f"exclusion. Bars: signed means over {people(rows)}; points: the subjects, with {method.INTERVAL}. "
+        f"{_partitioned(store, rows, three)}"
     )
 
 
-def _fitted(store, rows):
-    """Layers, units, test images and method of a partition of variance."""
+def _partitioned(store, rows, ids):
+    """Instructions, layers, units, test images and method of a partition of variance."""
     own = rows.drop_duplicates("subject")
-    layers = ", ".join(f"{row.layer} ({row.subject})" for row in own.itertuples())
-    units = f"{rows.n.min()}–{rows.n.max()}" if rows.n.min() < rows.n.max() else rows.n.min()
-    said = f"Model layer {layers}; {units} reliable units."
-    return f"{said} {tested(store, own.subject)} {method(store, rows.pooling.iloc[0])}"
+    said = [method.quoted(ids), f"{rows.model.iloc[0]}, {method.states(rows)[8:]}", method.parted_at(store, own)]
+    said += [method.units(rows), method.tested(store, own.subject), method.fitted(store)]
+    return " ".join(filter(None, said))

@@ -1,0 +1,113 @@
+"""Sentences of method that captions are made of: data, states, layers, fits, ceilings, tests."""
+
+import tomllib
+
+from brainalign.figures import frames
+from brainalign.tables import instructions
+
+OWN = "the best in each region, chosen on the same test images and so a little too good"
+CHOSEN = "for each unit the one that predicts left-out training images best; the test images had no say"
+OTHERS = "for each region and subject the one that was best in the other subjects"
+FORMULA = "NC = 100 · ncsnr² / (ncsnr² + mean(1/n)) percent of variance, n the repeats of each test image"
+DOTTED = {
+    "r_mean": "√(NC/100), NC averaged over the region's units",
+    "r2_mean": "NC/100, averaged over the region's units",
+    "r_norm_mean": "1",
+}
+PAIRED = "paired bootstrap of the difference over test images, two-sided"
+INTERVAL = "95 % intervals by drawing test images with replacement, without fitting again"
+WEAK = 0.2  # kappa below which agreement is slight (Landis and Koch 1977, Biometrics 33:159)
+
+
+def people(rows):
+    """`4 subjects`: how many there are in rows."""
+    n = rows.subject.nunique()
+    return f"{n} subject{'s' * (n != 1)}"
+
+
+def simulated(store):
+    """A warning, where one is due."""
+    return "SIMULATED DATA: this says how the software works and nothing about brains. " if store.simulated else ""
+
+
+def tested(store, subjects):
+    """`Test images: subj01 149, shown 2.8 times on average; ...`."""
+    about = store.subjects().set_index("subject")
+    rows = [(name, about.loc[name]) for name in sorted(set(subjects)) if name in about.index]
+    said = (f"{name} {row.test_images:.0f}, shown {row.repeats_mean:.1f} times on average" for name, row in rows)
+    return f"Test images: {'; '.join(said)}."
+
+
+def units(rows, what="a region and subject"):
+    """`17–208 reliable units a region and subject.`, of rows with a column n."""
+    low, high = int(rows.n.min()), int(rows.n.max())
+    return f"{f'{low}–{high}' if low < high else low} reliable units {what}."
+
+
+def quoted(ids):
+    """`IC: “Generate some text ...”. VQ1: ...` for the instructions of the table."""
+    known = instructions()
+    said = [f"{id}: “{known[id].text}”" for id in frames.in_order(ids, known) if id in known]
+    return f"Instructions: {'; '.join(said)}." if said else ""
+
+
+def states(rows):
+    """Which hidden states were taken, of each model where they differ; rows : with model, instruction and pooling."""
+    of = {}
+    for model, pooling in rows[["model", "pooling"]].drop_duplicates().itertuples(index=False):
+        of.setdefault(frames.pooling_name(pooling), []).append(model)
+    if len(of) == 1:
+        return f"States: {next(iter(of))}."
+    return f"States: {'; '.join(f'{chr(44).join(models)}: {name}'.replace(',', ', ') for name, models in of.items())}."
+
+
+def unasked(rows):
+    """Which models had no instruction, where others had one."""
+    without = list(dict.fromkeys(rows[rows.instruction == ""].model))
+    return f"Without instruction: {', '.join(without)}." if without and (rows.instruction != "").any() else ""
+
+
+def rule(layer, subjects):
+    """How the layer was chosen."""
+    if layer == "chosen":
+        return f"Layer: {CHOSEN}."
+    return f"Layer: {OTHERS if subjects > 1 else OWN}." if layer == "best" else f"Layer {layer}."
+
+
+def parted_at(store, rows):
+    """The layers of a partition of variance; rows : with subject and layer."""
+    choice = tomllib.loads(store.info().get("study_toml", "")).get("variance", {}).get("layer", "best")
+    how = " (by cross-validation on training images)" if choice == "best" else ""
+    each = rows.drop_duplicates(["subject", "layer"])
+    if each.layer.nunique() == 1:
+        return f"Layer {each.layer.iloc[0]}{how}."
+    return f"Layer{how}: {', '.join(f'{row.layer} ({row.subject})' for row in each.itertuples())}."
+
+
+def fitted(store):
+    """How scores come about, for every kind of figure."""
+    info = store.info()
+    choice = tomllib.loads(info.get("study_toml", "")).get("encoding", {})
+    folds = f"{choice['folds']}-fold " if "folds" in choice else ""
+    what = "vertices of fsaverage" if info.get("space") == "fsaverage" else f"voxels of {info.get('space', '')}"
+    return (
+        f"Ridge regression from the states to the response of each unit ({what}), fitted on training images, the "
+        f"penalty of each unit chosen by {folds}cross-validation among them; scores are of the held-out test images."
+    )
+
+
+def ceiling(store, quantity=""):
+    """What the noise ceiling is, and the threshold of what is divided by it."""
+    least = store.info().get("min_nc", "0")
+    text = f"Noise ceiling: what a perfect model would reach, {FORMULA}"
+    return f"{text}; r / √(NC/100) counts units with NC ≥ {least} %." if "norm" in quantity else f"{text}."
+
+
+def corrected(contrasts):
+    """Over what tests were corrected, and over what not; contrasts : rows of `roi_contrasts`, of one comparison."""
+    n = contrasts.groupby([name for name in contrasts if name[-2:] in ("_a", "_b")]).roi.nunique()
+    over = f"the {n.max()} regions" if len(n) else "the regions"
+    return (
+        f"Benjamini–Hochberg over {over} of one comparison and subject, of which some contain others; not corrected "
+        "over comparisons and subjects"
+    )
