@@ -47,11 +47,6 @@ def ceiling_top(source, stock):
     return palettes.limits(np.concatenate([source.noise_ceiling(one) for one in stock["maps"]]))[1]
 
 
-def ceiling_top(source, stock):
-    """The noise ceiling in percent from which colours are full: the same for all subjects."""
-    return palettes.limits(np.concatenate([source.noise_ceiling(one) for one in stock["maps"]]))[1]
-
-
 def _plain(source, stock, subject, asked, nc):
     if asked.quantity == "nc":
         return pictures.ceiling(nc)
@@ -144,11 +139,6 @@ def _contest(source, stock, subject, asked):
         about = f"The instruction with the highest r in each unit: {model}, states of {frames.pooling_name(pooling)}"
     about += ", at the layer that training images choose"
     return pictures.winner(scores, classes, f"{asked.among.removesuffix('s')} with the highest r", about)
-
-
-def contest(stock, subject, asked):
-    """The maps (model, instruction, pooling) of a subject that compete, at layers chosen by training images."""
-    return [one for one in contestants(stock["maps"][subject], asked) if (subject, *one) in stock["nested"]]
 
 
 def contest(stock, subject, asked):
