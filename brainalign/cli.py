@@ -215,6 +215,7 @@ FIGURE_CHOICES = {
     "models": "Which bars or lines, with commas.",
     "lines": "Layers: a line for each instruction or model; or roi, for one instruction. Flatmaps: thin, medium or "
     "bold outlines.",
+    "depth": "Layers of models: by layer, or relative to each model's last.",
     "reference": "Bars: mark significant differences from this one.",
     "order": "Bars: regions by family or by value.",
     "bars": "Bars: instructions as in their table or by level, from perception to reasoning.",

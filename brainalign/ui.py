@@ -152,10 +152,10 @@ def sentence(text):
 def header(store, title, text, charts=False):
     """Title, SIMULATED badge and the sentence of a view; charts : whether it opens with one."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        if charts:
-            _expect_charts()
         st.title(title, width="content", anchor=False)
         badge(store)
+        if charts:
+            _expect_charts()
     sentence(text)
 
 
@@ -202,7 +202,8 @@ def data(frame, key):
     """The data behind a view, sent once the reader opens it: a browser's code for tables would delay the charts."""
     opened = st.expander("Data", key=f"data {key}", on_change="rerun")
     if opened.open:
-        opened.dataframe(frame, hide_index=True, alt=f"The data behind the view: {', '.join(map(str, frame.columns))}")
+        alt = f"The data behind the view: {', '.join(map(str, frame.columns))}"
+        opened.dataframe(frame, hide_index=True, alt=alt, placeholder="–")
 
 
 def empty(what, command):
@@ -384,7 +385,7 @@ def leave(key):
 def instruction_label(id):
     """`VQ1 · What is in this image?`; a model that takes no instruction has the id ""."""
     if not id:
-        return "no instruction (vision only)"
+        return "no instruction"
     known = tables.instructions().get(id)
     return f"{id} · {known.text}" if known else id
 

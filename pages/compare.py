@@ -4,7 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from brainalign import export_ui, figures, paper, tables, ui
-from brainalign.figures import frames
+from brainalign.figures import frames, leads
+from brainalign.figures.numerals import said
 
 store = ui.page_store()
 ui.header(
@@ -12,6 +13,7 @@ ui.header(
     "Compare",
     "A model beside its controls and matched twins: where it predicts better, by how much, and how sure that is. "
     "Every model at the layers that left-out training images choose.",
+    charts=True,
 )
 ui.hint(
     "compare",
@@ -52,44 +54,44 @@ focus = ui.choice("Model", models, "model", container=controls[0])
 roi = ui.choice("Region", frames.places(maps), "roi", lambda r: frames.GROUPS.get(r, r), "high", container=controls[2])
 place = frames.GROUPS.get(roi, roi)
 
-st.subheader("Every model", anchor=False)
+upper = st.container()  # filled last: the browser's code for tables would delay the charts
 rows = []
 for name in models:
     own = maps[maps.model == name]
     here = own[own.roi == roi]
     row = {"model": name, "is": role(name), "states": frames.pooling_name(own.pooling.iloc[0])}
     row |= {"r": here.r.mean(), "lowest": here.r.min(), "highest": here.r.max(), "r / ceiling": here.r_norm.mean()}
-    row |= {"R²": here.r2.mean(), "units q < 0.05": here.significant.mean(), "layer": here.layer.mean()}
+    row |= {"R²": here.r2.mean(), "units q < 0.05": 100 * here.significant.mean(), "layer": here.layer.mean()}
     rows.append(row)
 table = pd.DataFrame(rows).sort_values("r", ascending=False)
 decimals = {name: st.column_config.NumberColumn(format="%.3f") for name in ("r", "r / ceiling", "R²")}
 decimals |= {name: st.column_config.NumberColumn(f"{name} subject", format="%.3f") for name in ("lowest", "highest")}
-decimals |= {"units q < 0.05": st.column_config.NumberColumn(format="percent")}
+decimals |= {"units q < 0.05": st.column_config.NumberColumn(format="%.0f %%")}
 decimals |= {"layer": st.column_config.NumberColumn(format="%.1f")}
-alt = f"Every model in the {place}: r, its range over subjects, share of the ceiling, R², significant units, layer"
-st.dataframe(table, hide_index=True, column_config=decimals, key="every model", alt=alt)
 n = maps[(maps.roi == roi)].groupby("subject").n.max()
 units = f"{n.min()}–{n.max()}" if n.min() < n.max() else n.max()
-ui.sentence(
+said_of_all = (
     f"Means over {paper.words.people(maps)} in the {place}"
     + (f" under {instruction} (“{tables.instructions()[instruction].text}”)" if instruction in ids else "")
     + f"; {units} reliable units a subject. Units q < 0.05: share of units whose r beats permuted test "
-    "images, Benjamini–Hochberg over the map."
+    "images, Benjamini–Hochberg over the map; not corrected over models and subjects."
 )
 
-differences = frames.differences(store.rows("roi_contrasts"), maps, focus, roi)
+contrasts = store.rows("roi_contrasts")
+corrected = paper.method.corrected(contrasts)
+differences = frames.differences(contrasts, maps, focus, roi)
 if differences.empty and len(models) > 1:
     ui.sentence(f"The store tests no difference of {focus} and another model in the {place} for this instruction.")
 if not differences.empty:
-    st.subheader(f"{focus} minus each other model", anchor=False)
+    st.header(f"{focus} minus each other model", anchor=False)
     axis = f"difference in r, {place}"
     told = (
-        f"{name}: {value:.3f}" for name, value in differences.groupby("name", sort=False).difference.mean().items()
+        f"{name}: {said(value)}" for name, value in differences.groupby("name", sort=False).difference.mean().items()
     )
     ui.plot(figures.forest(differences, axis), "forest", f"{focus}, {axis}, mean over subjects: {'; '.join(told)}")
     ui.sentence(
-        "Each point is a subject with the 95 % interval of a paired bootstrap over test images; filled where "
-        "q < 0.05 (two-sided, Benjamini–Hochberg over regions). Right of 0: the chosen model predicts better."
+        "Each point is a subject with the 95 % interval of a paired bootstrap over test images; filled where q < 0.05 "
+        f"(two-sided, {corrected}). Right of 0: {focus} predicts better."
     )
     export_ui.export(
         lambda made: paper.compare(
@@ -103,7 +105,7 @@ if not differences.empty:
 asked = nested[(nested.model == focus) & (nested.instruction != "")]
 special = frames.specialisation(nested, focus) if asked.instruction.nunique() > 1 else asked.iloc[:0]
 if special.size:
-    st.subheader(f"Which instruction suits which region, {focus}", anchor=False)
+    st.header(f"Which instruction suits which region, {focus}", anchor=False)
     ui.plot(
         figures.matrix(special, "r minus the mean", ui.instruction_label), "specialisation",
         f"{focus}: r with each instruction less the mean of all instructions, by region; {frames.ends(special)}",
@@ -113,11 +115,7 @@ if special.size:
         "Columns add up to 0; a column of small numbers says that the region does not care which instruction is given."
     )
     own = frames.pooled(asked[asked.roi.isin(special.columns)], frames.FIRST_POOLING)
-    best = own.dropna(subset=["r"]).sort_values("r").groupby(["roi", "subject"]).instruction.last().unstack()
-    kept = {r: best.loc[r].value_counts() for r in special.columns if r in best.index}
-    told = [f"{r}: {c.index[0]} in {c.iloc[0]} of {c.sum()}" for r, c in kept.items() if c.iloc[0] > c.sum() / 2]
-    if told:
-        ui.sentence("The same instruction is best in most subjects: " + "; ".join(told) + ".")
+    ui.sentence(leads.sentence(leads.leads(own, contrasts), asked.instruction.nunique(), corrected))
     export_ui.export(
         lambda made: paper.matrix(
             special, "r minus the mean", paper.words.of_specialisation(store, special, focus), "specialisation", made,
@@ -127,7 +125,7 @@ if special.size:
     )  # fmt: skip
 
 # beside the literature
-st.subheader("Beside earlier work", anchor=False)
+st.header("Beside earlier work", anchor=False)
 r = maps[maps.roi == frames.WHOLE].groupby("model")[["r", "r_norm"]].mean().dropna()
 clip = next((name for name in r.index if name.startswith("clip")), focus)
 own = {
@@ -152,3 +150,9 @@ ui.sentence(
     "those of the abstracts named. Studies differ in data, regions and scores: read along the rows."
 )
 ui.data(maps, "maps")
+
+with upper:
+    st.header("Every model", anchor=False)
+    alt = f"Every model in the {place}: r, its range over subjects, share of the ceiling, R², significant units, layer"
+    st.dataframe(table, hide_index=True, column_config=decimals, key="every model", alt=alt, placeholder="–")
+    ui.sentence(said_of_all)

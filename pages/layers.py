@@ -4,20 +4,26 @@ import streamlit as st
 
 from brainalign import export_ui, figures, paper, tables, ui
 from brainalign.figures import frames, theme
+from brainalign.figures.numerals import said
 
 LINES = {"roi": "region", "instruction": "instruction", "model": "model"}
+MARKED = (
+    " Diamonds: each unit at the layer chosen by training images, so that the test images had no say; the line "
+    "through one is the range of subjects, a dash in its colour the region's noise ceiling."
+)
+DEPTHS = {"layer": "layers", "relative": "relative"}
 
 store = ui.page_store()
 ui.header(
     store,
     "Layers",
-    "How prediction rises and falls through a model: mean r on test images at every layer; a diamond marks the layer "
-    "that left-out training images choose, which is the one to report.",
+    "How prediction rises and falls through a model: mean score on test images at every layer; diamonds are the "
+    "scores to report, each unit at the layer that left-out training images choose.",
     charts=True,
 )
 ui.hint(
     "layers",
-    "Point at a line for its value; diamonds mark what to report. In the legend, a click hides a line and "
+    "Point at a line for its value; the diamonds are the scores to report. In the legend, a click hides a line and "
     "a double click shows it alone.",
 )
 scores, nested = store.roi_scores(), store.rows("roi_nested")
@@ -37,7 +43,7 @@ if by != "instruction":
     instruction = ui.choice("Instruction", asked, "instruction", ui.instruction_label, container=controls[3])
     scores, nested = frames.under(scores, instruction), frames.under(nested, instruction)
 poolings = frames.in_order(scores.pooling, frames.POOLINGS)
-pooling = ui.choice("Hidden states of", poolings, "pooling", frames.pooling_name, container=controls[4])
+pooling = ui.choice("States of", poolings, "pooling", frames.pooling_name, container=controls[4])
 scores, nested = frames.pooled(scores, pooling), frames.pooled(nested, pooling)
 order = frames.in_order(scores.roi, tables.rois())
 if by != "roi":
@@ -57,81 +63,92 @@ else:
 shown = ui.several("Lines", groups, f"{by} lines", lambda g: g or "no instruction", at_first or groups)
 
 # what is drawn
-scores = scores[scores[by].isin(shown)].assign(group=lambda rows: rows[by], value=lambda rows: rows[quantity])
-if scores.value.notna().sum() == 0:
+scores, nested = scores[scores[by].isin(shown)], nested[nested[by].isin(shown)]
+frame = frames.roi_frame(scores, quantity, by)
+if frame.value.notna().sum() == 0:
     st.info("No score is defined for this choice; choose other lines or another region.")
     st.stop()
-chosen = nested[nested[by].isin(shown)].groupby(by).layer.mean().to_dict()
-profile = figures.layer_profile(scores, colours, {g: names[g] for g in shown}, frames.QUANTITIES[quantity], chosen)
-means = scores.groupby(["group", "layer"]).value.mean().dropna()
+chosen = frames.roi_frame(frames.at_chosen(nested), quantity, by)
+relative = by == "model" and scores.groupby("model").layer.max().nunique() > 1 and (
+    ui.segments("Depth", list(DEPTHS), "depth", DEPTHS.get) == "relative"
+)  # fmt: skip
+named = {g: names[g] for g in shown}
+profile = figures.layer_profile(frame, colours, named, frames.QUANTITIES[quantity], chosen, relative)
+means = frame.groupby(["group", "layer"]).value.mean().dropna()
 tops = means.groupby("group").idxmax()
-spoken = (f"{group or 'no instruction'} {means[group, layer]:.3f} at layer {layer}" for group, layer in tops)
+spoken = (f"{group or 'no instruction'} {said(means[group, layer])} at layer {layer}" for group, layer in tops)
 ui.plot(
     profile, "profile",
     f"Lines of {frames.QUANTITIES[quantity]} by layer, one for each {LINES[by]}; the highest: {', '.join(spoken)}",
 )  # fmt: skip
 ui.sentence(
-    "Means over subjects of the mean over a region's reliable units, each layer fitted and scored by itself on the "
-    "test images."
-    + " The diamond is the median over the region's units of the layer chosen by cross-validation inside the training "
-    "images, mean over subjects." * bool(chosen)
+    "Lines: means over subjects of the mean over a region's reliable units, each layer fitted and scored by itself on "
+    "the test images; bands: from the lowest subject to the highest. Dotted: noise ceiling."
+    + MARKED * bool(chosen.value.notna().any())
+    + " A line's highest point is the best of several on the same test images, and so a little too good."
 )
 
 above = f"{model}, {instruction}" if by == "roi" else roi  # the only chart's title
 export_ui.export(
     lambda made: paper.layers(
-        frames.roi_frame(scores, quantity, by).assign(roi=above), colours, {g: names[g] for g in shown}, paper.AXES[quantity],
-        paper.words.of_layers(store, scores, paper.AXES[quantity], made, bool(chosen)), made,
-        paper.queries.layers(scores, quantity, by, above), {(above, group): layer for group, layer in chosen.items()},
+        frame.assign(roi=above), colours, named, paper.AXES[quantity],
+        paper.words.of_layers(store, scores, paper.AXES[quantity], made, len(chosen) > 0), made,
+        paper.queries.layers(scores, quantity, by, nested, above), chosen.assign(roi=above), relative,
     ),
     store, "layers",
 )  # fmt: skip
 
-# from early to high-level areas
-rows = nested if by == "roi" else store.rows("roi_nested")
-if by != "roi":
-    first = shown[0] if shown else groups[0]
-    rows = rows[rows[by] == first]
-    rows = frames.under(rows, instruction) if by == "model" else rows[rows.model == model]
-    rows = frames.pooled(rows, pooling)
+# the one map that the rest is of: the first of the lines
+focus = scores[scores[by] == shown[0]].iloc[0] if by != "roi" else scores.iloc[0]
+one = {"model": focus.model, "instruction": focus.instruction, "pooling": focus.pooling}
+whose = f"{focus.model}, {focus.instruction}" if focus.instruction else focus.model
+rows = store.rows("roi_nested", **one)
 areas = [name for name in frames.in_order(rows.roi, tables.rois()) if frames.is_area(name)]
 rows = rows[rows.roi.isin(areas)].dropna(subset=["layer"])
 if not rows.empty:
-    told = rows.iloc[0]
-    st.subheader("From early to high-level areas", anchor=False)
-    ui.sentence(
-        f"The layer that each area's units choose (median), {told.model}"
-        + (f" under {told.instruction}" if told.instruction else "")
-        + f", {frames.pooling_name(told.pooling)}: bars are means over subjects, points the subjects."
-    )
+    st.header(f"From early to high-level areas: {whose}", anchor=False)
     spoken = ", ".join(f"{name} {value:.1f}" for name, value in rows.groupby("roi").layer.mean()[areas].items())
-    shade = theme.model_colour(told.model)
+    shade = theme.model_colour(focus.model)
     ui.plot(figures.chosen_layers(rows, shade, areas), "chosen", f"Chosen layer by area, mean over subjects: {spoken}")
-    export_ui.export(
-        lambda made: paper.chosen(
-            rows, shade, areas, paper.words.of_chosen(store, rows), made,
-            paper.queries.chosen(rows),
-        ),
-        store, "chosen",
-    )  # fmt: skip
-    trend = rows[rows.roi.isin(areas)].assign(level=lambda r: r.roi.map(lambda n: tables.rois()[n].level))
+    trend = rows.assign(level=rows.roi.map(lambda n: tables.rois()[n].level))
     means = trend.groupby(["level", "subject"]).layer.mean().unstack("level")
+    ui.sentence(
+        f"The layer chosen by training images, {frames.pooling_name(focus.pooling)}: points are the medians over an "
+        "area's units in each subject, bars their means."
+    )
     if {"early", "high"} <= set(means.columns):
         deeper = (means.high > means.early).sum()
         ui.sentence(
             f"Early areas choose layer {means.early.mean():.1f}, high-level areas layer {means.high.mean():.1f} on "
-            f"average; deeper for high-level areas in {deeper} of {len(means)} subjects."
+            f"average; deeper for high-level areas in {deeper} of {len(means)} subjects (counted, not tested)."
         )
+    seen = rows.subject.iloc[0]
+    st.page_link(
+        "pages/flatmaps.py",
+        label=f"See the layer that each unit chooses in the cortex of {seen}",
+        icon=":material/map:",
+        query_params={"subject": seen, "quantity": "layer"} | one,
+    )
+    export_ui.export(
+        lambda made: paper.chosen(
+            rows, shade, areas, paper.words.of_chosen(store, rows), made, paper.queries.chosen(rows),
+        ),
+        store, "chosen",
+    )  # fmt: skip
 
 # how much of the states the instruction can change
-told = scores.model.iloc[0]
-shares = store.rows("shares", model=told)
-shares = shares[shares.pooling == scores[scores.model == told].pooling.iloc[0]]
+shares = store.rows("shares", model=focus.model, pooling=focus.pooling)
 if not shares.empty:
-    st.subheader("What the states depend on", anchor=False)
+    st.header(f"What the states depend on: {focus.model}", anchor=False)
     ends = shares.sort_values("layer").iloc[[0, -1]]
     spoken = "; ".join(f"layer {row.layer}: {row.picture:.0%}" for row in ends.itertuples())
     ui.plot(figures.shares(shares), "shares", f"Shares of the states' variance by layer, of the picture in {spoken}")
+    ui.sentence(
+        f"Variance of {focus.model}'s states ({frames.pooling_name(focus.pooling)}) over {shares.images.max()} "
+        "pictures and all its instructions: what the picture explains whatever is asked, what the instruction "
+        "explains whatever is seen, and what only both explain. Where the picture is nearly all, instructions "
+        "cannot differ much in what they predict."
+    )
     export_ui.export(
         lambda made: paper.shares(
             shares, paper.words.of_shares(store, shares), made,
@@ -139,12 +156,6 @@ if not shares.empty:
         ),
         store, "shares",
     )  # fmt: skip
-    ui.sentence(
-        f"Variance of {told}'s states ({frames.pooling_name(shares.pooling.iloc[0])}) over {shares.images.max()} "
-        "pictures and all its instructions: what the picture explains whatever is asked, what the instruction "
-        "explains whatever is seen, and what only both explain. Where the picture is nearly all, instructions "
-        "cannot differ much in what they predict."
-    )
 ui.data(
     scores[["subject", "model", "instruction", "pooling", "roi", "layer", "n", *frames.QUANTITIES, "nc_mean"]],
     "layers",

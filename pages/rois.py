@@ -4,6 +4,7 @@ import streamlit as st
 
 from brainalign import export_ui, figures, paper, ui
 from brainalign.figures import frames, theme
+from brainalign.figures.numerals import said
 
 CHOSEN = "chosen"
 ORDERS = {"family": "by family", "value": "by value"}
@@ -13,8 +14,8 @@ store = ui.page_store()
 ui.header(
     store,
     "ROIs",
-    "How well a model's hidden states predict the response to each region's test images: bars are means over "
-    "subjects, points the subjects with their 95 % intervals, dotted lines the noise ceiling.",
+    "How well a model's hidden states predict the response of each region to test images: means over subjects, "
+    "beside the noise ceiling.",
     charts=True,
 )
 ui.hint(
@@ -33,7 +34,7 @@ quantity = ui.segments("Quantity", list(frames.QUANTITIES), "quantity", frames.Q
 numbered = list(map(str, sorted(set(scores.layer))))
 layers = [CHOSEN, *numbered] if len(nested) else numbered[::-1]
 layer = ui.choice(
-    "Layer", layers, "layer", lambda l: "chosen in training" if l == CHOSEN else l, container=controls[4]
+    "Layer", layers, "layer", lambda l: "chosen by training images" if l == CHOSEN else l, container=controls[4]
 )
 scores = frames.at_chosen(nested) if layer == CHOSEN else scores[scores.layer == int(layer)]
 if by == "instruction":
@@ -46,7 +47,7 @@ else:
     chosen = ui.choice("Instruction", ids, "instruction", ui.instruction_label, container=controls[2])
     scores = frames.under(scores, chosen)
 poolings = frames.in_order(scores.pooling, frames.POOLINGS)
-pooling = ui.choice("Hidden states of", poolings, "pooling", frames.pooling_name, container=controls[3])
+pooling = ui.choice("States of", poolings, "pooling", frames.pooling_name, container=controls[3])
 scores = frames.pooled(scores, pooling)
 if by == "instruction":
     groups = ui.in_order(set(scores.instruction))
@@ -84,7 +85,9 @@ if reference in shown:
 ranked = frame.groupby("roi").value.mean().sort_values(ascending=False).index.tolist() if order == "value" else None
 figure = figures.roi_bars(frame, colours, shown_names, frames.QUANTITIES[quantity], marks, ranked)
 means = frame.groupby(["roi", "group"]).value.mean().dropna()
-spoken = (f"{roi} {group or 'no instruction'} {means[roi, group]:.3f}" for roi, group in means.groupby("roi").idxmax())
+spoken = (
+    f"{roi} {group or 'no instruction'} {said(means[roi, group])}" for roi, group in means.groupby("roi").idxmax()
+)
 ui.plot(
     figure, "bars",
     f"Bars of {frames.QUANTITIES[quantity]} by region, one for each {by}; the highest: {', '.join(spoken)}",
@@ -98,23 +101,30 @@ export_ui.export(
     store, "rois",
 )  # fmt: skip
 
+shown_groups, shown_rois = set(frame.group), list(dict.fromkeys(frame.roi))
+known = bool(frame.low.notna().any())
+if figures.crowded(shown_groups, shown_rois):
+    ui.sentence(
+        "Dots: means over subjects; lines: from the lowest subject to the highest; dotted: noise ceiling. With fewer "
+        "bars or regions, each subject shows" + (" with its 95 % interval." if known else ".")
+    )
+else:
+    intervals = ", with 95 % intervals by drawing test images with replacement; the models are not fitted again"
+    ui.sentence(f"Bars: means over subjects; points: the subjects{intervals * known}; dotted: noise ceiling.")
 tests = store.subjects().set_index("subject").test_images
 images = ", ".join(f"{subject} {tests.get(subject, 0)}" for subject in sorted(set(frame.subject)))
 ui.sentence(
     (f"Layer: {paper.words.CHOSEN}" if layer == CHOSEN else f"Layer {layer}")
     + f". Mean over the region's reliable units; test images: {images}. "
-    "Noise ceiling: what a perfect model would reach given how often each test image was repeated, from the "
-    "region's mean share of explainable variance"
+    "Noise ceiling: what a perfect model would reach given how often each test image was repeated"
     + (
-        f"; r / ceiling counts units with at least {store.info().get('min_nc', '?')} % of it."
+        f"; r / ceiling counts units with at least {store.info().get('min_nc', '?')} % of explainable variance."
         if "norm" in quantity
         else "."
     )
 )
 if reference in shown:
     ui.sentence(paper.words.MARKS.format(reference))
-elif layer == CHOSEN:
-    ui.sentence("Intervals: 95 %, by drawing test images with replacement; the models are not fitted again.")
 if frame.value.isna().any():
     ui.sentence(f"{int(frame.value.isna().sum())} of {len(frame)} values are not defined and not drawn.")
 ui.data(frame.drop(columns=[c for c in ("low", "high") if frame[c].isna().all()]), "bars")

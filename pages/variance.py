@@ -6,6 +6,7 @@ import streamlit as st
 
 from brainalign import export_ui, figures, paper, tables, ui
 from brainalign.figures import frames, theme
+from brainalign.figures.numerals import said
 
 MEAN = "mean of subjects"
 
@@ -56,22 +57,27 @@ if pair.empty:
 parts = pair[list(names)].mean().to_dict()
 left, right = st.columns([1.15, 1], gap="large")
 with left:
-    st.subheader(f"{a} and {b} in {roi}", anchor=False)
-    spoken = ", ".join(f"{names[part]} {value:z.3f}" for part, value in parts.items())
+    st.header(f"{a} and {b} in {roi}", anchor=False)
+    spoken = ", ".join(f"{names[part]} {said(value)}" for part, value in parts.items())
     ui.plot(figures.venn(parts, {"a": a, "b": b}, colours), "venn", f"Two circles: {spoken}")
-    negative = [f"{names[part]} is {value:.4f}" for part, value in parts.items() if value < 0]
+    negative = [f"{names[part]} is {said(value, 4)}" for part, value in parts.items() if value < 0]
     if negative:
         st.badge(f"negative: {'; '.join(negative)}, drawn with area 0", icon=":material/warning:", color="orange")
-    ui.sentence("Areas are true to the numbers (R², share of the variance of the response).")
+        ui.sentence(
+            "Numbers are R², shares of the variance of the response; a negative one has no area, so the "
+            "areas are not true to the numbers."
+        )
+    else:
+        ui.sentence("Areas are true to the numbers (R², share of the variance of the response).")
 with right:
-    st.subheader("Signed values", anchor=False)
+    st.header("Signed values", anchor=False)
     bars = {"unique_a": colours["a"], "shared": theme.MUTED, "unique_b": colours["b"], "r2_ab": theme.MUTED}
     signed = figures.signed_bars(pair, bars, names | {"r2_ab": "both together"}, "R²")
     ui.plot(signed, "signed", f"The same numbers as bars, each subject a point: {spoken}")
     below = ", ".join(f"{names[part]} {100 * pair[f'{part}_negative'].mean():.0f} %" for part in names)
-    ui.sentence(
-        f"Points: subjects, with 95 % intervals by drawing test images with replacement. Units below 0: {below}."
-    )
+    who = "Bars: means over subjects; points: the subjects" if subject == MEAN else f"Bars and points: {subject} alone"
+    interval = ", with 95 % intervals by drawing test images with replacement" * bool(pair.shared_low.notna().any())
+    ui.sentence(f"{who}{interval}. Units below 0: {below}.")
 layers = (
     f"Layer {pair.layer.iloc[0]}"
     if pair.layer.nunique() == 1
@@ -99,7 +105,7 @@ export_ui.export(
 )  # fmt: skip
 
 # all instructions
-st.subheader(f"{a} with every other instruction", anchor=False)
+st.header(f"{a} with every other instruction", anchor=False)
 words = {"shared": "shared", "unique_a": f"{a} only", "unique_b": "the other only"}
 part = ui.segments("Part", list(words), "part", words.get)
 kinds = frames.families(table.roi)
@@ -126,19 +132,21 @@ ui.data(table[table.a == a], "parts")
 uniques = frames.of_subject(store.rows("roi_uniques", model=model), subject, MEAN)
 alone = uniques[uniques.roi == roi]
 if alone.unique_r2.notna().any():
-    st.subheader(f"What each instruction explains beyond all the others in {roi}", anchor=False)
+    st.header(f"What each instruction explains beyond all the others in {roi}", anchor=False)
     order = ui.in_order(set(alone.instruction))
     each = frames.apart(alone, "instruction", "unique_r2", order)
     shades = {id: theme.instruction_colour(id) for id in order}
-    told = ", ".join(f"{id} {each[id].mean():z.3f}" for id in order)
+    told = ", ".join(f"{id} {said(each[id].mean())}" for id in order)
     ui.plot(
         figures.signed_bars(each, shades, {id: id for id in order}, "R²"), "unique",
         f"Unique variance of each instruction, mean over subjects: {told}",
     )  # fmt: skip
     sure = [id for id in order if (each[f"{id}_low"] > 0).all()]
+    where = f"in {each.subject.iloc[0]}" if len(each) == 1 else f"in each of {len(each)} subjects"
     ui.sentence(
         f"R² of the {len(order)} instructions together less that of the others without this one, by banded ridge; "
-        f"95 % intervals by drawing test images. Above 0 in every subject: {', '.join(sure) or 'none'}."
+        f"95 % intervals by drawing test images. The whole interval is above 0 {where}: "
+        f"{', '.join(sure) or 'none'} (not corrected for {len(order)} instructions)."
     )
     export_ui.export(
         lambda made: paper.unique(
@@ -154,22 +162,24 @@ if triples.value.notna().any():
     sets = list(dict.fromkeys(map(",".join, zip(triples.a, triples.b, triples.c))))
     three = ui.choice("Three instructions", sets, "three", lambda ids: ids.replace(",", " · ")).split(",")
     found = triples[(triples.a == three[0]) & (triples.b == three[1]) & (triples.c == three[2])]
-    st.subheader(f"{', '.join(three[:2])} and {three[2]} in {roi}", anchor=False)
+    st.header(f"{', '.join(three[:2])} and {three[2]} in {roi}", anchor=False)
     left, right = st.columns([1.15, 1], gap="large")
     parts = found.groupby("part").value.mean().to_dict()
     tint = {side: theme.instruction_colour(id) for side, id in zip("abc", three)}
     called = frames.parts_of_three(three)
-    told = ", ".join(f"{' and '.join(members)} {parts[part]:.3f}" for part, members in called.items())
+    told = ", ".join(f"{' and '.join(members)} {said(parts[part])}" for part, members in called.items())
     with left:
         ui.plot(figures.venn_three(parts, dict(zip("abc", three)), tint), "venn of three", f"Three circles: {told}")
         ui.sentence(
             "Three circles cannot have seven true areas in general: these are placed by each space's whole and each "
-            "two's overlap; the numbers, and the bars beside, are exact."
+            "two's overlap, negative parts with no area. A part too small for its number has it in the bars, which "
+            "are exact."
         )
     with right:
         seven = frames.apart(found, "part", "value", called)
         ui.plot(figures.upset(seven, called, three, tint), "upset", f"Seven parts as bars: {told}")
-        ui.sentence("Signed, a point a subject with its 95 % interval; dots below a bar say who shares the part.")
+        whose = "a point a subject" if subject == MEAN else f"{subject} alone"
+        ui.sentence(f"Signed, {whose}, with 95 % intervals; dots below a bar say who shares the part.")
     export_ui.export(
         lambda made: paper.triple(
             seven, three, tint, paper.words.of_three(store, found, three), made, paper.queries.triples(found)

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brainalign import tables
-from brainalign.figures import coverage, frames, matrix, roi_bars, signed_bars, theme, venn
+from brainalign.figures import coverage, frames, layer_profile, matrix, numerals, roi_bars, signed_bars, theme, venn
+from brainalign.figures.flatmap import palettes
 from brainalign.figures.venn import circles, overlap
-from brainalign.figures.venn_three import layout, middles, venn_three
+from brainalign.figures.venn_three import fits, layout, middles, venn_three
 
 SIZES = st.one_of(st.just(0.0), st.floats(0.001, 1))
 
@@ -52,7 +53,7 @@ def test_circles_have_the_areas_by_integration(ua, shared, ub):
 def test_negative_parts_have_no_area_and_keep_their_number():
     figure = drawn(-0.02, 0.1, 0.05)
     assert areas(*figure.data) == pytest.approx([0, 0.1, 0.05], abs=1e-3)
-    assert any("-0.020" in note.text for note in figure.layout.annotations)
+    assert any("−0.020" in note.text for note in figure.layout.annotations)
 
 
 def test_nothing_shared_leaves_the_circles_apart():
@@ -146,24 +147,79 @@ def test_coverage_leaves_what_is_missing_empty():
     np.testing.assert_array_equal(np.array(heat.z, float), [[np.nan, np.nan, 3], [8, 8, np.nan]])
 
 
-def _deuteranope(colour):
-    """What a deuteranope sees of a colour (Machado et al. 2009), as three numbers."""
-    sees = np.array([[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]])
-    return sees @ np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+SIGHT = {  # what a reader sees of linear red, green and blue: Machado et al. 2009, severity 1
+    "normal": np.eye(3),
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
 
 
-def test_colours_are_fixed_distinct_and_seen_by_colour_blind_readers():
+def seen(colours, sight):
+    """Colours `#rrggbb` as a reader sees them, in CIELAB (D65)."""
+    srgb = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in colours])
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    linear = np.clip(linear @ np.array(SIGHT[sight]).T, 0, 1)
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    xyz = linear @ np.array(to_xyz).T / (0.95047, 1, 1.08883)
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * (29 / 6) ** 2 / 3 + 4 / 29)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], -1)
+
+
+def ciede2000(one, other):
+    """The colour difference of Sharma, Wu and Dalal 2005 for CIELAB arrays (..., 3)."""
+    (l1, a1, b1), (l2, a2, b2) = np.moveaxis(one, -1, 0), np.moveaxis(other, -1, 0)
+    chroma = (np.hypot(a1, b1) + np.hypot(a2, b2)) / 2
+    g = 1.5 - 0.5 * np.sqrt(chroma**7 / (chroma**7 + 25.0**7))
+    c1, c2 = np.hypot(g * a1, b1), np.hypot(g * a2, b2)
+    h1, h2 = np.degrees(np.arctan2(b1, g * a1)) % 360, np.degrees(np.arctan2(b2, g * a2)) % 360
+    turn = (h2 - h1 + 180) % 360 - 180
+    hue, light, c = h1 + turn / 2, (l1 + l2) / 2, (c1 + c2) / 2
+    d_hue = 2 * np.sqrt(c1 * c2) * np.sin(np.radians(turn) / 2)
+    cosines = [np.cos(np.radians(k * hue + at)) for k, at in ((1, -30), (2, 0), (3, 6), (4, -63))]
+    t = 1 + np.tensordot((-0.17, 0.24, 0.32, -0.20), cosines, 1)
+    s_l = 1 + 0.015 * (light - 50) ** 2 / np.sqrt(20 + (light - 50) ** 2)
+    twist = -2 * np.sqrt(c**7 / (c**7 + 25.0**7)) * np.sin(np.radians(60 * np.exp(-(((hue % 360 - 275) / 25) ** 2))))
+    parts = (l2 - l1) / s_l, (c2 - c1) / (1 + 0.045 * c), d_hue / (1 + 0.015 * c * t)
+    return np.sqrt(parts[0] ** 2 + parts[1] ** 2 + parts[2] ** 2 + twist * parts[1] * parts[2])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "difference"),
+    [
+        ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425),
+        ((50, 2.5, 0), (73, 25, -18), 27.1492),
+        ((50, -1.0, 2.0), (50, 0, 0), 2.3669),
+        ((22.7233, 20.0904, -46.6940), (23.0331, 14.9730, -42.5619), 2.0373),
+        ((2.0776, 0.0795, -1.1350), (0.9033, -0.0636, -0.5514), 0.9082),
+    ],
+)
+def test_colour_differences_are_those_published(one, other, difference):
+    assert ciede2000(np.array(one), np.array(other)) == pytest.approx(difference, abs=1e-4)
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_the_ten_instructions_are_told_apart_by_every_reader(sight):
+    """Least CIEDE2000: 14 between two instructions, 11 from a tie and from the folds of a map."""
     ten = [id for id, i in tables.instructions().items() if i.paper == "ten"]
-    colours = [theme.instruction_colour(id) for id in ten]
-    assert len(set(colours)) == 10
-    families = [theme.FAMILIES[family] for family in dict.fromkeys(tables.instructions()[id].family for id in ten)]
-    seen = np.array([_deuteranope(colour) for colour in families])
-    apart = np.linalg.norm(seen[:, None] - seen[None], axis=-1)[np.triu_indices(len(seen), 1)]
-    assert apart.min() > 25
+    grounds = [palettes.TIE, *("#" + f"{grey:02x}" * 3 for grey in (palettes.GYRUS, palettes.SULCUS))]
+    lab = seen([*map(theme.instruction_colour, ten), *grounds], sight)
+    apart = ciede2000(lab[:, None], lab[None])
+    assert apart[:10, :10][np.triu_indices(10, 1)].min() > 14
+    assert apart[:10, 10:].min() > 11
+
+
+def test_ties_are_not_the_brightest_of_a_map():
+    lightness = seen([palettes.TIE, "#cdcdcd"], "normal")[:, 0]
+    assert lightness[0] < lightness[1]
+
+
+def test_colours_of_models_are_fixed_and_distinct():
     assert theme.model_colour("another") == theme.model_colour("another")
     zoo = [*theme.MODELS, *(f"llava-demo-{control}" for control in theme.CONTROLS)]
     assert len({theme.model_colour(name) for name in zoo}) == len(zoo)
     assert theme.model_colour("llava-demo-random") == theme.model_colour("any-random")
+    assert theme.instruction_colour("mine") == theme.MUTED
 
 
 SEVEN = ("unique_a", "unique_b", "unique_c", "shared_ab", "shared_ac", "shared_bc", "shared_abc")
@@ -205,3 +261,80 @@ def test_marks_need_every_subject_for_a_full_triangle():
     contrasts = pd.DataFrame(rows, columns=names).assign(low=0.0, high=0.2)
     assert frames.marks(contrasts, "instruction", "IC", ["VQ1"]) == {("FFA", "VQ1"): "▼", ("V1", "VQ1"): "△"}
     assert frames.marks(contrasts, "instruction", "VQ1", ["IC"]) == {("FFA", "IC"): "▲", ("V1", "IC"): "▽"}
+
+
+def many(groups, regions):
+    """Two subjects in every group and region, the second 0.1 above the first."""
+    rows = [(s, roi, g, 0.2 + 0.1 * k) for k, s in enumerate(("subj01", "subj02")) for g in groups for roi in regions]
+    frame = pd.DataFrame(rows, columns=["subject", "roi", "group", "value"])
+    return frame.assign(low=np.nan, high=np.nan, ceiling=0.5, n=5, n_all=6, layer=1.0)
+
+
+def test_many_bars_become_dots_whose_shape_is_their_mark():
+    groups, regions = [f"m{k}" for k in range(10)], list(tables.rois())[:17]
+    marks = {("FFA", "m3"): "▲", ("V1", "m3"): "▽"}
+    names = {group: group for group in groups}
+    figure = roi_bars(many(groups, regions), dict.fromkeys(groups, "#3c9dc7"), names, "r", marks)
+    assert not [trace for trace in figure.data if trace.type == "bar"]
+    dots = next(t for t in figure.data if t.name == "m3" and t.showlegend is False)
+    shape = dict(zip((row[0] for row in dots.customdata), dots.marker.symbol))
+    assert {roi: s for roi, s in shape.items() if s != "circle"} == {"FFA": "triangle-up", "V1": "triangle-down-open"}
+    np.testing.assert_allclose(dots.y, 0.25)
+    np.testing.assert_allclose(np.array(dots.error_y.array) + dots.error_y.arrayminus, 0.1)
+    few = roi_bars(many(groups[:2], regions), dict.fromkeys(groups, "#3c9dc7"), names, "r")
+    assert len([trace for trace in few.data if trace.type == "bar"]) == 2
+
+
+def test_profiles_put_the_scores_at_chosen_layers_beside_the_layers():
+    """No mark stands at a layer that does not exist; models of different depth share an axis from 0 to 1."""
+    rows = [
+        (s, g, k, 0.1 * k)
+        for s in ("subj01", "subj02")
+        for g, last in (("deep", 6), ("flat", 3))
+        for k in range(last + 1)
+    ]
+    frame = pd.DataFrame(rows, columns=["subject", "group", "layer", "value"]).assign(ceiling=0.7)
+    chosen = pd.DataFrame({"subject": ["subj01", "subj02"], "group": "deep", "layer": [1.0, 2.5], "value": [0.3, 0.5]})
+    look = ({"deep": "#000000", "flat": "#111111"}, {"deep": "deep", "flat": "flat"}, "r", chosen)
+    figure = layer_profile(frame, *look)
+    mark = next(t for t in figure.data if t.marker.symbol == "diamond")
+    assert mark.x[0] > 6.5
+    assert (mark.y[0], mark.error_y.array[0], mark.error_y.arrayminus[0]) == pytest.approx((0.4, 0.1, 0.1))
+    assert "1, 2.5" in mark.hovertemplate
+    flat = next(
+        t for t in layer_profile(frame, *look, relative=True).data if t.name == "flat" and t.mode == "lines+markers"
+    )
+    np.testing.assert_allclose(flat.x, np.arange(4) / 3)
+    ceiling = [t for t in figure.data if t.name == "noise ceiling"]
+    assert [list(t.y) for t in ceiling] == [[0.7, 0.7]]
+
+
+def test_numbers_have_a_true_minus_and_places_enough():
+    assert numerals.said(-0.0124) == "−0.012"
+    assert numerals.said(-0.0001) == "0.000"
+    assert numerals.digits([0.2, -0.0003]) == 4
+    assert numerals.digits([0.2, 0.0, np.nan]) == 3
+
+
+def test_a_matrix_writes_dark_on_light_and_light_on_dark():
+    """By the contrast of WCAG 2."""
+    for share in np.linspace(-1, 1, 41):
+        colour = theme.diverging(share)
+        ground, ink = (0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in map(linear, (colour, theme.ink_on(colour))))
+        assert (max(ground, ink) + 0.05) / (min(ground, ink) + 0.05) > 4.5
+
+
+def linear(colour):
+    """Linear light of `#rrggbb` or of (red, green, blue) from 0 to 1."""
+    rgb = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] if isinstance(colour, str) else colour
+    return [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+
+
+def test_numbers_in_three_circles_stand_clear_of_outlines():
+    parts = dict(zip(SEVEN, (0.004, 0.0, 0.023, 0.001, 0.004, 0.006, 0.193)))
+    figure = venn_three(parts, dict(zip("abc", "XYZ")), dict.fromkeys("abc", "#0072b2"))
+    radii, centres = layout(parts)
+    assert {note.text for note in figure.layout.annotations} == {"0.193"}
+    for note in figure.layout.annotations:
+        assert fits(np.array([note.x, note.y]), 0.05 * radii.max(), 0.02 * radii.max(), centres, radii)
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["X", "Y", "Z"]

@@ -68,7 +68,8 @@ def show(page, directory, monkeypatch, **link):
 
 def words(app):
     """All text of a page."""
-    found = [app.title, app.subheader, app.caption, app.markdown, app.text, app.info, app.error, app.warning]
+    found = [app.title, app.header, app.subheader, app.caption, app.markdown]
+    found += [app.text, app.info, app.error, app.warning]
     return "\n".join(str(item.value) for kind in found for item in kind) + "\n".join(c.value for c in app.code)
 
 
@@ -187,7 +188,7 @@ def test_a_widget_writes_its_value_into_the_link(tiny, monkeypatch):
     box = next(box for box in app.selectbox if box.label == "IC with")
     box.select("IU3").run()
     assert app.query_params["b"] == "IU3"
-    assert "IC and IU3" in app.subheader[0].value
+    assert "IC and IU3" in app.header[0].value
 
 
 def test_an_address_that_lags_behind_does_not_undo_a_choice(tiny, monkeypatch):
@@ -201,7 +202,7 @@ def test_an_address_that_lags_behind_does_not_undo_a_choice(tiny, monkeypatch):
     monkeypatch.setattr(ui, "ECHO", 0.0)
     app.query_params.update(before)
     app.run()
-    assert "IC and VQ1 in visual cortex" in app.subheader[0].value
+    assert "IC and VQ1 in visual cortex" in app.header[0].value
 
 
 def test_variance_draws_the_means_of_the_units(tiny, monkeypatch):
@@ -225,7 +226,9 @@ def test_negative_parts_are_marked(tmp_path, monkeypatch):
     pairs["shared"] = -0.01
     store.write(tmp_path, tables | {"roi_variance": [pairs]}, stores.info())
     app = show("variance", tmp_path, monkeypatch)
-    assert "negative: shared is -0.0100" in words(app)
+    assert "negative: shared is −0.0100" in words(app)
+    assert "the areas are not true" in words(app)
+    assert "Areas are true" not in words(app)
 
 
 def test_only_configured_stores_open(tiny, undefined, tmp_path, monkeypatch):
@@ -416,7 +419,7 @@ def test_roi_points_carry_their_intervals(tiny, monkeypatch):
 def test_layers_show_the_profile_and_the_chosen_layer(tiny, monkeypatch):
     app = show("layers", tiny, monkeypatch, lines="instruction", roi="FFA")
     data = chart(app, "profile")["data"]
-    line = next(t for t in data if t["name"].startswith("IC"))
+    line = next(t for t in data if t.get("name", "").startswith("IC"))
     frame = stores.scores()
     inside = (frame.unit >= 60) & (frame.unit < 110) & (frame.unit % 50 > 0)
     frame = frame[inside & (frame.model == "llava-demo") & (frame.pooling == "mean_generated")]
@@ -425,7 +428,27 @@ def test_layers_show_the_profile_and_the_chosen_layer(tiny, monkeypatch):
     shares = [numbers(trace["y"]) for trace in chart(app, "shares")["data"]]
     np.testing.assert_allclose(np.sum(shares, 0), 1, atol=1e-6)
     diamond = next(t for t in data if t.get("marker", {}).get("symbol") == "diamond")
-    assert 2 <= numbers(diamond["x"])[0] <= 3
+    assert numbers(diamond["y"])[0] == pytest.approx(np.mean(expected_chosen("FFA", "IC")), abs=1e-5)
+    assert numbers(diamond["x"])[0] > max(stores.LAYERS) + 0.5  # units differ in their layer: none is its place
+    ceiling = next(t for t in data if t.get("name") == "noise ceiling")
+    assert numbers(ceiling["y"]) == pytest.approx(np.sqrt(frames_ceiling("FFA") / 100), abs=1e-5)
+
+
+def frames_ceiling(roi):
+    """Mean ceiling in percent of a region's reliable units."""
+    rows = stores.tables()["roi_scores"][0]
+    return rows[rows.roi == roi].nc_mean.mean()
+
+
+def test_layers_tell_of_one_model_throughout(tiny, monkeypatch):
+    """Of the first line's model, in every section and in the link to its map; models of one depth offer no other."""
+    for link, model in (({"model lines": "vit-demo"}, "vit-demo"), ({}, "llava-demo")):
+        app = show("layers", tiny, monkeypatch, lines="model", instruction="IC", **link)
+        heads = [head.value for head in app.header]
+        assert heads[0].startswith(f"From early to high-level areas: {model}")
+        assert all(model in head for head in heads)
+        assert f"model={model}" in str(app.get("page_link")[0].proto)
+        assert not [control for control in app.get("button_group") if control.label == "Depth"]
 
 
 def test_compare_turns_differences_towards_the_chosen_model(tiny, monkeypatch):
@@ -448,7 +471,10 @@ def test_unique_variance_and_three_instructions(tiny, monkeypatch):
     app = show("variance", tiny, monkeypatch, roi="V1")
     unique = chart(app, "unique")["data"]
     assert numbers(unique[0]["y"])[0] > 0.03 > 0.02 > abs(numbers(unique[0]["y"])[1])
-    assert "Above 0 in every subject: IC." in words(app)
+    assert "The whole interval is above 0 in each of 3 subjects: IC (not corrected" in words(app)
+    alone = words(show("variance", tiny, monkeypatch, roi="V1", subject="subj02"))
+    assert "above 0 in subj02: IC" in alone
+    assert "every subject" not in alone
     seven = numbers(chart(app, "upset")["data"][0]["y"])
     assert seven == pytest.approx([0.05, 0.03, -0.01, 0.04, 0.02, 0.01, 0.1], abs=1e-6)
 
@@ -524,7 +550,7 @@ def test_charts_say_their_numbers_to_a_screen_reader(tiny, monkeypatch):
     assert f"FFA IC {ffa:.3f}" in bars
     seven = next(text for id, text in said("variance", roi="V1").items() if "upset" in id)
     assert "IC 0.050" in seven
-    assert "IU3 -0.010" in seven
+    assert "IU3 −0.010" in seven
     forest = next(text for id, text in said("compare", roi="FFA", instruction="IC").items() if "forest" in id)
     assert "minus vit-demo: 0.200" in forest
     lines = next(text for id, text in said("layers", lines="instruction", roi="FFA").items() if "profile" in id)

@@ -464,7 +464,7 @@ def test_three_instructions_make_seven_bars_and_whole_circles(store):
 
 
 def test_a_number_that_would_cross_a_line_is_left_to_the_bars():
-    from brainalign.paper.venn_three import fits
+    from brainalign.figures.venn_three import fits
 
     places, sizes = np.array([[10.0, 10.0], [30.0, 10.0]]), np.array([5.0, 5.0])
     assert fits(np.array([10, 10]), 3, 1, places, sizes)

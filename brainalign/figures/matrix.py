@@ -6,10 +6,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from brainalign.figures import frames
-from brainalign.figures.theme import DIVERGING, MODELS, finish
+from brainalign.figures.numerals import said
+from brainalign.figures.theme import DIVERGING, MODELS, diverging, finish, ink_on
 
 ROW = 36  # pixels
 LINE = 48  # characters of a row's label before it goes on in a second line
+LETTERS = 115  # of the columns' names side by side, where each has the room of the longest
 
 
 def matrix(frame, title, labels=str):
@@ -19,25 +21,47 @@ def matrix(frame, title, labels=str):
     """
     values = frame.to_numpy(float)
     limit = np.nanmax(np.abs(values)) if np.isfinite(values).any() else 1.0
-    figure = go.Figure(
-        go.Heatmap(
-            z=values,
-            x=[name.split(" (")[0] for name in frame.columns],
-            y=["<br>".join(wrap(labels(row), LINE)) for row in frame.index],
-            zmin=-limit,
-            zmax=limit,
-            colorscale=DIVERGING,
-            xgap=2,
-            ygap=2,
-            texttemplate="%{z:.3f}",
-            hovertemplate="%{y}<br>%{x}: %{z:.4f}<extra></extra>",
-            colorbar={"title": {"text": title, "side": "right"}, "thickness": 12},
-            hoverongaps=False,
-        )
+    x = [name.split(" (")[0].replace(" ", "<br>") for name in frame.columns]
+    y = ["<br>".join(wrap(labels(row), LINE)) for row in frame.index]
+    heat = go.Heatmap(
+        z=values,
+        x=x,
+        y=y,
+        zmin=-limit,
+        zmax=limit,
+        colorscale=DIVERGING,
+        xgap=2,
+        ygap=2,
+        hovertemplate="%{y}<br>%{x}: %{z:.4f}<extra></extra>",
+        colorbar={"title": {"text": title, "side": "top"}, "thickness": 12, "len": 0.9},
+        hoverongaps=False,
     )
+    figure = go.Figure([heat, *_numbers(values, limit, x, y)])
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="")
-    figure.update_xaxes(side="top", showgrid=False, tickangle=-45 if len(frame.columns) > 8 else 0, ticks="")
-    return finish(figure, 130 + ROW * max(2, len(frame)))
+    turned = max(len(word) for name in x for word in name.split("<br>")) * len(x) > LETTERS
+    figure.update_xaxes(side="top", showgrid=False, tickangle=-90 if turned else 0, ticks="", tickfont={"size": 11})
+    return finish(figure, 130 + ROW * max(2, len(frame)), showlegend=False)
+
+
+def _numbers(values, limit, x, y):
+    """The numbers of the cells as text: dark ones on light cells, white ones on dark cells."""
+    cells = {"#000000": [], "#ffffff": []}
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            cells[ink_on(diverging(value / (limit or 1.0)))].append((x[column], y[row], said(value)))
+    return [
+        {
+            "type": "scatter",
+            "mode": "text",
+            "x": [cell[0] for cell in own],
+            "y": [cell[1] for cell in own],
+            "text": [cell[2] for cell in own],
+            "textfont": {"color": ink, "size": 11},
+            "hoverinfo": "skip",
+        }
+        for ink, own in cells.items()
+        if own
+    ]
 
 
 def coverage(frame, order=()):

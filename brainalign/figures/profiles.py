@@ -1,44 +1,131 @@
-"""Scores over a model's layers, and the layers that regions choose."""
+"""Scores over a model's layers, and what goes with layers: those that regions choose, what states depend on."""
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
-from brainalign.figures.bars import INTERVAL, RING
-from brainalign.figures.theme import BETTER, MUTED, WORSE, finish, translucent
+from brainalign.figures.theme import BETTER, INTERVAL, MUTED, RING, WORSE, finish, translucent
+
+COLUMN = "at the<br>layers chosen"  # where a profile shows the scores of units at the layers of their own
+STEP = {False: 1.0, True: 0.14}  # from the last layer to that column; True: of depth from 0 to 1
 
 
-def layer_profile(frame, colours, names, axis, chosen=None):
-    """Mean over subjects by layer, a line for each group, the subjects' range as a band behind a single one.
+def layer_profile(frame, colours, names, axis, chosen=None, relative=False):
+    """Mean over subjects by layer, a line for each group in the range of subjects.
 
-    frame : one row a subject, group and layer: columns subject, group, layer, value
+    frame : one row a subject, group and layer: columns subject, group, layer, value and, where known, ceiling
     colours, names : group -> colour, group -> what the legend says, in the order of the lines
-    chosen : group -> the layer that training images choose, mean over subjects; marked on the line
+    chosen : one row a subject and group: subject, group, value, layer and low, high where known: the scores at the
+        layers that training images choose, which stand in a column of their own, since units differ in their layer
+    relative : layers as a share of each group's last one, for models of different depth
     """
-    figure = go.Figure()
     groups = [group for group in names if group in set(frame.group)]
+    last, traces = 1.0 if relative else float(frame.layer.max()), []
     for group in groups:
-        rows = frame[frame.group == group].groupby("layer").value.agg(["mean", "min", "max", "count"])
-        if len(groups) == 1:
-            figure.add_trace(_band(rows, colours[group]))
-        figure.add_trace(
-            go.Scatter(
-                x=rows.index,
-                y=rows["mean"],
-                mode="lines+markers",
-                name=names[group],
-                line={"color": colours[group], "width": 2},
-                marker={"size": 6},
-                customdata=rows[["min", "max", "count"]].to_numpy(),
-                hovertemplate="layer %{x}: %{y:.3f}<br>%{customdata[2]} subjects, "
-                "from %{customdata[0]:.3f} to %{customdata[1]:.3f}",
-            )
-        )
-        if chosen and np.isfinite(chosen.get(group, np.nan)):
-            at = float(np.interp(chosen[group], rows.index, rows["mean"]))
-            figure.add_trace(_diamond(chosen[group], at, colours[group], names[group]))
-    figure.update_xaxes(title="layer (0: embeddings)", dtick=1 if frame.layer.max() < 16 else 4, showgrid=False)
+        rows = frame[frame.group == group].groupby("layer").value.agg(["mean", "min", "max", "count"]).dropna()
+        x = rows.index / max(1, frame[frame.group == group].layer.max()) if relative else rows.index
+        traces += [_band(x, rows, colours[group], group), _line(x, rows, colours[group], names[group], group)]
+    known, column = chosen is not None and chosen.value.notna().any(), last + STEP[relative]
+    at = beside(groups, column, STEP[relative])
+    if known:
+        traces += [_chosen(chosen, group, at[group], colours[group], names[group]) for group in groups]
+    figure = go.Figure(traces + _ceilings(frame, groups, colours, at, 0.05 * STEP[relative]))
+    _depth_axis(figure, last, column if known else None, relative)
     figure.update_yaxes(title=axis, zeroline=True, zerolinecolor=MUTED, zerolinewidth=1)
     return finish(figure, 460)
+
+
+def beside(groups, column, step):
+    """Where each group's mark stands in the column after the last layer."""
+    return dict(zip(groups, column + np.linspace(-0.3, 0.3, len(groups)) * step if len(groups) > 1 else [column]))
+
+
+def _depth_axis(figure, last, column, relative):
+    every = 0.25 if relative else 1 if last < 16 else 4
+    ticks = np.arange(0, last + 1e-6, every).tolist()
+    texts = [f"{tick:g}" for tick in ticks]
+    step = STEP[relative]
+    if column is not None:
+        ticks, texts = [*ticks, column], [*texts, COLUMN]
+        line = {"color": MUTED, "width": 1, "dash": "dot"}
+        figure.add_shape(type="line", x0=last + step / 2, x1=last + step / 2, y0=0, y1=1, yref="paper", line=line)
+    title = "depth (0: embeddings, 1: the last layer)" if relative else "layer (0: embeddings)"
+    high = last + step * (0.5 if column is None else 1.5)
+    figure.update_xaxes(title=title, tickvals=ticks, ticktext=texts, range=[-0.4 * step, high], showgrid=False)
+
+
+def _band(x, rows, colour, group):
+    return {
+        "type": "scatter",
+        "x": [*x, *x[::-1]],
+        "y": [*rows["max"], *rows["min"][::-1]],
+        "fill": "toself",
+        "fillcolor": translucent(colour, 0.13),
+        "line": {"width": 0},
+        "mode": "lines",
+        "legendgroup": str(group),
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def _line(x, rows, colour, name, group):
+    return {
+        "type": "scatter",
+        "x": x.to_numpy(),
+        "y": rows["mean"].to_numpy(),
+        "mode": "lines+markers",
+        "name": name,
+        "legendgroup": str(group),
+        "line": {"color": colour, "width": 2},
+        "marker": {"size": 6},
+        "customdata": rows.reset_index()[["layer", "min", "max", "count"]].to_numpy(),
+        "hovertemplate": "layer %{customdata[0]}: %{y:.3f}<br>%{customdata[3]} subjects, "
+        "from %{customdata[1]:.3f} to %{customdata[2]:.3f}",
+    }
+
+
+def _chosen(chosen, group, x, colour, name):
+    rows = chosen[chosen.group == group].dropna(subset=["value"])
+    layers = ", ".join(f"{layer:g}" for layer in rows.layer)
+    mean, low, high = (float(rows.value.agg(how)) for how in ("mean", "min", "max"))
+    return {
+        "type": "scatter",
+        "x": [x],
+        "y": [mean],
+        "mode": "markers",
+        "name": name,
+        "legendgroup": str(group),
+        "marker": {"symbol": "diamond", "size": 11, "color": colour, "line": {"color": "#ffffff", "width": 1}},
+        "error_y": {"array": [high - mean], "arrayminus": [mean - low], "color": colour, "thickness": 2, "width": 0},
+        "hovertemplate": f"{name}: %{{y:.3f}} at the layers chosen by training images<br>"
+        f"(medians by subject: {layers})<extra></extra>",
+        "showlegend": False,
+    }
+
+
+def shared_ceilings(frame, groups):
+    """The mean noise ceiling of each group that has one, and whether it is the same for all."""
+    if "ceiling" not in frame:
+        return pd.Series(dtype=float), True
+    means = frame.drop_duplicates(["subject", "group"]).groupby("group").ceiling.mean().reindex(groups).dropna()
+    return means, len(set(means.round(6))) < 2
+
+
+def _ceilings(frame, groups, colours, at, half):
+    """One line where all groups share the noise ceiling, else a short one above each group's mark."""
+    means, shared = shared_ceilings(frame, groups)
+    line = {"type": "scatter", "mode": "lines", "name": "noise ceiling"}
+    if shared and len(means):
+        look = {"color": MUTED, "width": 2, "dash": "dot"}
+        ends = {"x": [0, max(at.values()) + half], "y": [means.iloc[0]] * 2}
+        return [line | ends | {"line": look, "hovertemplate": "noise ceiling %{y:.3f}<extra></extra>"}]
+    own = {"showlegend": False, "hovertemplate": "noise ceiling %{y:.3f}"}
+    return [
+        line | own | {"x": [at[group] - half, at[group] + half], "y": [value, value], "legendgroup": str(group),
+                      "line": {"color": colours[group], "width": 3}}
+        for group, value in means.items()
+    ]  # fmt: skip
 
 
 def chosen_layers(frame, colour, order):
@@ -143,26 +230,3 @@ def forest(frame, axis):
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, range=[len(names) - 0.5, -0.5])
     figure.update_xaxes(title=axis)
     return finish(figure, 110 + 44 * max(2, len(names)), showlegend=False)
-
-
-def _band(rows, colour):
-    return go.Scatter(
-        x=[*rows.index, *rows.index[::-1]],
-        y=[*rows["max"], *rows["min"][::-1]],
-        fill="toself",
-        fillcolor=translucent(colour, 0.15),
-        line={"width": 0},
-        name="range of subjects",
-        hoverinfo="skip",
-    )
-
-
-def _diamond(layer, value, colour, name):
-    return go.Scatter(
-        x=[layer],
-        y=[value],
-        mode="markers",
-        marker={"symbol": "diamond", "size": 12, "color": colour, "line": {"color": "#ffffff", "width": 1.5}},
-        hovertemplate=f"{name}: layer %{{x:.1f}} is chosen (mean over subjects)<extra></extra>",
-        showlegend=False,
-    )

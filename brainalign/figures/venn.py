@@ -3,9 +3,11 @@
 import numpy as np
 import plotly.graph_objects as go
 
+from brainalign.figures.numerals import digits, said
 from brainalign.figures.theme import MUTED, finish, translucent
 
 GAP = 0.06  # between circles that share nothing, in radii of the larger one
+CORNERS = 180  # of what is drawn as a circle: its area falls short by 1 in 5,000
 
 
 def overlap(a, b, distance):
@@ -58,10 +60,10 @@ def venn(parts, names, colours):
 
 def circle(centre, radius, name, colour):
     """A filled outline around a centre (x, y)."""
-    angle = np.linspace(0, 2 * np.pi, 721)
+    angle = np.linspace(0, 2 * np.pi, CORNERS + 1)
     return go.Scatter(
-        x=centre[0] + radius * np.cos(angle),
-        y=centre[1] + radius * np.sin(angle),
+        x=(centre[0] + radius * np.cos(angle)).astype("f4"),
+        y=(centre[1] + radius * np.sin(angle)).astype("f4"),
         mode="lines",
         fill="toself",
         fillcolor=translucent(colour, 0.42),
@@ -84,10 +86,10 @@ def regions(a, b, distance):
 
 def _label_parts(figure, parts, called, a, b, distance):
     """The signed number in each region, or below where that is too narrow or not drawn; returns how many are."""
-    scale, below = max(a, b) or 1.0, []
+    scale, below, decimals = max(a, b) or 1.0, [], digits(list(parts.values()))
     places = {"unique_a": -a, "shared": (a + distance - b) / 2, "unique_b": distance + b}
     for part, ends in regions(a, b, distance).items():
-        text = f"{parts[part]:z.3f}"
+        text = said(parts[part], decimals)
         middle = sum(ends) / 2 if ends else places[part]
         if ends and ends[1] - ends[0] > 0.45 * scale:
             figure.add_annotation(x=middle, y=0, text=f"<b>{text}</b>", showarrow=False, font_size=16)

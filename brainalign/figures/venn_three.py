@@ -3,11 +3,12 @@
 import numpy as np
 import plotly.graph_objects as go
 
+from brainalign.figures.numerals import digits, said
 from brainalign.figures.theme import finish
 from brainalign.figures.venn import circle, circles
 
 GRID = 160  # points a side, to find the middle of each region
-LEAST = 0.012  # of the drawing: a region smaller than this has no room for its number
+HIGH, SIZE = 340, 13  # pixels: height of the circles, of their numbers
 
 
 def layout(parts):
@@ -55,26 +56,31 @@ def _deepest(here, x, y):
     return float(x[row - 1, column - 1]), float(y[row - 1, column - 1])
 
 
+def fits(at, half, tall, places, sizes):
+    """Whether a text around a point lies within a single region of the circles.
+
+    at : (x, y); half, tall : half its width and height; places, sizes : (3, 2) centres and (3,) radii
+    """
+    corners = at + np.array([(0, 0), *((i * half, k * tall) for i in (-1, 0, 1) for k in (-1, 1))])
+    inside = np.hypot(*(corners[:, None] - places).transpose(2, 0, 1)) < sizes
+    return bool((inside == inside[0]).all())
+
+
 def venn_three(parts, names, colours):
     """Three circles with the signed number of each part in it where there is room.
 
     parts : unique_a ..., shared_ab ..., shared_abc (signed); names, colours : dict a, b, c
     """
-    figure = go.Figure()
     radii, centres = layout(parts)
-    scale = radii.max() or 1.0
-    for which, radius, centre in zip("abc", radii, centres):
-        if radius > 0:
-            figure.add_trace(circle(centre, radius, names[which], colours[which]))
-    middle = centres.mean(0)
-    for which, radius, centre in zip("abc", radii, centres):
-        away = centre - middle if np.linalg.norm(centre - middle) > 1e-6 else np.array([0.0, 1.0])
-        at = centre + away / np.linalg.norm(away) * (radius + 0.2 * scale)
-        figure.add_annotation(x=at[0], y=at[1], text=f"<b>{names[which]}</b>", showarrow=False, font_size=15)
-    for name, (share, (x, y)) in middles(radii, centres).items() if radii.any() else ():
-        if share > LEAST:
-            figure.add_annotation(x=x, y=y, text=f"{parts[name]:z.3f}", showarrow=False, font_size=13)
-    low, high = (centres - radii[:, None]).min(0) - 0.4 * scale, (centres + radii[:, None]).max(0) + 0.4 * scale
+    drawn = [circle(centre, r, names[s], colours[s]) for s, r, centre in zip("abc", radii, centres) if r > 0]
+    figure = go.Figure(drawn).update_traces(showlegend=True)
+    margin = 0.05 * (radii.max() or 1.0)
+    low, high = (centres - radii[:, None]).min(0) - margin, (centres + radii[:, None]).max(0) + margin
+    letter, places = (high - low)[1] / HIGH * SIZE, digits(list(parts.values()))
+    for name, (_, at) in middles(radii, centres).items() if radii.any() else ():
+        text = said(parts[name], places)
+        if fits(np.array(at), 0.32 * len(text) * letter, 0.6 * letter, centres, radii):
+            figure.add_annotation(x=at[0], y=at[1], text=text, showarrow=False, font_size=SIZE)
     figure.update_xaxes(visible=False, range=[low[0], high[0]])
     figure.update_yaxes(visible=False, range=[low[1], high[1]], scaleanchor="x")
-    return finish(figure, 420, showlegend=False, dragmode=False)
+    return finish(figure, HIGH + 80, dragmode=False)

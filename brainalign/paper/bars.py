@@ -5,6 +5,8 @@ from itertools import groupby
 import numpy as np
 
 from brainalign.figures import frames, theme
+from brainalign.figures.numerals import digits, said
+from brainalign.figures.regions import GROUP_WIDTH, crowded, offsets
 from brainalign.paper import legend
 from brainalign.paper.page import Plot
 from brainalign.paper.sheet import INK, SIZE, line_height, text_width, wrapped
@@ -12,44 +14,89 @@ from brainalign.tables import rois as known_rois
 
 LEFT, WIDE_LEFT = 11.0, 15.0  # mm: the axis with its numbers and title; with small signed numbers
 PANEL = 52.0  # mm: height of the bars
-GROUP_WIDTH = 0.84  # of the distance between two regions
+LEAST, LOW = {False: 1.5, True: 0.95}, 38.0  # mm: the narrowest bar and (True) dot; height of several rows
 EDGE = 0.6  # from the middle of the outermost of a few bars to the end of the axis, in bars
+BAND = "#cdd2d7"  # between the bounds of a noise ceiling
 RING = {"mfc": "white", "mec": "#30363d", "mew": 0.4, "ls": "none", "marker": "o", "clip_on": False}
 
 
 def rois(frame, colours, names, axis, about, choices=None, query="", marks=None, order=None):
-    """A `Plot` of grouped bars by region: as `figures.roi_bars`, with the same arguments."""
-    by_family = order is None
+    """A `Plot` of grouped bars or dots by region: as `figures.roi_bars`, with the same arguments; in as many rows as
+    the width asks for."""
+    by_family, marks = order is None, marks or {}
     order = order or frames.in_order(set(frame.roi), known_rois())
     groups = [group for group in names if group in set(frame.group)]
-    entries = {names[group]: legend.square(colours[group]) for group in groups}
-    entries |= {_subject(frame): legend.dot("white", "#30363d"), "noise ceiling": legend.line(theme.MUTED, 1.2, ":")}
-
+    dots = crowded(groups, order)
+    mark = legend.square if not dots else lambda colour: legend.dot(colour, colour)
+    entries = {names[group]: mark(colours[group]) for group in groups}
+    one = {"range of subjects": legend.line(theme.MUTED, 0.8)}
+    entries |= one if dots else {_subject(frame): legend.dot("white", "#30363d")}
+    entries["noise ceiling"] = _ceiling_mark(frame)
     if marks:
-        entries["differs significantly"] = lambda sheet, x, y: sheet.text(x + 0.3, y, "▲▼", fontsize=4.5)
+        other = (choices or {}).get("reference", "the reference")
+        entries[f"better or worse than {other}; hollow: not in every subject"] = _triangles
+    limits = _span(frame)
 
-    def over(width):
-        return _families_height(order, width) if by_family else 2.0
+    def rows(width):
+        """The regions of each row of bars."""
+        most = max(1, int((width - LEFT - 1) * GROUP_WIDTH / (LEAST[dots] * max(1, len(groups)))))
+        n = -(-len(order) // most)
+        size = -(-len(order) // max(1, n))
+        return [order[k : k + size] for k in range(0, len(order), size)]
+
+    def over(own, width):
+        return _families_height(own, width) if by_family else 2.0
 
     def draw(sheet, x, y, width):
-        top = y + legend.draw(sheet, entries, x, y, width) + over(width)
-        axes = sheet.axes(x + LEFT, top, width - LEFT - 1, PANEL)
-        _grouped(axes, frame, order, groups, colours, (width - LEFT - 1) / max(1, len(order)))
-        if by_family:
-            _family_bands(sheet, axes, order, x + LEFT, top, width - LEFT - 1)
-        _marks(axes, frame, order, groups, marks or {})
-        axes.set_ylabel(axis, labelpad=2)
-        name_regions(axes, order, width)
+        y += legend.draw(sheet, entries, x, y, width)
+        several = rows(width)
+        size, high = len(several[0]), PANEL if len(several) == 1 else LOW
+        for own in several:
+            wide = (width - LEFT - 1) * len(own) / size
+            top = y + over(own, wide + LEFT + 1)
+            axes = sheet.axes(x + LEFT, top, wide, high)
+            rest = frame[frame.roi.isin(own)]
+            (_dots if dots else _grouped)(axes, rest, own, groups, colours, wide / len(own), marks)
+            _ceilings(axes, rest, own)
+            axes.set_ylim(*limits)
+            if by_family:
+                _family_bands(sheet, axes, own, x + LEFT, top, wide)
+            if not dots:
+                _marks(axes, rest, own, groups, marks)
+            axes.set_ylabel(axis, labelpad=2)
+            name_regions(axes, own, wide + LEFT + 1)
+            y = top + high + regions_height(own, wide + LEFT + 1)
 
     def height(width):
-        return legend.height(list(entries), width) + over(width) + PANEL + regions_height(order, width)
+        several = rows(width)
+        size, high = len(several[0]), PANEL if len(several) == 1 else LOW
+        wide = [(width - LEFT - 1) * len(own) / size + LEFT + 1 for own in several]
+        each = [over(own, w) + high + regions_height(own, w) for own, w in zip(several, wide)]
+        return legend.height(list(entries), width) + sum(each)
 
     return Plot("rois", draw, height, frame, about, choices or {}, query)
+
+
+def _span(frame):
+    """Limits that all rows share: from 0 unless something is negative."""
+    there = frame[[name for name in ("value", "low", "high", "ceiling") if name in frame]].to_numpy(float)
+    there = np.append(there[np.isfinite(there)], 0.0)
+    low, high = there.min(), there.max()
+    margin = 0.05 * (high - low or 1.0)
+    return (0.0 if low >= -0.005 * high else low - margin), high + margin
+
+
+def _triangles(sheet, x, y):
+    sheet.text(x + 0.3, y, "▲▼", fontsize=4.5)
 
 
 def _subject(frame):
     """What the legend says of the points."""
     return "a subject with its 95 % interval" if frame.get("low", frame.value * np.nan).notna().any() else "a subject"
+
+
+def _ceiling_mark(frame):
+    return legend.square(BAND) if "ceiling_low" in frame else legend.line(theme.MUTED, 1.2, ":")
 
 
 def _intervals(axes, x, rows):
@@ -60,11 +107,11 @@ def _intervals(axes, x, rows):
 
 def _marks(axes, frame, order, groups, marks):
     """Each mark above all that is drawn at its bar."""
-    bar = GROUP_WIDTH / max(1, len(groups))
+    places = offsets(groups)
     top = frame[["value", *({"high"} & set(frame))]].max(axis=1).groupby([frame.roi, frame.group]).max()
     for (roi, group), mark in marks.items():
         if roi in order and group in groups and (roi, group) in top.index:
-            at = order.index(roi) + (groups.index(group) - (len(groups) - 1) / 2) * bar
+            at = order.index(roi) + places[group]
             axes.annotate(mark, (at, top[roi, group]), (0, 2), textcoords="offset points", ha="center", fontsize=4.5)
 
 
@@ -93,19 +140,40 @@ def regions_height(order, width):
     return 3 + line_height() * max(short(roi).count("\n") + 1 for roi in order)
 
 
-def _grouped(axes, frame, order, groups, colours, slot):
-    """Bars, the subjects as points and the noise ceilings; slot : mm of a region."""
+def _grouped(axes, frame, order, groups, colours, slot, marks):
+    """Bars and the subjects as points; slot : mm of a region."""
     at, bar = {roi: i for i, roi in enumerate(order)}, GROUP_WIDTH / max(1, len(groups))
     size = float(np.clip(0.55 * bar * slot, 0.35, 1.1)) / 25.4 * 72
-    for k, group in enumerate(groups):
+    for group, offset in offsets(groups).items():
         rows = frame[frame.group == group]
-        offset = (k - (len(groups) - 1) / 2) * bar
         means = rows.groupby("roi").value.mean()
         axes.bar([at[roi] + offset for roi in means.index], means, bar * 0.94, color=colours[group], linewidth=0)
         points(axes, rows.dropna(subset=["value"]), at, offset, bar, size)
-    ceiling = frame.drop_duplicates(["subject", "roi"]).groupby("roi").ceiling.mean()
-    places = np.array([at[roi] for roi in ceiling.index])
-    axes.hlines(ceiling, places - GROUP_WIDTH / 2, places + GROUP_WIDTH / 2, theme.MUTED, ":", linewidth=1.2)
+
+
+def _dots(axes, frame, order, groups, colours, slot, marks):
+    """Dots of means with the range of subjects; a mark is the shape of its dot."""
+    shapes = {"▲": "^", "△": "^", "▼": "v", "▽": "v"}
+    size = float(np.clip(0.8 * GROUP_WIDTH / max(1, len(groups)) * slot, 0.7, 1.3)) / 25.4 * 72
+    for group, offset in offsets(groups).items():
+        found = frame[frame.group == group].groupby("roi").value.agg(["mean", "min", "max"]).dropna()
+        for roi, row in found.iterrows():
+            at, mark = order.index(roi) + offset, marks.get((roi, group))
+            axes.vlines(at, row["min"], row["max"], colours[group], linewidth=0.6, alpha=0.55, zorder=2)
+            fill = "white" if mark in ("△", "▽") else colours[group]
+            style = {"mfc": fill, "mec": colours[group], "mew": 0.5, "zorder": 3}
+            axes.plot(at, row["mean"], shapes.get(mark, "o"), ms=size * (1.15 if mark else 1), **style)
+
+
+def _ceilings(axes, frame, order):
+    """A line a region at the noise ceiling, or a band where its lower bound is known too; and a line at 0."""
+    bounds = frame.drop_duplicates(["subject", "roi"]).groupby("roi")[list(frame.filter(like="ceiling"))].mean()
+    bounds, places = bounds.reindex(order), np.arange(len(order))
+    if "ceiling_low" in bounds:
+        axes.bar(places, bounds.ceiling - bounds.ceiling_low, GROUP_WIDTH, bounds.ceiling_low, color=BAND, zorder=0.5)
+    else:
+        ends = places - GROUP_WIDTH / 2, places + GROUP_WIDTH / 2
+        axes.hlines(bounds.ceiling, *ends, theme.MUTED, ":", linewidth=1.2)
     _from_zero(axes)
     axes.set_xlim(-0.5, max(1, len(order)) - 0.5)
 
@@ -182,7 +250,8 @@ def _told(means, names, width):
     words = [name.replace(" only", "\nonly") for name in names.values()]
     lines = max(word.count("\n") + 1 for word in words) if any(words) else 0
     padded = [word + "\n" * (lines - word.count("\n")) * bool(lines) for word in words]
-    numbers = [f"{means[part]:z.3f}".replace("-", "−") for part in names]
+    places = digits([means[part] for part in names])
+    numbers = [said(means[part], places) for part in names]
     texts = [word + number for word, number in zip(padded, numbers)]
     if all(text_width(text) + 0.6 < _slot(len(names), width) for text in texts):
         return texts, False

@@ -20,7 +20,7 @@ PARTED = ("model", "subject", "pooling", "layer")
 KINDS = {  # kind -> (how its plot is made, what it can be asked for)
     "flatmap": (maps.chosen, MAPS),
     "rois": (regional.bars, ("by", *GROUPED, "layer", "reference", "order", "bars")),
-    "layers": (regional.layers, ("lines", *GROUPED, "roi")),
+    "layers": (regional.layers, ("lines", *GROUPED, "roi", "depth")),
     "chosen": (regional.chosen, ("model", "instruction", "pooling")),
     "shares": (regional.shares, ("model", "pooling")),
     "variance": (partition.variance, (*PARTED, "a", "b", "roi")),

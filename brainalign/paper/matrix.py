@@ -3,9 +3,10 @@
 import numpy as np
 
 from brainalign.figures import theme
+from brainalign.figures.numerals import said
 from brainalign.paper.page import Plot
 from brainalign.paper.profiles import named
-from brainalign.paper.sheet import INK, SIZE, line_height, text_width
+from brainalign.paper.sheet import SIZE, line_height, text_width
 
 ROW, WIDEST = 5.2, 15.0  # mm: height of a row, the widest column
 BAR, LONG, TICKS = 2.4, 45.0, 4.5  # mm: the colour bar's height and length, its numbers
@@ -46,24 +47,16 @@ def matrix(frame, title, about, kind="matrix", choices=None, query=""):
     return Plot(kind, draw, height, data, about, choices or {}, query)
 
 
-def colours(shares):
-    """The screen's colours of values as shares of the limit, -1 to 1: (n, 3) from 0 to 1."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    scale = LinearSegmentedColormap.from_list("signed", theme.DIVERGING, N=1024)
-    return np.asarray(scale((np.asarray(shares) + 1) / 2))[..., :3]
-
-
 def _cells(sheet, values, limit, x, y, wide):
-    texts = [[f"{value:z.3f}".replace("-", "−") for value in row] for row in values]
+    texts = [[said(value) for value in row] for row in values]
     size = next((size for size in (SIZE, SIZE - 0.5) if _widest(values, texts, size) + 0.5 < wide - GAP), None)
     for (row, column), value in np.ndenumerate(values):
         if not np.isfinite(value):
             continue
-        left, top, colour = x + column * wide, y + row * ROW, colours(value / (limit or 1.0))
-        sheet.box(left + GAP / 2, top + GAP / 2, wide - GAP, ROW - GAP, tuple(colour))
+        left, top, colour = x + column * wide, y + row * ROW, theme.diverging(value / (limit or 1.0))
+        sheet.box(left + GAP / 2, top + GAP / 2, wide - GAP, ROW - GAP, colour)
         if size:
-            ink = INK if colour @ (0.299, 0.587, 0.114) > 0.5 else "white"
+            ink = theme.ink_on(colour)
             sheet.text(left + wide / 2, top + ROW / 2, texts[row][column], ha="center", color=ink, fontsize=size)
 
 
@@ -75,9 +68,9 @@ def _widest(values, texts, size):
 def _bar(sheet, limit, title, x, y, width):
     """The colours from -limit to limit as a strip of vectors, each reaching on to the right so that no seam shows."""
     steps = np.linspace(-1, 1, 65)
-    for k, colour in enumerate(colours(steps)):
+    for k, share in enumerate(steps):
         left = x + width * k / len(steps)
-        sheet.box(left, y, x + width - left, BAR, tuple(colour))
+        sheet.box(left, y, x + width - left, BAR, theme.diverging(share))
     for share in (-1, 0, 1):
         at = x + width * (share + 1) / 2
         sheet.lines([[(at, y + BAR), (at, y + BAR + 0.8)]])

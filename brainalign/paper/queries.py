@@ -45,13 +45,22 @@ def _regions(table, values, score, by, kept):
     )
 
 
-def layers(rows, quantity, by, above=None):
-    """Scores of regions at every layer, a line for each of `by`; above : what stands above the only chart."""
-    named = "roi" if above is None else f"{literal(above)} AS roi"
+def layers(rows, quantity, by, nested, above=None):
+    """Scores of regions at every layer, a line for each of `by`, and those at the layers chosen.
+
+    nested : rows of roi_nested that are drawn; above : what stands above the only chart
+    """
+    named, score = "roi" if above is None else f"{literal(above)} AS roi", quantity.removesuffix("_mean")
+    kept, ceiling = f'SELECT subject, {named}, n, n_all, layer, {by} AS "group",', f"{CEILING[score]} AS ceiling"
+    found = (
+        f"{kept} {quantity} AS value, NULL AS low, NULL AS high,\n  {ceiling}, 'layer' AS scored_at\n"
+        f"FROM roi_scores\nWHERE {where(rows, 'subject', MAP, 'roi')}"
+    )
+    if nested.empty:
+        return found
     return (
-        f'SELECT subject, {named}, n, n_all, layer, {by} AS "group", {quantity} AS value, NULL AS low, NULL AS high,\n'
-        f"  {CEILING[quantity.removesuffix('_mean')]} AS ceiling\nFROM roi_scores\n"
-        f"WHERE {where(rows, 'subject', MAP, 'roi')}"
+        f"{found}\nUNION ALL\n{kept} {score} AS value, {score}_low AS low, {score}_high AS high,\n  {ceiling}, "
+        f"'chosen' AS scored_at\nFROM roi_nested\nWHERE {where(nested, 'subject', MAP, 'roi')}"
     )
 
 

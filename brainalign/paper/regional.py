@@ -98,11 +98,13 @@ def layers(wish):
     else:
         scores = _regions(wish, scores)
     frame, nested = frames.roi_frame(scores, quantity, by), wish.store.rows("roi_nested")
-    kept = nested.merge(scores[["model", "instruction", "pooling", "roi"]].drop_duplicates())
-    chosen = kept.groupby(["roi", by]).layer.mean().dropna().to_dict()
-    about = words.of_layers(wish.store, scores, AXES[quantity], wish.made, bool(chosen))
-    shown, query = {group: names[group] for group in shown}, queries.layers(scores, quantity, by)
-    return draw_layers(frame, colours, shown, AXES[quantity], about, wish.made, query, chosen)
+    nested = nested.merge(scores[["subject", "model", "instruction", "pooling", "roi"]].drop_duplicates())
+    chosen = frames.roi_frame(frames.at_chosen(nested), quantity, by)
+    several = by == "model" and scores.groupby("model").layer.max().nunique() > 1
+    relative = several and wish.one("depth", ["layer", "relative"]) == "relative"
+    about = words.of_layers(wish.store, scores, AXES[quantity], wish.made, len(nested) > 0)
+    shown, query = {group: names[group] for group in shown}, queries.layers(scores, quantity, by, nested)
+    return draw_layers(frame, colours, shown, AXES[quantity], about, wish.made, query, chosen, relative)
 
 
 def chosen(wish):

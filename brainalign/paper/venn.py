@@ -1,6 +1,7 @@
 """Shared and unique variance on paper: circles whose areas are the numbers, and the numbers as signed bars."""
 
 from brainalign.figures import theme
+from brainalign.figures.numerals import digits, said
 from brainalign.figures.venn import circles, regions
 from brainalign.paper import bars
 from brainalign.paper.page import Plot
@@ -44,9 +45,8 @@ def variance(frame, names, colours, about, choices=None, query=""):
 
 def says(parts, called):
     """Whether the areas are true, and which parts are not drawn because they are negative."""
-    below = [
-        f"{called[part]} is negative ({value:.3f})".replace("-", "−") for part, value in parts.items() if value < 0
-    ]
+    decimals = digits(list(parts.values()))
+    below = [f"{called[part]} is negative ({said(value, decimals)})" for part, value in parts.items() if value < 0]
     return f"{'; '.join(below)} and drawn with no area; the areas are not true." if below else TRUE
 
 
@@ -80,9 +80,9 @@ def _venn(sheet, parts, names, colours, called, x, y, width):
 
 def _numbers(sheet, parts, called, ends, to_page, middle, x, width):
     """The signed number in each region, or below with a line where that is too narrow or not drawn."""
-    outside = []
+    outside, decimals = [], digits(list(parts.values()))
     for part in PARTS:
-        text = f"{parts[part]:.3f}".replace("-", "−")
+        text = said(parts[part], decimals)
         span = ends[part]
         if span and to_page(span[1]) - to_page(span[0]) > 9:
             sheet.text(to_page(sum(span) / 2), middle, text, ha="center")

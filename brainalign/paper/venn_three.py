@@ -3,14 +3,15 @@
 import numpy as np
 
 from brainalign.figures import frames, theme
-from brainalign.figures.venn_three import layout, middles
-from brainalign.paper import bars
+from brainalign.figures.numerals import digits, said
+from brainalign.figures.venn_three import fits, layout, middles
+from brainalign.paper import bars, legend
 from brainalign.paper.page import Plot
 from brainalign.paper.sheet import MUTED, SIZE, line_height, text_width, wrapped
 
 DISC, SIGNED, ROW = 50.0, 34.0, 4.0  # mm: height of the circles, of the bars, of the dots of an instruction
 BESIDE = 120.0  # mm from which both stand side by side
-NAME = 5.0  # mm around the circles for their names
+EDGE = 1.5  # mm around the circles
 NOTE = (
     "Circles: wholes and overlaps of two are true where three circles allow it; the bars are exact, dots below a bar "
     "say who shares it."
@@ -26,12 +27,14 @@ def triple(frame, three, colours, about, choices=None, query=""):
     """
     called = frames.parts_of_three(three)
     means = frame[list(called)].mean().to_dict()
+    entries = {name: legend.dot(colours[side], colours[side]) for side, name in zip("abc", three)}
     note = NOTE + NEGATIVE * any(value < 0 for value in means.values())
 
     def draw(sheet, x, y, width):
         beside = width >= BESIDE
         wide = width * 0.45 if beside else width
-        _circles(sheet, means, dict(zip("abc", three)), colours, x, y, wide)
+        head = legend.draw(sheet, entries, x, y, wide)
+        _circles(sheet, means, colours, x, y + head, wide, DISC - head)
         lines = wrapped(note, wide - 5, SIZE - 0.5)
         sheet.text(x + wide / 2, y + DISC, lines, ha="center", va="top", fontsize=SIZE - 0.5, color=MUTED)
         left, top = (x + wide + 2, y + 3) if beside else (x, y + DISC + _note(note, wide) + 3)
@@ -51,7 +54,7 @@ def _note(note, width):
     return line_height(SIZE - 0.5) * (wrapped(note, width - 5, SIZE - 0.5).count("\n") + 1) + 1
 
 
-def _circles(sheet, parts, names, colours, x, y, width):
+def _circles(sheet, parts, colours, x, y, width, height):
     from matplotlib.colors import to_rgba
     from matplotlib.path import Path
 
@@ -60,34 +63,18 @@ def _circles(sheet, parts, names, colours, x, y, width):
     if not radii.any():
         return
     low, high = (centres - radii[:, None]).min(0), (centres + radii[:, None]).max(0)
-    scale = min((np.array([width, DISC]) - 2 * NAME) / (high - low))
-    offset = np.array([x + width / 2, y + DISC / 2]) - scale * (low + high) / 2
+    scale = min((np.array([width, height]) - 2 * EDGE) / (high - low))
+    offset = np.array([x + width / 2, y + height / 2]) - scale * (low + high) / 2
     places, sizes = centres * scale + offset, radii * scale
     for which, at, radius in zip("abc", places, sizes):
         if radius > 0:
             disc = Path.circle(tuple(at), radius)
             sheet.path(disc, fill=to_rgba(colours[which], 0.42), line=colours[which], width=1)
-    for which, at, radius in zip("abc", places, sizes):
-        _name(sheet, names[which], at, radius, places.mean(0), x, width)
+    decimals = digits(list(parts.values()))
     for name, (_, at) in middles(radii, centres).items():
-        text, at = f"{parts[name]:z.3f}".replace("-", "−"), np.array(at) * scale + offset
+        text, at = said(parts[name], decimals), np.array(at) * scale + offset
         if fits(at, text_width(text) / 2, line_height() / 3, places, sizes):
             sheet.text(*at, text, ha="center")
-
-
-def fits(at, half, tall, places, sizes):
-    """Whether a text around a point lies within a single region of the circles."""
-    corners = at + np.array([(0, 0), *((i * half, k * tall) for i in (-1, 0, 1) for k in (-1, 1))])
-    inside = np.hypot(*(corners[:, None] - places).transpose(2, 0, 1)) < sizes
-    return bool((inside == inside[0]).all())
-
-
-def _name(sheet, name, at, radius, middle, x, width):
-    """A circle's name outside it, away from the others."""
-    away = at - middle if np.hypot(*(at - middle)) > 1e-6 else np.array([0.0, -1.0])
-    across, down = at + away / np.hypot(*away) * (radius + 2.2)
-    side = "center" if abs(away[0]) < abs(away[1]) * 0.7 else "left" if away[0] > 0 else "right"
-    sheet.text(across, down, name, ha=side, fontweight="bold")
 
 
 def _bars(sheet, frame, called, three, colours, x, y, width):

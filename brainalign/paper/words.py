@@ -1,6 +1,7 @@
 """Drafts of captions: what is seen, of whom, with which states and layers, how it was computed and how sure it is."""
 
 from brainalign.figures import frames
+from brainalign.figures.regions import crowded
 from brainalign.paper import method
 from brainalign.paper.method import CHOSEN, people, simulated
 from brainalign.tables import instructions
@@ -26,8 +27,10 @@ def of_regions(store, scores, frame, axis, made):
     one = made["model"] if made["by"] == "instruction" else made.get("instruction", "")
     whose = f"{one} with each instruction" if made["by"] == "instruction" else f"each model{' with ' * bool(one)}{one}"
     known = bool(frame.get("low", frame.value * float("nan")).notna().any())
-    said = [f"{SPOKEN.get(axis, axis)} by region, {whose}. Bars: means over {people(frame)}; points: the subjects"]
-    said[0] += f", with {method.INTERVAL}." if known else "."
+    many = crowded(set(frame.group), set(frame.roi))
+    drawn = "Dots: means over {}; lines: their range" if many else "Bars: means over {}; points: the subjects"
+    said = [f"{SPOKEN.get(axis, axis)} by region, {whose}. {drawn.format(people(frame))}"]
+    said[0] += f", with {method.INTERVAL}." if known and not many else "."
     if made.get("reference", "nothing") != "nothing":
         said.append(MARKS.format(made["reference"]))
     dotted = f"Dotted: {method.DOTTED.get(made['quantity'], '')}."
