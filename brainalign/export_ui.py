@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from brainalign.paper import render
+from brainalign.paper import filename, render
 
 FORMATS = {"pdf": "PDF", "svg": "SVG", "png": "PNG", "csv": "CSV", "parquet": "Parquet", "zip": "Bundle"}
 BRAINS = {"func.gii": "GIFTI", "hdf": "pycortex"}
@@ -60,7 +60,7 @@ def export(plot, store, key):
         st.download_button(
             f"Download {what}",
             data=lambda: render(plot(made), store, format, float(width), dpi, address),
-            file_name=f"brainalign-{key}.{'zip' if format == 'func.gii' else format}",
+            file_name=filename(key, made, format),
             icon=":material/download:",
             type="primary",
             on_click="ignore",

@@ -11,7 +11,7 @@ from brainalign.figures import flatmap, frames
 from brainalign.figures.flatmap import pictures
 from brainalign.paper import asked as asking
 
-ROWS = ([1, 1.5, 1.4, 2.5, 2], [2.3, 1.7, 1.6, 2.4, 1.2])  # of controls, their widths
+ROWS = ([1, 1.5, 1.4, 2.5, 2], [2.6, 1.7, 1.4, 1.9, 1.1, 1.1])  # of controls, their widths
 PAINTING = 0.03  # seconds in which the browser paints a new map, before it hears of the rest
 HINT = (
     "Point for values, click for one place in full. Once clicked, the wheel or + and − zoom, "
@@ -110,13 +110,14 @@ def view(store, stock):
     top, rows = st.container(), [[ui.Later() for _ in widths] for widths in ROWS]
     subjects = choices.subjects(list(stock["maps"]), rows[0][0])
     asked = choices.choose(stock, subjects, rows[0][1:], rows[1])
-    drawn, width = outlined(subject_of(store.path, store, subjects[0])[1], rows[1][-1])
+    drawn, width = outlined(subject_of(store.path, store, subjects[0])[1], rows[1][-2])
     found = {}
     try:
-        found = choices.pictures(store, stock, subjects, asked)
+        found = choices.pictures(store, stock, subjects, asked, choices.kept_limits(asked))
     except ValueError as problem:
         st.info(str(problem), icon=":material/info:")
     now = paint(store, stock, found, drawn, width) if found else None
+    choices.colours(found, rows[1][-1])
     for widths, row in zip(ROWS, rows):
         for later, column in zip(row, top.columns(widths, vertical_alignment="bottom")):
             later.draw(column)

@@ -82,7 +82,7 @@ def test_a_reader_downloads_the_flatmap_on_the_screen(store, serve, visit):
     page = visit(f"{serve(store.path)}/flatmaps?{LINK}")
     page.wait_for_selector("canvas.map[data-painted]")
     name, data = download(page, "PDF")
-    assert name == "brainalign-flatmap.pdf"
+    assert name == "flatmap_subj02_r_llava-demo_VQ1.pdf"
     assert data.startswith(b"%PDF")
     assert b"layer=2" in data
     _, data = download(page, "CSV")
@@ -122,7 +122,8 @@ def test_a_bundle_of_a_page_says_where_it_comes_from(store, serve, visit, link, 
     address = serve(store.path)
     page = visit(f"{address}/{link}")
     name, data = download(page, "Bundle", figure)
-    assert name == f"brainalign-{kind}.zip"
+    assert name.startswith(kind)
+    assert name.endswith(".zip")
     with zipfile.ZipFile(io.BytesIO(data)) as files:
         about = json.loads(files.read("about.json"))
         table = pd.read_parquet(io.BytesIO(files.read("data.parquet")))

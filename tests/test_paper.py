@@ -242,6 +242,64 @@ def test_several_maps_share_their_limits(store):
     assert set(plot.data.subject) == {"subj01", "subj05"}
 
 
+def test_colour_limits_of_ones_own_hold_on_screen_and_paper(store):
+    from brainalign.figures import flatmap
+    from brainalign.paper.cortex import pixels
+
+    plot = paper.plot(store, "flatmap", layer="1", vmax="0.4", limits="0.1,0.9")
+    assert plot.choices["limits"] == "0.1,0.4"
+    assert "from 0.1 to 0.4 (set by hand)" in plot.about
+    one = plot.maps[0]
+    image, vertex = pixels(one, palettes.limits_of([one.picture]), 256), raster.enlarge(one.geometry, 256)
+    unit = np.append(one.flat_units, -1)[vertex]
+    shown = (unit >= 0) & np.append(one.shown, False)[unit]
+    share = np.clip((one.values[unit[shown]] - 0.1) / 0.3, 0, 1)
+    table = palettes.table("sequential")
+    assert np.abs(image[shown].astype(int) - table[np.floor(share * 255 + 0.5).astype(int)]).max() <= 3
+    assert (share == 1).any()
+    start = {"layer": 1, "threshold": 10, "margin": 0, "zoom": "", "unit": None, "serial": 1}
+    message = flatmap.map_part([one.picture], surface="a", subjects=["b"], start=start)
+    assert flatmap.payload.decode(message)[0]["limits"] == [0.1, 0.4]
+    again = paper.plot(store, "flatmap", **paper.from_link(export.link(plot))[1])
+    assert again.maps[0].picture.limits == (0.1, 0.4)
+
+
+def test_limits_of_signed_maps_stay_symmetric_and_a_grid_shares_them(store):
+    plot = paper.plot(store, "flatmap", difference="True", instruction="VQ1", vmax="0.25", subject="all")
+    assert {one.picture.limits for one in plot.maps} == {(-0.25, 0.25)}
+    assert plot.choices["limits"] == "-0.25,0.25"
+    several = paper.plot(store, "flatmap", instruction="IC,VQ1", vmin="0.2")
+    automatic = palettes.limits_of([one.picture for one in paper.plot(store, "flatmap", instruction="IC,VQ1").maps])
+    assert {one.picture.limits for one in several.maps} == {(0.2, automatic[1])}
+
+
+def test_winners_that_hardly_agree_say_so_beside_their_legend(store):
+    def words(**chosen):
+        plot = paper.plot(store, "flatmap", quantity="winner", **chosen)
+        return " ".join(text.get_text() for text in drawn(plot).page.texts).replace("\n", " "), plot.about
+
+    said, about = words(subject="subj05")  # its winners agree by chance
+    assert "Winners hardly reliable between halves of the test images: κ = 0.02." in said
+    assert "κ = 0.02 (p = 0.40; 95th percentile by chance 0.06)" in about
+    said, about = words(subject="subj01")
+    assert "reliable" not in said
+    assert "κ = 0.31 (p ≤ 1/101" in about
+    assert "tie: the next best is at most 0.01 behind" in about
+    assert "subj05 κ = 0.02" in words(subject="subj01,subj05")[0]
+
+
+def test_a_differences_caption_says_which_regions_test_holds(store):
+    about = paper.plot(store, "flatmap", instruction="IC", minus_instruction="VQ1").about
+    assert "q < 0.05 (paired bootstrap of the difference" in about
+    assert "over the 4 regions of one comparison and subject" in about
+    assert "subj01: FFA +0.100." in about
+    turned = paper.plot(store, "flatmap", instruction="VQ1", minus_instruction="IC").about
+    assert "subj01: FFA −0.100." in turned
+    at_layer = paper.plot(store, "flatmap", instruction="VQ1", minus_instruction="IC", layer="1").about
+    assert "not tested unit by unit" in at_layer
+    assert "FFA −" not in at_layer
+
+
 def test_outlines_are_as_wide_as_asked(store):
     found = {}
     for lines in ("thin", "medium", "bold"):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from pyarrow import parquet
 from stores import N_UNITS, tiny_store
 
 from brainalign import cli, paper
@@ -107,6 +108,18 @@ def test_options_are_what_the_kinds_can_be_asked_for():
         ("coverage", "x.pdf", ("--model", "llava-demo"), "takes no choices"),
         ("flatmap", "x.pdf", ("--store", "nowhere"), "no store in nowhere"),
         ("flatmap", "x.nii.gz", (), "--like nsddata/ppdata/subj01/func1pt8mm/brainmask.nii.gz"),
+        ("flatmap", "x.pdf", ("--vmin", "0.9", "--vmax", "0.1"), "expected a low end below a high one, here for"),
+        ("flatmap", "x.pdf", ("--vmin", "5"), "colour limits are 5 to automatic"),
+        ("flatmap", "x.pdf", ("--vmax", "high"), "vmax is 'high'; expected a number"),
+        ("flatmap", "x.pdf", ("--limits", "0;1"), "expected a low and a high end such as 0,0.5"),
+        ("flatmap", "x.pdf", ("--limits", "0,nan"), "expected a low and a high end such as 0,0.5"),
+        ("flatmap", "x.pdf", ("--difference", "True", "--limits", "-0.1,0.3"), "the same on both sides of 0"),
+        ("flatmap", "x.pdf", ("--quantity", "winner", "--vmax", "1"), "this map shows classes, which have none"),
+        ("flatmap", "x.pdf", ("--threshold", "99"), "the highest ceiling is 60.0 %"),
+        ("flatmap", "x.pdf", ("--quantity", "winner", "--second", "q"), "second 'q' has no say in this flatmap"),
+        ("flatmap", "x.pdf", ("--quantity", "nc", "--layer", "2"), "layer '2' has no say in this flatmap"),
+        ("rois", "x.pdf", ("--by", "model", "--model", "vit-demo"), "model 'vit-demo' has no say in this rois"),
+        ("panels", "x.pdf", ("nothere.toml",), "nothere.toml cannot be read (No such file or directory)"),
         ("rois", "x.func.gii", (), "ask for a flatmap"),
         ("flatmap", "x.nii", ("--subject", "subj01,subj02"), "a volume holds one map"),
         ("panels", "x.pdf", (), "panels needs a file"),
@@ -119,6 +132,56 @@ def test_bad_choices_are_one_line_with_a_suggestion(figure, kind, name, options,
     assert said in done.output
     assert len(done.output.strip().splitlines()) == 1
     assert not out.exists()
+
+
+def test_a_place_that_cannot_be_written_is_one_line(path, tmp_path):
+    (tmp_path / "x.pdf").mkdir()
+    for out, said in ((tmp_path / "x.pdf", "is a folder"), ("/proc/x.pdf", "/proc/x.pdf cannot be written")):
+        args = ["figure", "coverage", "--out", str(out), "--store", str(path)]
+        done = CliRunner().invoke(cli.main, args)
+        assert done.exit_code == 1
+        assert said in done.output
+        assert len(done.output.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "choices", "format", "name"),
+    [
+        ("flatmap", {"subject": "subj01", "model": "llava-demo", "instruction": "IC", "layer": "2"}, "pdf",
+         "flatmap_subj01_llava-demo_IC.pdf"),
+        ("flatmap", {"subject": "all", "quantity": "nc", "model": "m"}, "func.gii", "flatmap_all_nc_gifti.zip"),
+        ("flatmap", {"subject": "subj01,subj02", "quantity": "shared", "model": "m", "a": "IC", "b": "VQ1"}, "zip",
+         "flatmap_subj01-subj02_shared_m_IC_VQ1.zip"),
+        ("flatmap", {"quantity": "r2", "model": "../a b", "instruction": "IC", "difference": "True",
+                     "minus_model": "ü", "minus_instruction": "VQ1"}, "png", "flatmap_r2_a-b_IC_VQ1.png"),
+        ("rois", {"by": "model", "quantity": "r_norm_mean", "model": "x", "instruction": "VQ2"}, "csv",
+         "rois_model_r-norm_VQ2.csv"),
+        ("variance", {"subject": "mean of subjects", "a": "IC", "b": "VQ1", "roi": "V1"}, "svg",
+         "variance_mean-of-subjects_IC_VQ1_V1.svg"),
+        ("coverage", {"model": "m"}, "pdf", "coverage.pdf"),
+    ],
+)  # fmt: skip
+def test_a_files_name_tells_kind_subject_and_map(kind, choices, format, name):
+    assert export.filename(kind, choices, format) == name
+
+
+def test_tables_say_that_they_are_simulated_and_where_they_come_from(store, tmp_path_factory):
+    plot = paper.plot(store, "rois", by="model")
+    table = pd.read_csv(io.BytesIO(paper.render(plot, store, "csv")))
+    assert table.pop("simulated").tolist() == [True] * len(plot.data)
+    assert list(table) == list(plot.data)
+    data = paper.render(plot, store, "parquet")
+    told = parquet.read_schema(io.BytesIO(data)).metadata
+    assert told[b"simulated"] == b"true"
+    assert told[b"version"].decode() == store.info()["version"]
+    assert told[b"query"].decode() == plot.query
+    assert b"/rois?by=model" in told[b"link"]
+    pd.testing.assert_frame_equal(pd.read_parquet(io.BytesIO(data)), plot.data)
+    with open_latest(tiny_store(tmp_path_factory.mktemp("measured"), simulated="false")) as measured:
+        plot = paper.plot(measured, "rois", by="model")
+        assert "simulated" not in pd.read_csv(io.BytesIO(paper.render(plot, measured, "csv")))
+        data = paper.render(plot, measured, "parquet")
+        assert parquet.read_schema(io.BytesIO(data)).metadata[b"simulated"] == b"false"
 
 
 def test_a_link_gives_the_figure_of_its_page(figure):
@@ -254,7 +317,11 @@ def test_pycortex_reads_the_file_by_its_own_rules(figure, store):
         assert json.loads(view[2]) == ["viridis"]
         low, high = json.loads(view[3])[0], json.loads(view[4])[0]
         assert json.loads(view[7]) is None  # no transform: vertices
-        assert json.loads(view[6])["priority"] == 1
+        attrs = json.loads(view[6])  # pycortex hands these to the view, as view.attrs
+        assert attrs["priority"] == 1
+        assert attrs["simulated"] is True
+        assert attrs["version"] == store.info()["version"]
+        assert "SIMULATED DATA" in view[1]
         data = file[f"data/{name}"]
         assert data.attrs["subject"] == "fsaverage5"
         values = data[:]

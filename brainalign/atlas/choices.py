@@ -5,10 +5,11 @@ import streamlit as st
 from brainalign import ui
 from brainalign.atlas.stock import Kept
 from brainalign.figures import frames
+from brainalign.figures.flatmap import palettes
 from brainalign.paper import asked as asking
-from brainalign.paper import pictured
+from brainalign.paper import map_words, pictured
+from brainalign.paper.method import WEAK
 
-WEAK = 0.2  # kappa below which agreement is slight (Landis and Koch 1977, Biometrics 33:159)
 LABELS = {
     "quantity": ("Map", asking.QUANTITIES.get),
     "second": ("Colour shows", asking.SECOND.get),
@@ -54,19 +55,59 @@ def choose(stock, subjects, places, below):
     return asking.choose(stock, subjects, pick)
 
 
-def pictures(store, stock, subjects, asked):
-    """subject -> Picture of each; a ValueError says what the store lacks."""
-    return pictured.grid(Kept(store), stock, subjects, asked)
+def pictures(store, stock, subjects, asked, limits):
+    """subject -> Picture of each; a ValueError says what the store lacks.
+
+    limits : of the colours, as `kept_limits` gives them; such as do not fit this map are told and let go
+    """
+    found = pictured.grid(Kept(store), stock, subjects, asked)
+    try:
+        return dict(zip(found, palettes.limited(list(found.values()), *asking.limits(limits))))
+    except ValueError as problem:
+        st.toast(str(problem), icon=":material/palette:")
+        ui.hold("limits", asking.AUTOMATIC)
+        return found
+
+
+def kept_limits(asked):
+    """The colour limits that the reader keeps, as text for the link; of another quantity they are let go."""
+    now = asked.quantity, asked.minus is not None
+    if st.session_state.setdefault("limits of", now) != now:
+        st.session_state["limits of"] = now
+        ui.hold("limits", asking.AUTOMATIC)
+    return ui.held("limits", asking.AUTOMATIC, _readable)
+
+
+def _readable(text):
+    try:
+        asking.limits(text)
+    except ValueError as problem:
+        st.toast(str(problem), icon=":material/palette:")
+        return None
+    return text
+
+
+def colours(found, container):
+    """The control that keeps the present colour limits for the next maps; found : subject -> Picture."""
+    several = list(found.values())
+    classes = bool(several and several[0].classes)
+    inside = container.popover("Colours", icon=":material/palette:", width="stretch", disabled=classes or not several)
+    if classes or not several:
+        return
+    low, high = palettes.limits_of(several)
+    now = asking.limits_text((low, high))
+    if several[0].limits:
+        ui.hold("limits", now)
+    said = f"{'kept' if several[0].limits else 'keep'}: {low:.4g} to {high:.4g}".replace("-", "−")
+    names = {asking.AUTOMATIC: "automatic", now: said}
+    ui.segments("Colour limits", list(names), "limits", names.get, container=inside)
 
 
 def reliability(store, subjects, asked):
     """Rows of `winner_reliability` of a map of winners; None where that is not asked for."""
     if asked.quantity != "winner" or asked.among == "layers":
         return None
-    model, instruction, pooling = asked.chosen
-    key = {"among": asked.among, "model": model, "instruction": instruction, "pooling": pooling}
-    rows = store.rows("winner_reliability", **key)
-    return rows[rows.subject.isin(subjects) & rows.kappa.notna()]
+    return map_words.reliability(store, asked, subjects)
 
 
 def doubt(rows):

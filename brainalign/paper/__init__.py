@@ -11,7 +11,7 @@ from brainalign.paper.command import command
 from brainalign.paper.cortex import Map, flatmap
 from brainalign.paper.coverage import coverage
 from brainalign.paper.depth import chosen, shares
-from brainalign.paper.export import ENDINGS, render, write
+from brainalign.paper.export import ENDINGS, filename, render, write
 from brainalign.paper.forest import compare
 from brainalign.paper.maps import of_maps
 from brainalign.paper.matrix import matrix
@@ -31,6 +31,7 @@ __all__ = [
     "command",
     "compare",
     "coverage",
+    "filename",
     "flatmap",
     "from_link",
     "layers",

@@ -31,6 +31,7 @@ SECOND = {"value": "Value", "ceiling": "× ceiling", "q": "× significance"}
 OUTLINES = {"areas": "Areas", "streams": "Streams", "chosen": "Choose", "none": "None"}
 LINES = {"thin": 0.6, "medium": 1.0, "bold": 1.8}  # width of the outlines
 EVERYONE = "all"  # subjects
+AUTOMATIC = "automatic"  # colour limits, which follow from the values
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,28 @@ def _distinct(rows, key):
     """Values of a column; instructions in their table's order."""
     found = list(dict.fromkeys(row[key] for row in rows))
     return found if key == "model" else frames.in_order(found, tables.instructions())
+
+
+# Colour limits -----------------------------------------------------------------------------------------------
+
+
+def limits(text):
+    """(low, high) that a text such as "0,0.5" names, None for an end that is left out; of AUTOMATIC both are None."""
+    if text in ("", AUTOMATIC):
+        return None, None
+    ends = [part.strip() for part in text.split(",")]
+    try:
+        low, high = (float(end) if end else None for end in ends)
+    except ValueError:
+        low = high = np.nan
+    if not all(end is None or np.isfinite(end) for end in (low, high)):
+        raise ValueError(f"limits are {text!r}; expected a low and a high end such as 0,0.5, or {AUTOMATIC}")
+    return low, high
+
+
+def limits_text(ends):
+    """What `limits` reads: the ends without the noise of their last digits."""
+    return ",".join(f"{end:.6g}" for end in ends)
 
 
 # Outlines ----------------------------------------------------------------------------------------------------

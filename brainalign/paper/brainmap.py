@@ -66,10 +66,12 @@ def nifti(one, units, space, like, about):
     return image.to_bytes()
 
 
-def pycortex(maps, limits, about, subject="fsaverage5"):
+def pycortex(maps, limits, about, origin, subject="fsaverage5"):
     """An HDF5 file that `cortex.load` reads as Vertex views, as bytes.
 
-    maps : name of the view -> paper.Map; subject : what fsaverage5 is called in the reader's pycortex database
+    maps : name of the view -> paper.Map; about : what each view has as its description
+    origin : dict of plain values, which each view has among its attrs
+    subject : what fsaverage5 is called in the reader's pycortex database
     Layout as pycortex 1.4 writes it: values under /data with their subject, each view's JSON under /views.
     """
     import h5py
@@ -80,7 +82,7 @@ def pycortex(maps, limits, about, subject="fsaverage5"):
             values = vertices(one).astype("f8")
             name = "__" + hashlib.sha1(view.encode() + values.tobytes()).hexdigest()[:16]
             palette = palettes.PALETTES["diverging" if one.picture.diverging else "sequential"]
-            told = [[name], about, [palette], [limits[0]], [limits[1]], None, {"priority": priority}, None]
+            told = [[name], about, [palette], [limits[0]], [limits[1]], None, origin | {"priority": priority}, None]
             told = [part if part is about else json.dumps(part) for part in told]
             h5.create_dataset(f"data/{name}", data=values).attrs["subject"] = subject
             h5.create_dataset(f"views/{view}", data=told, dtype=h5py.special_dtype(vlen=str))

@@ -16,6 +16,7 @@ LINKED = {
 GROUPED = ("quantity", "model", "instruction", "instructions", "models", "pooling", "regions")
 MAPS = ("subject", "quantity", "model", "instruction", "pooling", "layer", "threshold", "outlines", "families")
 MAPS = (*MAPS, "difference", "minus_model", "minus_instruction", "a", "b", "among", "margin", "second", "lines")
+MAPS = (*MAPS, "limits", "vmin", "vmax")
 PARTED = ("model", "subject", "pooling", "layer")
 KINDS = {  # kind -> (how its plot is made, what it can be asked for)
     "flatmap": (maps.chosen, MAPS),
@@ -50,6 +51,16 @@ def plot(store, kind, **asked):
             also = f"did you mean {near[0]}? It takes" if near else "it takes"
             raise ValueError(f"{kind} takes no {key!r}; {also} {', '.join(KINDS[kind][1]) or 'no choices'}")
     return KINDS[kind][0](Wish(store, asked))
+
+
+def heard(plot, typed):
+    """An error where something was asked for that this figure does not depend on; typed : key -> text or None."""
+    for key, text in typed.items():
+        if text is None or key in plot.choices or plot.panels:
+            continue
+        told = {name: plot.choices[name] for name in ("quantity", "by", "lines", "outlines") if name in plot.choices}
+        shown = ", ".join(f"{name} {value}" for name, value in told.items())
+        raise ValueError(f"{key} {text!r} has no say in this {plot.kind} ({shown}); leave it out or ask for another")
 
 
 def from_link(link, kind=None):

@@ -1,5 +1,6 @@
 """`brainalign figure`: from what was typed to files."""
 
+import os
 from pathlib import Path
 
 from brainalign import store as stores
@@ -15,9 +16,8 @@ def command(kind, description, out, store, width, dpi, bundle, link, like, asked
     description : the TOML file of panels; store, width, dpi, link, like : None where not given; asked : key -> text
     """
     export.ending(out)  # before anything is computed
-    if not out.absolute().parent.is_dir():
-        raise ValueError(f"there is no folder {out.parent} to write {out.name} into")
-    page = {}
+    _writable(out)
+    page, typed = {}, asked
     if link is not None:
         linked, found = choices.from_link(link, kind)
         if linked != kind:
@@ -31,9 +31,21 @@ def command(kind, description, out, store, width, dpi, bundle, link, like, asked
     width, dpi = width or page.get("width_mm", WIDTH), dpi or page.get("dpi", DPI)
     with stores.open_latest(store or DATA / "store") as opened:
         plot = panels.plot(opened, page) if page else choices.plot(opened, kind, **asked)
+        choices.heard(plot, typed)
         made = export.write(plot, opened, out, width, dpi, like=like)
         beside = _beside(out)
         return made + (export.write(plot, opened, beside, width, dpi) if bundle and beside != out else [])
+
+
+def _writable(out):
+    """Whether there is a place for the file; the file system has the last word."""
+    folder = out.absolute().parent
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {out.parent} to write {out.name} into")
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder; --out names a file")
+    if not os.access(out if out.exists() else folder, os.W_OK):
+        raise ValueError(f"{out} cannot be written: no permission; choose another place for --out")
 
 
 def _described(description, asked):

@@ -62,8 +62,8 @@ class Map:
         return pictures.shown(self.picture, self.layer, self.nc, self.threshold)
 
 
-def flatmap(maps, about, choices=None, query=""):
-    """A `Plot` of one map, or of several in a grid with the same limits."""
+def flatmap(maps, about, choices=None, query="", note=""):
+    """A `Plot` of one map, or of several in a grid with the same limits; note : a warning that stands in the key."""
     limits = palettes.limits_of([one.picture for one in maps])
 
     @cache
@@ -76,13 +76,12 @@ def flatmap(maps, about, choices=None, query=""):
             row, column = divmod(k, columns)
             at = x + column * (wide + GAP), y + row * _map_height(one, wide)
             _draw_map(sheet, one, limits, *at, wide, *named(k, wide)[:2])
-        key.draw(
-            sheet, maps[0].picture, limits, x, y + _map_height(maps[0], wide) * -(-len(maps) // columns) + 1, width
-        )
+        below = y + _map_height(maps[0], wide) * -(-len(maps) // columns) + 1
+        key.draw(sheet, maps[0].picture, limits, x, below, width, note)
 
     def height(width):
         columns, wide = _grid(len(maps), width)
-        return _map_height(maps[0], wide) * -(-len(maps) // columns) + 1 + key.height(maps[0].picture, width)
+        return _map_height(maps[0], wide) * -(-len(maps) // columns) + 1 + key.height(maps[0].picture, width, note)
 
     def notes(width):
         _, wide = _grid(len(maps), width)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from importlib import metadata
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 
 from brainalign.figures.flatmap import palettes
 from brainalign.paper import brainmap, words
-from brainalign.paper.choices import LINKED, PAGES
+from brainalign.paper.asked import PARTS
+from brainalign.paper.choices import KINDS, LINKED, PAGES
 from brainalign.paper.page import caption as said
 from brainalign.paper.page import sheet
 from brainalign.paper.sheet import FORMATS, MM
@@ -20,6 +22,8 @@ ADDRESS = "http://127.0.0.1:8501"  # of the app as `make app` starts it
 WIDTHS, DPIS = (30, 400), (72, 1200)
 TABLES, BRAINS = ("csv", "parquet"), ("func.gii", "nii.gz", "nii", "hdf")
 ENDINGS = (*FORMATS, *TABLES, "zip", *BRAINS)
+TELLING = ("subject", "by", "lines", "quantity", "model", "instruction", "a", "b", "three", "part")
+LONGEST = 80  # letters of a file's name before its ending
 VERSIONS = ("brainalign", "matplotlib", "numpy", "pandas", "duckdb")
 
 
@@ -33,6 +37,29 @@ def link(plot, address=ADDRESS):
         [named | {"instruction": id} for id in named["instruction"].split(",")] if "instruction" in named else [named]
     )
     return " ".join(f"{page}?{urlencode(named | view)}".rstrip("?") for view in views)
+
+
+def filename(kind, choices, format):
+    """A file's name that tells what it holds: the kind, the subject and the map, in letters that any system takes."""
+    named = [kind, *(choices.get(key, "") for key in _telling(kind, choices))]
+    plain = (re.sub(r"[^A-Za-z0-9.]+", "-", str(part).removesuffix("_mean")).strip("-.") for part in named)
+    stem = "_".join(dict.fromkeys(part for part in plain if part))[:LONGEST].rstrip("-_.")
+    return f"{stem}{'_gifti.zip' if format == 'func.gii' else f'.{format}'}"
+
+
+def _telling(kind, choices):
+    """The choices that tell a figure from others of its kind."""
+    quantity, by = choices.get("quantity", ""), choices.get("by", choices.get("lines", "instruction"))
+    if kind == "flatmap":
+        own = {"nc": (), "across": (), "unique": ("model", "instruction"), "winner": ("among", "model", "instruction")}
+        own |= dict.fromkeys(PARTS, ("model", "a", "b"))
+        other = ("minus_model", "minus_instruction") if choices.get("difference") == "True" else ()
+        return ("subject", "quantity", *own.get(quantity, ("model", "instruction", *other)))
+    known = KINDS.get(kind, (None, ()))[1]
+    left_out = {"roi": {"instructions", "models"}, "model": {"model"}}.get(
+        by, {"instruction"} if "by" in known else set()
+    )
+    return [key for key in (*TELLING, *(["roi"] if kind != "rois" else [])) if key in known and key not in left_out]
 
 
 def ending(path):
@@ -56,7 +83,10 @@ def write(plot, store, out, width=180.0, dpi=300, address=ADDRESS, like=None):
     else:
         files = {out: render(plot, store, format, width, dpi, address, like)}
     for path, data in files.items():
-        path.write_bytes(data)
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise ValueError(f"{path} cannot be written ({error.strerror}); choose another place for --out") from None
     return list(files)
 
 
@@ -65,15 +95,16 @@ def render(plot, store, format, width=180.0, dpi=300, address=ADDRESS, like=None
     if format in FORMATS:
         return _figure(plot, store, format, width, dpi, address)
     if format in TABLES:
-        return _table(plot, format)
+        return _table(plot, store, format, address)
     if format == "zip":
         return _zip(bundle(plot, store, width, dpi, address))
     if format == "func.gii":
-        return _zip({f"{side}.func.gii": data for side, data in _gifti(plot, store).items()})
+        stem = filename(plot.kind, plot.choices, "").rstrip(".")
+        return _zip({f"{stem}.{side}.func.gii": data for side, data in _gifti(plot, store).items()})
     maps, about = _maps(plot), _short(plot, store)
     if format == "hdf":
         limits = palettes.limits_of([one.picture for one in maps.values()])
-        return brainmap.pycortex(maps, limits, about)
+        return brainmap.pycortex(maps, limits, about, origin(plot, store, address))
     if len(maps) > 1:
         raise ValueError("a volume holds one map: ask for one subject and one instruction")
     one = maps["map"]
@@ -108,13 +139,27 @@ def _one_line(query):
     return " ".join(query.split())
 
 
-def _table(plot, format):
+def origin(plot, store, address=ADDRESS):
+    """Where numbers come from, for files that carry no caption: simulated, version, link and query."""
+    version = store.info().get("version", "")
+    return {"simulated": store.simulated, "version": version, "link": link(plot, address), "query": plot.query}
+
+
+def _table(plot, store, format, address):
+    """Data as CSV, with a column that says where they are simulated; as Parquet with their origin as metadata."""
     if plot.panels:
         raise ValueError("the panels have tables of their own; write a .zip, which holds them all")
     if format == "csv":
-        return plot.data.to_csv(index=False).encode()
-    file = io.BytesIO()
-    plot.data.to_parquet(file, index=False)
+        data = plot.data.assign(simulated=True) if store.simulated else plot.data
+        return data.to_csv(index=False).encode()
+    import pyarrow
+    from pyarrow import parquet
+
+    table, file = pyarrow.Table.from_pandas(plot.data, preserve_index=False), io.BytesIO()
+    told = {
+        key: str(value).lower() if key == "simulated" else value for key, value in origin(plot, store, address).items()
+    }
+    parquet.write_table(table.replace_schema_metadata(table.schema.metadata | told), file)
     return file.getvalue()
 
 
@@ -155,7 +200,7 @@ def bundle(plot, store, width=180.0, dpi=300, address=ADDRESS):
     files = {f"{plot.kind}.{format}": _figure(plot, store, format, width, dpi, address) for format in FORMATS}
     for letter, part in (plot.panels or {"": plot}).items():
         name = f"data_{letter}" if letter else "data"
-        files |= {f"{name}.csv": _table(part, "csv"), f"{name}.parquet": _table(part, "parquet")}
+        files |= {f"{name}.{format}": _table(part, store, format, address) for format in TABLES}
     files["caption.txt"] = caption(plot, store, width).encode()
     files["query.sql"] = f"{plot.query.rstrip()}\n".encode()
     files["about.json"] = json.dumps(about(plot, store, width, dpi, address), indent=2, default=_plain).encode()

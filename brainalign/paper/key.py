@@ -4,7 +4,7 @@ import numpy as np
 
 from brainalign.figures.flatmap import palettes
 from brainalign.paper import legend
-from brainalign.paper.sheet import SIZE, line_height, text_width, wrapped
+from brainalign.paper.sheet import BADGE, SIZE, line_height, text_width, wrapped
 
 LONG = 62.0  # mm: the longest colour bar
 BAR, TALL = 2.4, 10.0  # mm: its height in one and in two dimensions
@@ -12,15 +12,17 @@ NONE = "no value, or below the noise ceiling chosen"
 TICKS, APART = 4.0, 1.0  # mm: the numbers below the bar, and gaps
 
 
-def height(picture, width):
+def height(picture, width, note=""):
     """mm that the key takes."""
-    if not _has_bar(picture):
-        return _label_height(picture, width) + legend.height(_names(picture), width)
-    return _label_height(picture, width) + _tall(picture) + TICKS + legend.height(_names(picture), width) + 0.5
+    whole = _label_height(picture, width) + legend.height(_names(picture), width) + _note_height(note, width)
+    return whole + _tall(picture) + TICKS + 0.5 if _has_bar(picture) else whole
 
 
-def draw(sheet, picture, limits, x, y, width):
-    """picture : figures.flatmap.Picture; limits : of its colours; (x, y) the upper left corner in mm."""
+def draw(sheet, picture, limits, x, y, width, note=""):
+    """picture : figures.flatmap.Picture; limits : of its colours; (x, y) the upper left corner in mm.
+
+    note : a warning below the legend
+    """
     middle, label = x + width / 2, wrapped(_label(picture), width - 4)
     sheet.text(middle, y + _label_height(picture, width) / 2 - 0.4, label, ha="center")
     y += _label_height(picture, width)
@@ -31,7 +33,13 @@ def draw(sheet, picture, limits, x, y, width):
         y += _tall(picture) + TICKS + 0.5
     entries = dict(zip(_names(picture), [legend.square(colour) for _, colour in _classes(picture)]))
     entries[NONE] = _folds
-    legend.draw(sheet, entries, *_centred(list(entries), x, width, y))
+    y += legend.draw(sheet, entries, *_centred(list(entries), x, width, y))
+    if note:
+        sheet.text(middle, y, wrapped(note, width - 4), ha="center", va="top", color=BADGE)
+
+
+def _note_height(note, width):
+    return line_height() * (wrapped(note, width - 4).count("\n") + 1) + 0.5 if note else 0.0
 
 
 def _has_bar(picture):

@@ -91,7 +91,8 @@ def _colours(maps):
         return ""
     low, high = palettes.limits_of([m.picture for m in maps])
     told = PALETTE[palettes.PALETTES["diverging" if picture.diverging else "sequential"]]
-    return f"Colours: {told}, from {_number(low)} to {_number(high)}; values beyond have the end's colour."
+    how = "set by hand" if picture.limits else "within which 99 % of the values lie"
+    return f"Colours: {told}, from {_number(low)} to {_number(high)} ({how}); values beyond have the end's colour."
 
 
 def _number(value):

@@ -1,7 +1,9 @@
 """Which flatmaps are asked for: one map, or a grid of subjects and instructions."""
 
+import numpy as np
+
 from brainalign.figures import frames
-from brainalign.figures.flatmap import CHOSEN, pictures
+from brainalign.figures.flatmap import CHOSEN, palettes, pictures
 from brainalign.paper import asked, map_queries, map_words, pictured
 from brainalign.paper.cortex import Map, flatmap
 from brainalign.paper.wish import Wish, in_order, match
@@ -17,7 +19,7 @@ def chosen(wish):
         raise ValueError("the store has no maps yet; run `brainalign publish STUDY.toml`")
     subjects = _subjects(wish, list(stock["maps"]))
     by_instruction = _by_instruction(wish, stock, subjects)
-    grids = {i: pictured.grid(store, stock, subjects, one) for i, one in by_instruction.items()}
+    grids = _limited(wish, {i: pictured.grid(store, stock, subjects, one) for i, one in by_instruction.items()})
     threshold = wish.number("threshold", round(stock["least"]))
     margin = wish.number("margin", pictures.MARGIN) if wish.made["quantity"] == "winner" else 0.0
     lines, geometry, maps = asked.LINES[wish.one("lines", asked.LINES, "medium")], store.geometry(), []
@@ -31,12 +33,37 @@ def chosen(wish):
                     _layer(wish, grid[subject]), threshold, subject, ", ".join(title), margin, lines,
                     by_instruction[instruction])
             )  # fmt: skip
+    _some_shown(maps, threshold)
     return of_maps(store, maps, wish.made)
+
+
+def _limited(wish, grids):
+    """Pictures with the colour limits that are asked for: instruction -> subject -> Picture."""
+    low, high = asked.limits(wish.asked.get("limits", asked.AUTOMATIC))
+    low, high = (wish.end(key, end) for key, end in (("vmin", low), ("vmax", high)))
+    keys = [(instruction, subject) for instruction, grid in grids.items() for subject in grid]
+    found = palettes.limited([grids[i][subject] for i, subject in keys], low, high)
+    if found[0].limits:
+        wish.made["limits"] = asked.limits_text(found[0].limits)
+    limited = dict(zip(keys, found))
+    return {i: {subject: limited[i, subject] for subject in grid} for i, grid in grids.items()}
+
+
+def _some_shown(maps, threshold):
+    """An error where a threshold leaves nothing."""
+    for one in maps:
+        if threshold > 0 and not one.shown.any():
+            highest = np.nanmax(one.nc, initial=0)
+            raise ValueError(
+                f"no unit of {one.subject} with a value has a noise ceiling of {threshold:g} % (threshold); the "
+                f"highest ceiling is {highest:.1f} %"
+            )
 
 
 def of_maps(store, maps, made):
     """The Plot of some Maps of a store; made : choices as in the page's link."""
-    return flatmap(maps, map_words.of_maps(store, maps), made, map_queries.maps(store, maps))
+    about, query = map_words.of_maps(store, maps), map_queries.maps(store, maps)
+    return flatmap(maps, about, made, query, map_words.doubt(store, maps))
 
 
 def _subjects(wish, everyone):

@@ -25,6 +25,8 @@ def read(path):
     path = Path(path)
     try:
         asked = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}); panels needs a TOML file") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     except UnicodeDecodeError:
@@ -56,7 +58,9 @@ def plot(store, asked):
         wish = dict(wish)
         titles[letter] = str(wish.pop("title", ""))
         try:
-            made[letter] = choices.plot(store, wish.pop("kind"), **{key: _text(value) for key, value in wish.items()})
+            kind, typed = wish.pop("kind"), {key: _text(value) for key, value in wish.items()}
+            made[letter] = choices.plot(store, kind, **typed)
+            choices.heard(made[letter], typed)
         except ValueError as error:
             raise ValueError(f"panel {letter}: {error}") from None
     made = {letter: made[letter] for row in asked["rows"] for letter, _ in groupby(row)}

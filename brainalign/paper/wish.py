@@ -55,6 +55,20 @@ class Wish:
         self.made[key] = f"{value:g}"
         return value
 
+    def end(self, key, default):
+        """A number of any size, or the default."""
+        text = self.asked.get(key)
+        if text is None:
+            return default
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not abs(value) < float("inf"):
+            raise ValueError(f"{key} is {text!r}; expected a number such as 0.5")
+        self.made[key] = f"{value:g}"
+        return value
+
 
 def match(what, text, options):
     """The option that a text names; as `tables` name it, in any case."""

@@ -55,6 +55,7 @@ class Picture:
     first : the layer to start with; None: the one with the highest mean value
     classes : (name, "#rrggbb") of what the values then number from 0; ordered : whether they make a colour bar
     lead : (n_units,) by how much a class is ahead of the next; the last class is then that of ties
+    limits : the ends of the colours where the reader sets them; None: they follow from the values
     """
 
     values: np.ndarray
@@ -69,6 +70,7 @@ class Picture:
     ordered: bool = False
     second: Second | None = None
     lead: np.ndarray | None = None
+    limits: tuple | None = None
 
     def name(self, layer):
         """What a layer is called."""

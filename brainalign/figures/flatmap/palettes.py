@@ -4,6 +4,7 @@ viridis and ColorBrewer's RdBu are told apart by readers with any kind of colour
 all of them, greens and reds would not, and the middle is lighter than both ends. Tests hold them to it.
 """
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -56,8 +57,11 @@ def table_of(picture):
 
 
 def limits_of(pictures):
-    """The limits that Pictures of one quantity share: over all layers, or of differences those of the first shown."""
+    """The limits that Pictures of one quantity share: those that were set, else over all layers, or of differences
+    those of the first shown."""
     first = pictures[0]
+    if first.limits:
+        return first.limits
     if first.classes:
         return -0.5, len(first.classes) - 0.5
     rows = [
@@ -65,6 +69,30 @@ def limits_of(pictures):
         for one in pictures
     ]
     return limits(np.concatenate([values.ravel() for values in rows]), first.diverging)
+
+
+def limited(pictures, low=None, high=None):
+    """Pictures of one quantity with the ends of the colours set by hand; an end that is None follows the values."""
+    if low is None and high is None:
+        return pictures
+    first, said = pictures[0], f"colour limits are {_said(low)} to {_said(high)}"
+    if first.classes:
+        raise ValueError(f"{said}, but this map shows classes, which have none")
+    if first.diverging:
+        ends = {abs(end) for end in (low, high) if end is not None}
+        if len(ends) > 1 or 0 in ends or (low or 0) > 0 or (high or 0) < 0:
+            raise ValueError(f"{said}; signed maps have them the same on both sides of 0, such as -0.2 to 0.2")
+        low, high = -max(ends), max(ends)
+    automatic = limits_of(pictures)
+    ends = tuple(float(own if end is None else end) for own, end in zip(automatic, (low, high)))
+    if not ends[0] < ends[1]:
+        found = f"{_said(automatic[0])} to {_said(automatic[1])}"
+        raise ValueError(f"{said}; expected a low end below a high one, here for example {found}")
+    return [replace(one, limits=ends) for one in pictures]
+
+
+def _said(end):
+    return "automatic" if end is None else f"{end:g}"
 
 
 def ticks_of(picture, low, high):
