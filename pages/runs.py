@@ -83,7 +83,10 @@ def table(runs, chosen):
     st.dataframe(
         shown, hide_index=True, key=key, on_select=choose, selection_mode="single-row",
         selection_default={"selection": {"rows": [jobs.index(chosen)] if chosen in jobs else []}},
-        column_config={"seconds": st.column_config.NumberColumn(format="%.1f")},
+        column_config={
+            "seconds": st.column_config.NumberColumn(format="%.1f"),
+            "warnings": st.column_config.Column(width="large"),
+        },
         alt="Jobs; choose a row for one's inputs",
     )  # fmt: skip
 

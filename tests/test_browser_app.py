@@ -1,33 +1,56 @@
 """The app as a person meets it, in a real Chromium."""
 
+import json
 import re
 
+import numpy as np
 import pytest
 import stores
-from browser import settled
+from browser import ROOT, settled
 from playwright.sync_api import expect
+
+from brainalign import store
 
 pytestmark = pytest.mark.browser
 
 
 UNHURRIED = """
-import time
+import os, time
+from brainalign import models
 from brainalign.models.streaming import Stream
-emit = Stream.emit
+emit, load = Stream.emit, models.load
 Stream.emit = lambda stream, piece: (time.sleep(0.1), emit(stream, piece))
+
+def patient(name):
+    while name == "llava-demo-random" and not os.path.exists(os.path.join(os.environ["BRAINALIGN_MODELS"], "go")):
+        time.sleep(0.05)
+    return load(name)
+
+models.load = patient
 """
 
 
 @pytest.fixture(scope="module")
-def address(serve, tmp_path_factory):
-    """The app on the tiny store; an untrained model that takes a tenth of a second for each word."""
+def models(tmp_path_factory):
+    """Where the models are: an untrained one that takes a tenth of a second for each word, and its twin with other
+    random weights, which loads when there is a file `go`."""
     from brainalign.demo import zoo
 
-    directory = tmp_path_factory.mktemp("app")
-    stores.tiny_store(directory / "store")
-    zoo.save_untrained_llava(directory / "models" / "llava-demo")
-    (directory / "sitecustomize.py").write_text(UNHURRIED)
-    return serve(directory / "store", BRAINALIGN_MODELS=str(directory / "models"), PYTHONPATH=str(directory))
+    folder = tmp_path_factory.mktemp("app") / "models"
+    zoo.save_untrained_llava(folder / "llava-demo")
+    (folder / "sitecustomize.py").write_text(UNHURRIED)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(serve, models):
+    """The app on the tiny store, with weights for the states of its model."""
+    width = json.loads((models / "llava-demo" / "config.json").read_text())["text_config"]["hidden_size"]
+    centre, into = np.zeros(width, "<f4"), np.random.default_rng(0).normal(size=(width, 2)).astype("<f2")
+    tables = stores.tables()
+    weights = tables["weights"][0].assign(centre=[centre.tobytes()], into_rank=[into.tobytes()])
+    store.write(models.parent / "store", tables | {"weights": [weights]}, stores.info())
+    return serve(models.parent / "store", BRAINALIGN_MODELS=str(models), PYTHONPATH=str(models))
 
 
 def test_a_link_to_a_page_is_the_first_a_fresh_server_sees(address, visit):
@@ -123,3 +146,96 @@ def test_compared_answers_stand_side_by_side(address, visit):
     )
     assert first["y"] == second["y"]
     assert first["right"] <= second["left"]
+
+
+def button(page, name):
+    return page.get_by_test_id("stMain").get_by_role("button", name=name)
+
+
+def test_a_typed_question_is_answered_and_a_shared_link_holds_it(address, visit):
+    page = visit(f"{address}/live?picture=9")
+    page.get_by_role("combobox", name="Instruction").click()
+    page.get_by_role("option", name="Type your own ...").click()
+    field = page.get_by_role("textbox", name="Your instruction")
+    field.fill("Is it day or night?")
+    field.press("Enter")
+    page.wait_for_url(re.compile("text=Is"))
+    shared = page.url
+    button(page, "Ask").click()
+    expect(page.locator(".st-key-answer-0")).to_contain_text(re.compile(r"\d tokens"))
+    button(page, "Stop").click()
+    field.fill(400 * "x")
+    field.press("Enter")
+    expect(page.get_by_text("These are 400 characters; at most 300 are taken.")).to_be_visible()
+    expect(button(page, "Ask")).to_be_disabled()
+    other = visit(shared)
+    expect(other.get_by_role("textbox", name="Your instruction")).to_have_value("Is it day or night?")
+    expect(other.get_by_role("img", name="Picture 9", exact=True).last).to_be_visible()
+    expect(button(other, "Ask")).to_be_enabled()
+
+
+def test_stopping_while_a_model_loads_leaves_one_clear_state_and_the_queue_goes_on(address, models, visit):
+    page = visit(f"{address}/live?picture=9&model=llava-demo-random")
+    answer = page.locator(".st-key-answer-0")
+    button(page, "Ask").click()
+    expect(answer).to_contain_text("loading the model")
+    button(page, "Stop").click()
+    expect(answer).to_contain_text("Stopped before its first word.")
+    expect(answer).not_to_contain_text("loading the model")
+    expect(button(page, "Ask")).to_be_enabled()
+    expect(button(page, "Stop")).to_have_count(0)
+    (models / "go").touch()
+    button(page, "Ask").click()
+    expect(answer).to_contain_text(re.compile(r"\d tokens"))
+    button(page, "Stop").click()
+
+
+def test_ones_own_picture_is_shown_and_what_is_none_is_told(address, visit):
+    page = visit(f"{address}/live?picture=9")
+    page.wait_for_url(re.compile("picture=9"))
+    page.get_by_role("button", name="Use your own picture").click()
+
+    def upload(name, content):
+        page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "image/png", "buffer": content})
+
+    upload("own.png", (ROOT / "docs" / "images" / "live.png").read_bytes())
+    expect(page.get_by_text("No link can carry it")).to_be_visible()
+    page.wait_for_function("!document.URL.includes('picture=')")
+    upload("none.png", b"<svg onload=alert(1)>")
+    told = page.get_by_text("This file is not a picture that can be read; expected one of PNG, JPEG, WebP.")
+    expect(told).to_be_visible()
+    upload("large.png", bytes(9 << 20))
+    expect(page.get_by_text("File must be 8.0MB or smaller.").last).to_be_visible()
+    expect(told).to_be_hidden()
+
+
+def test_the_predicted_and_the_measured_map_are_painted_and_exported(address, visit):
+    page = visit(f"{address}/live?picture=6")
+    page.get_by_text("Predict the brain's response to this").click()
+    expect(page.locator("canvas.map[data-painted]")).to_have_count(2)
+    page.wait_for_url(re.compile("predict=True"))
+    page.get_by_role("button", name="Export the maps").click()
+    with page.expect_download() as got:
+        page.get_by_role("button", name="Download the maps").click()
+    assert got.value.path().read_bytes().startswith(b"%PDF")
+    page.keyboard.press("Escape")
+    page.get_by_role("radio", name="Training images").click()
+    button(page, "33").click()
+    expect(page.get_by_text(re.compile("In-sample: subj01 saw this picture"))).to_be_visible()
+    expect(page.locator("canvas.map[data-painted]")).to_have_count(1)
+
+
+def test_a_job_is_chosen_in_the_table_and_its_link_leads_to_it(address, visit):
+    page = visit(f"{address}/runs?model=vit-demo")
+    table = page.get_by_test_id("stDataFrame")
+    table.locator("canvas").first.wait_for()
+    table.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)  # the table finds its size
+    box = table.bounding_box()
+    page.mouse.click(box["x"] + 15, box["y"] + 35 + 17)  # the box of the first row, below the names of the columns
+    page.wait_for_url(re.compile("job=[0-9a-f]{16}"))
+    for view in (page, visit(page.url)):
+        expect(view.get_by_role("heading", name="encode subj01 vit-demo", level=2)).to_be_visible()
+    page.wait_for_timeout(2100)  # until then the app takes the address for its own echo
+    page.go_back()
+    expect(page.get_by_role("heading", name="encode subj01 vit-demo")).to_have_count(0)
