@@ -24,6 +24,7 @@ ui.header(
     "Which instructions make a multimodal language model represent a picture as the brain does? "
     "Each model saw the pictures that people saw in the scanner; ridge regression on its hidden states then "
     "predicted the people's responses to pictures that neither had been fitted on.",
+    charts=True,
 )
 ui.hint(
     "overview",
@@ -48,7 +49,7 @@ subjects, coverage, models = store.subjects(), store.coverage(), store.models()
 if coverage.empty:
     ui.empty("The store has no scores yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
 
-st.subheader("What was computed", anchor=False)
+st.header("What was computed", anchor=False)
 ui.sentence(
     "Maps of each subject by model and instruction: one for each layer and way of pooling the hidden states; – is for "
     "states that no instruction can change."
@@ -66,20 +67,18 @@ export_ui.export(
 
 left, right = st.columns([1, 1.3], gap="large")
 with left:
-    st.subheader("Subjects", anchor=False)
-    ui.sentence("Test images are those every subject saw; scores come from them alone.")
-    st.dataframe(
-        subjects,
+    st.header("Subjects", anchor=False)
+    ui.sentence("Test images are the shared ones, as far as each subject saw them; scores come from them alone.")
+    st.table(
+        subjects.assign(repeats_mean=subjects.repeats_mean.map("{:.2f}".format)).rename(
+            columns={"test_images": "test images", "repeats_mean": "repeats (mean)"}
+        ),
+        border="horizontal",
         hide_index=True,
-        alt="Subjects: sessions, images, test images, units and mean repeats",
-        column_config={
-            "test_images": "test images",
-            "units": st.column_config.NumberColumn("units", help="Voxels or vertices in the masks", format="%d"),
-            "repeats_mean": st.column_config.NumberColumn("repeats", help="Mean over images", format="%.2f"),
-        },
+        alt="Subjects: sessions, images, test images, units (voxels or vertices in the masks) and mean repeats",
     )
 with right:
-    st.subheader("Instructions", anchor=False)
+    st.header("Instructions", anchor=False)
     ui.sentence("In the fixed order of the paper; levels go from perception (0) to reasoning (3).")
     known = tables.instructions()
     st.table(
@@ -93,9 +92,9 @@ with right:
         alt="Instructions with their text, family and level",
     )
 
-st.subheader("Models", anchor=False)
+st.header("Models", anchor=False)
 notes = store.rows("models").set_index("model").note.to_dict()
-st.dataframe(
+st.table(
     [
         {
             "model": name,
@@ -105,6 +104,7 @@ st.dataframe(
         }
         for name in models
     ],
+    border="horizontal",
     hide_index=True,
     alt="Models: what each is, its number of layers and its kinds of states",
 )
@@ -114,4 +114,4 @@ with st.expander("Version and provenance"):
     named |= {key: info.get(key) for key in ("study_name", "space", "solver", "stimuli")}
     st.table({key: value or "–" for key, value in named.items()}, border="horizontal")
     st.code(info.get("study_toml", ""), language="toml")
-    st.dataframe(store.runs(), hide_index=True, alt="Every job that filled the store")
+    st.page_link("pages/runs.py", label="Every job that filled the store", icon=":material/history:")

@@ -7,7 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brainalign import tables
-from brainalign.figures import coverage, frames, layer_profile, matrix, numerals, roi_bars, signed_bars, theme, venn
+from brainalign.figures import (
+    coverage,
+    frames,
+    layer_profile,
+    leads,
+    matrix,
+    numerals,
+    roi_bars,
+    signed_bars,
+    theme,
+    venn,
+)
 from brainalign.figures.flatmap import palettes
 from brainalign.figures.venn import circles, overlap
 from brainalign.figures.venn_three import fits, layout, middles, venn_three
@@ -338,3 +349,24 @@ def test_numbers_in_three_circles_stand_clear_of_outlines():
     for note in figure.layout.annotations:
         assert fits(np.array([note.x, note.y]), 0.05 * radii.max(), 0.02 * radii.max(), centres, radii)
     assert [trace.name for trace in figure.data if trace.showlegend] == ["X", "Y", "Z"]
+
+
+def test_the_best_instruction_leads_only_where_the_test_says_so():
+    """FFA: sure in both subjects; V1: the other way round, and in one subject not surely; PPA: untested."""
+    r = {"FFA": (0.5, 0.3), "V1": (0.2, 0.21), "PPA": (0.4, 0.1)}
+    rows = [
+        (s, "m", i, "p", roi, v) for s in ("s1", "s2") for roi, both in r.items() for i, v in zip(("IC", "VQ1"), both)
+    ]
+    rows = pd.DataFrame(rows, columns=["subject", "model", "instruction", "pooling", "roi", "r"])
+    tests = [("s1", "FFA", 0.2, 0.01), ("s2", "FFA", 0.2, 0.01), ("s1", "V1", -0.01, 0.01), ("s2", "V1", -0.01, 0.3)]
+    tests = pd.DataFrame(tests, columns=["subject", "roi", "difference", "q"]).assign(low=0.0, high=0.0)
+    for side, instruction in (("a", "IC"), ("b", "VQ1")):
+        tests = tests.assign(**{f"model_{side}": "m", f"instruction_{side}": instruction, f"pooling_{side}": "p"})
+    found = leads.leads(rows, tests).set_index("roi")
+    assert found.best.to_dict() == {"V1": "VQ1", "FFA": "IC", "PPA": "IC"}
+    assert found.sure.to_dict() == {"V1": 1, "FFA": 2, "PPA": 0}
+    assert found.tested.to_dict() == {"V1": 2, "FFA": 2, "PPA": 0}
+    said = leads.sentence(found.reset_index(), 2, "corrected so")
+    assert "in 1 of 2 regions: FFA (IC over VQ1, 0.200)" in said
+    assert said.endswith("Not tested: PPA.")
+    assert "not tested" in leads.sentence(leads.leads(rows, tests.iloc[:0]), 2, "")

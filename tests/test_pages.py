@@ -127,9 +127,8 @@ def test_overview_tells_what_is_there(tiny, monkeypatch):
     heat = chart(app, "coverage")["data"][0]
     assert (heat["x"], heat["y"]) == (["IC", "VQ1", "IU3", "–"], ["llava-demo", "vit-demo"])
     assert heat["text"] == [["8", "8", "8", ""], ["", "", "", "4"]]
-    tables = [table.value for table in app.dataframe]
-    assert tables[0].subject.tolist() == list(stores.SUBJECTS)
-    assert "Generate some text to describe the image" in app.table[0].value.text.tolist()
+    assert app.table[0].value.subject.tolist() == list(stores.SUBJECTS)
+    assert "Generate some text to describe the image" in app.table[1].value.text.tolist()
     alt = next(e.proto.alt for e in app.get("plotly_chart") if "coverage" in e.proto.id)
     assert "llava-demo 8 with 3, vit-demo 4 with 1" in alt
 

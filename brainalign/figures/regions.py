@@ -54,21 +54,18 @@ def offsets(groups):
     return {group: (k - (len(groups) - 1) / 2) * GROUP_WIDTH / max(1, len(groups)) for k, group in enumerate(groups)}
 
 
-def summary(rows, order):
-    """What a bar or dot says: a row a region in this order, with mean, lowest, highest, subjects, n and layers."""
-    return (
-        rows.groupby("roi", sort=False)
-        .agg(
-            value=("value", "mean"), low=("value", "min"), high=("value", "max"), subjects=("value", "count"),
-            n=("n", "sum"), layers=("layer", _layers),
-        )
-        .reindex([roi for roi in order if roi in set(rows.roi)])
-    )  # fmt: skip
-
-
-def _layers(layers):
-    """`6, 8`: the layers that were used, once each."""
-    return ", ".join(f"{layer:g}" for layer in sorted(set(layers.dropna())))
+def summary(frame, order):
+    """What each bar or dot says: group -> a row a region in this order, with roi, mean, min, max, subjects (how many),
+    n and layers (`6, 8`: those that were used, once each)."""
+    found = frame.groupby(["group", "roi"], sort=False)
+    rows = found.value.agg(["mean", "min", "max", "count"]).rename(columns={"count": "subjects"})
+    layers = {}
+    for group, roi, layer in sorted(zip(frame.group, frame.roi, frame.layer)):
+        if np.isfinite(layer):
+            layers.setdefault((group, roi), {})[f"{layer:g}"] = None
+    rows["n"], rows["layers"] = found.n.sum(), [", ".join(layers.get(key, ())) for key in rows.index]
+    rows = rows.reset_index().sort_values("roi", key=lambda names: names.map({roi: k for k, roi in enumerate(order)}))
+    return dict(list(rows.groupby("group")))
 
 
 def _wrapped(name):
@@ -80,21 +77,21 @@ def _bars(frame, groups, at, places, colours, names, marks):
     width = GROUP_WIDTH / max(1, len(groups))
     size = 6 if len(groups) * len(at) < 50 else 4
     own = {group: frame[frame.group == group] for group in groups}
-    bars = [_bar(rows, at, places[group], width, colours[group], names[group]) for group, rows in own.items()]
+    means = summary(frame, at)
+    bars = [_bar(means[group], at, places[group], width, colours[group], names[group]) for group in groups]
     points = [_points(rows, at, places[group], width, size) for group, rows in own.items()]
     return [*bars, *points, *([_marks(frame, at, places, marks)] if marks else [])]
 
 
-def _bar(rows, at, offset, width, colour, name):
-    means = summary(rows, at)
+def _bar(means, at, offset, width, colour, name):
     return {
         "type": "bar",
-        "x": [at[roi] + offset for roi in means.index],
-        "y": means.value.to_numpy(),
+        "x": [at[roi] + offset for roi in means.roi],
+        "y": means["mean"].to_numpy(),
         "width": width * 0.94,
         "name": name,
         "marker": {"color": colour},
-        "customdata": means.reset_index()[["roi", "subjects", "n", "layers"]].to_numpy(),
+        "customdata": means[["roi", "subjects", "n", "layers"]].to_numpy(),
         "hovertemplate": "%{customdata[0]}<br>mean %{y:.3f} over %{customdata[1]} subjects"
         "<br>%{customdata[2]} units, layer %{customdata[3]}",
     }
@@ -152,20 +149,20 @@ def _marks(frame, at, places, marks):
 
 def _dots(frame, groups, at, places, colours, names, marks):
     """A dot for each mean with a line from the lowest subject to the highest; a mark is the shape of its dot."""
-    traces = []
+    traces, all_means = [], summary(frame, at)
     for group in groups:
-        means = summary(frame[frame.group == group], at)
-        found = [marks.get((roi, group)) for roi in means.index]
+        means = all_means[group]
+        found = [marks.get((roi, group)) for roi in means.roi]
         trace = {
             "type": "scatter",
-            "x": [at[roi] + places[group] for roi in means.index],
-            "y": means.value.to_numpy(),
+            "x": [at[roi] + places[group] for roi in means.roi],
+            "y": means["mean"].to_numpy(),
             "mode": "markers",
             "name": names[group],
             "legendgroup": group or names[group],
             "marker": {"color": colours[group], "size": [9 if one else 7 for one in found] if marks else 7},
-            "error_y": _error(means.value, means.low, means.high, 1.5, translucent(colours[group], 0.55)),
-            "customdata": means.reset_index()[["roi", "subjects", "low", "high", "n", "layers"]].to_numpy(),
+            "error_y": _error(means["mean"], means["min"], means["max"], 1.5, translucent(colours[group], 0.55)),
+            "customdata": means[["roi", "subjects", "min", "max", "n", "layers"]].to_numpy(),
             "hovertemplate": "%{customdata[0]}<br>mean %{y:.3f} over %{customdata[1]} subjects, from "
             "%{customdata[2]:.3f} to %{customdata[3]:.3f}<br>%{customdata[4]} units, layer %{customdata[5]}",
         }
