@@ -55,17 +55,20 @@ class EncodingChoice:
 
 @dataclass(frozen=True)
 class VarianceChoice:
-    """[variance]: the anchor instruction is paired with each other one of the model.
+    """[variance]: what two instructions of the model explain together and apart, and three, and each beyond the rest.
 
+    pairs : "anchor", which is paired with each other instruction; or "all": every two of them, of which the store
+        keeps maps for those of the anchor and means over regions for all
     layer : a number, or "best": the one whose anchor features predict left-out training images best
     pooling : one of the model's; its first where none is named
-    gammas : shares of the anchor in the banded joint model; 0 and 1 (one of the two alone) are among them
+    gammas : shares of the first in the banded joint model; 0 and 1 (one of the two alone) are among them
     triples : three instructions each, whose seven shares are told
     unique : what each instruction explains beyond all the others of the model jointly
     """
 
     model: str
     anchor: str = "IC"
+    pairs: str = "anchor"
     layer: int | str = "best"
     pooling: str = ""
     gammas: tuple[float, ...] = (0.0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 1.0)
@@ -281,6 +284,7 @@ def _variance(raw, chosen):
     entries.one_of(values["anchor"], model.instructions, f"[variance] anchor ({model.name})")
     if len(model.instructions) < 2:
         raise ValueError(f"[variance]: {model.name} has no instruction beside {values['anchor']} to pair it with")
+    entries.one_of(values["pairs"], ("anchor", "all"), "[variance] pairs")
     pooling = values["pooling"] or model.poolings[0]
     values["pooling"] = entries.one_of(pooling, model.poolings, f"[variance] pooling ({model.name})")
     if values["layer"] != "best":

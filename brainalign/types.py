@@ -23,7 +23,7 @@ class Roi:
 
     name: str
     family: str
-    level: str  # "early", "high" or "all"
+    level: str  # "early", "high", "language" or "all"
     collection: str
     labels: tuple[str, ...]
     note: str = ""

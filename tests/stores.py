@@ -104,7 +104,7 @@ def nested():
 def _nested_rows():
     def summary(groups):
         means = groups.agg(n=("r", "count"), layer=("layer", "median"), r=("r", "mean"), r2=("r2", "mean"))
-        means["nc_mean"] = 30.0
+        means["nc_mean"], means["r_ceiling"] = 30.0, np.sqrt(0.3)
         means["r_norm"] = means.r / np.sqrt(0.3)
         means["significant"] = groups.q.agg(lambda q: (q < 0.05).mean())
         ends = {
@@ -152,17 +152,17 @@ def _uniques():
         for i in sorted(INSTRUCTIONS):
             own = np.where(i == "IC", 0.05, -0.001) + np.linspace(-0.02, 0.02, N_UNITS)
             key = {"subject": subject, "model": "llava-demo", "layer": PAIR_LAYER, "pooling": "mean_generated"}
-            key |= {"instruction": i, "unit": np.arange(N_UNITS), "r2_all": 0.3 + own, "r2_others": 0.3}
-            frames.append(pd.DataFrame(key | {"unique_r2": own}))
+            key |= {"instruction": i, "unit": np.arange(N_UNITS), "unique_r2": own}
+            frames.append(pd.DataFrame(key))
     return pd.concat(frames, ignore_index=True)
 
 
 def _unique_rows():
     def summary(groups):
-        means = groups.agg(n=("unit", "size"), unique_r2=("unique_r2", "mean"), r2_all=("r2_all", "mean"))
+        means = groups.agg(n=("unit", "size"), unique_r2=("unique_r2", "mean"))
         negative = groups.unique_r2.agg(lambda values: (values < 0).mean())
         ends = {"low": means.unique_r2 - 0.01, "high": means.unique_r2 + 0.01}
-        return means.assign(r2_others=0.3, negative=negative, **ends)
+        return means.assign(r2_all=0.3 + means.unique_r2, r2_others=0.3, negative=negative, **ends)
 
     return _roi_rows(_uniques(), ["subject", "model", "layer", "pooling", "instruction"], summary)
 
@@ -221,6 +221,7 @@ def _score_summary(groups):
     nc = units().drop_duplicates("unit").set_index("unit").nc
     means = groups.agg(n=("unit", "size"), r_mean=("r", "mean"), r_median=("r", "median"), r2_mean=("r2", "mean"))
     means["nc_mean"] = groups.unit.apply(lambda unit: nc[unit].mean())
+    means["r_ceiling"] = groups.unit.apply(lambda unit: np.sqrt(nc[unit] / 100).mean())
     means["r_norm_mean"] = means.r_mean / np.sqrt(means.nc_mean / 100)
     return means
 

@@ -87,7 +87,7 @@ def scores():
         ]
     ]
     names = ["subject", "model", "instruction", "layer", "pooling", "roi", "n", "n_all", "r_mean"]
-    return pd.DataFrame(rows, columns=names).assign(nc_mean=25.0, r2_mean=0.0, r_norm_mean=0.0)
+    return pd.DataFrame(rows, columns=names).assign(nc_mean=25.0, r_ceiling=0.5, r2_mean=0.0, r_norm_mean=0.0)
 
 
 def test_best_layer_is_chosen_on_the_other_subjects():
@@ -105,10 +105,10 @@ def test_a_model_without_the_pooling_keeps_its_own():
 
 
 def test_ceiling_is_of_variance_and_its_root_of_correlation():
-    nc = pd.Series([25.0, 100.0])
-    assert frames.ceiling(nc, "r_mean").tolist() == [0.5, 1.0]
-    assert frames.ceiling(nc, "r2_mean").tolist() == [0.25, 1.0]
-    assert frames.ceiling(nc, "r_norm_mean").tolist() == [1.0, 1.0]
+    rows = pd.DataFrame({"nc_mean": [29.0, 100.0], "r_ceiling": [0.5, 1.0]})  # units of 9 and 49 %
+    assert frames.ceiling(rows, "r_mean").tolist() == [0.5, 1.0]
+    assert frames.ceiling(rows, "r2_mean").tolist() == [0.29, 1.0]
+    assert frames.ceiling(rows, "r_norm_mean").tolist() == [1.0, 1.0]
 
 
 def test_roi_bars_are_means_with_the_subjects_as_points():
@@ -125,7 +125,7 @@ def test_roi_bars_are_means_with_the_subjects_as_points():
 
 
 def test_roi_bars_of_nothing_but_nan_draw_nothing():
-    frame = frames.roi_frame(scores().assign(r_mean=np.nan, nc_mean=np.nan), "r_mean", "instruction")
+    frame = frames.roi_frame(scores().assign(r_mean=np.nan, r_ceiling=np.nan), "r_mean", "instruction")
     figure = roi_bars(frame, {"IC": "#000000", "VQ1": "#111111"}, {"IC": "IC", "VQ1": "VQ1"}, "r")
     assert all(np.isnan(trace.y).all() for trace in figure.data if trace.type == "bar")
     assert next(trace for trace in figure.data if trace.name == "noise ceiling").y == ()

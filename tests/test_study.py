@@ -38,6 +38,7 @@ def test_defaults(tmp_path):
     assert found.variance.anchor == "IC"
     assert found.variance.pooling == "mean_generated"
     assert {0.0, 1.0} <= set(found.variance.gammas)
+    assert found.variance.pairs == "anchor"
 
 
 def test_the_demo_study_is_valid_and_compares_what_it_says():
@@ -99,6 +100,7 @@ WRONG = {
     "[[models]]\n": ('[[models]]\ninstructions = ["VQ9"]\n', "llava-demo instructions: 'VQ9'; did you mean 'VQ"),
 }
 ADDED = {
+    'pairs = "every"': "unknown [variance] pairs: 'every'",
     '[[models]]\nname = "llava-demo"': "[[models]] names llava-demo twice",
     '[[models]]\nname = "vit-demo"\ninstructions = "ten"': "vit-demo takes no instruction",
     '[[models]]\nname = "vit-demo"\npoolings = ["mean_patchs"]': "did you mean 'mean_patches'?",

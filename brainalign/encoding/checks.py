@@ -82,7 +82,8 @@ def groups(Y, is_test, folds):
             partial += 0 if measured.all() else len(units)
         else:
             dropped += len(units)
-    return found, (*_few(is_test), *_missing(partial, dropped, Y.shape[1]))
+    told = few((~is_test).sum(), "training") + few(is_test.sum(), "test")
+    return found, (*told, *_missing(partial, dropped, Y.shape[1]))
 
 
 def constant_columns(spaces, train):
@@ -107,10 +108,10 @@ def edges(alpha, cv, alphas):
     return tuple(found)
 
 
-def _few(is_test):
-    for n, few, kind in (((~is_test).sum(), FEW_TRAIN, "training"), (is_test.sum(), FEW_TEST, "test")):
-        if n < few:
-            yield f"only {n} {kind} images: the scores are unreliable"
+def few(n, kind):
+    """The sentence, in a tuple, that there are few "training" or "test" images; () where there are enough."""
+    least = {"training": FEW_TRAIN, "test": FEW_TEST}[kind]
+    return (f"only {n} {kind} images: the scores are unreliable",) if n < least else ()
 
 
 def _missing(partial, dropped, n_units):

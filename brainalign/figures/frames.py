@@ -21,7 +21,12 @@ POOLINGS = {
 }
 FIRST_POOLING = next(iter(POOLINGS))
 SCORES = ("r", "r_norm", "r2")
-GROUPS = {"early": "early areas", "high": "high-level areas"}  # rows of `roi_nested` for a level's areas together
+# rows of `roi_nested` for a level's areas together
+GROUPS = {
+    "early": "early visual areas",
+    "high": "high-level visual areas",
+    "language": "language and semantic areas",
+}
 LEVEL = 0.05  # of q
 DEALS = 100  # of the maps' predictions, by which it is known how often winners agree by chance
 WHOLE = "visual cortex (nsdgeneral)"
@@ -281,10 +286,10 @@ def _mark(up, down):
     return full if up + down == 1 else half if up + down >= 0.5 else ""
 
 
-def ceiling(nc, quantity):
-    """The highest value a perfect model could reach, from the noise ceiling in percent of variance."""
-    share = nc / 100
-    return {"r_mean": np.sqrt(share), "r2_mean": share, "r_norm_mean": share * 0 + 1}[quantity]
+def ceiling(scores, quantity):
+    """The mean that a perfect model would reach over each region's units, from rows with r_ceiling and nc_mean."""
+    share = scores.nc_mean / 100
+    return {"r_mean": scores.r_ceiling, "r2_mean": share, "r_norm_mean": share * 0 + 1}[quantity]
 
 
 def roi_frame(scores, quantity, group):
@@ -294,5 +299,5 @@ def roi_frame(scores, quantity, group):
     frame["group"], frame["value"] = scores[group], scores[quantity]
     for end in ("low", "high"):
         frame[end] = scores.get(f"{quantity}_{end}", np.nan)
-    frame["ceiling"] = ceiling(scores.nc_mean, quantity)
+    frame["ceiling"] = ceiling(scores, quantity)
     return frame.reset_index(drop=True)

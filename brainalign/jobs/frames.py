@@ -27,7 +27,7 @@ def labelled(columns, names, **labels):
 
 
 def regions(person):
-    """(name, units before masking, reliable units) of every ROI that a subject has, and of the two groups of them."""
+    """(name, units before masking, reliable units) of every ROI that a subject has, and of the groups of them."""
     found = nested.regions(dict(zip(person["rois"].tolist(), person["inside"])))
     return {name: (int(mask.sum()), np.flatnonzero(mask & person["reliable"])) for name, mask in found.items()}
 
@@ -35,6 +35,11 @@ def regions(person):
 def areas(person):
     """As `regions`, without the groups."""
     return {name: found for name, found in regions(person).items() if name not in nested.GROUPS}
+
+
+def top_r(nc):
+    """The mean r of a model that explains all that can be explained; nc : (n_units,) percent."""
+    return mean(np.sqrt(nc / 100))
 
 
 def mean(values, how=np.mean):

@@ -39,8 +39,7 @@ class Resident:
     def regions(self, name):
         """Masks by region, which units are reliable, and the noise ceiling, of a subject."""
         subject = self.subject(name)
-        ceiling = stats.noise_ceiling(subject.ncsnr, subject.repeats[subject.is_test])
-        return nested.regions(subject.rois), reliable(subject), ceiling
+        return nested.regions(subject.rois), reliable(subject), ceiling(subject)
 
     def adapter(self, name):
         if self._adapter[0] != name:
@@ -90,7 +89,7 @@ def make_subject(job, resident, progress=None):
     arrays = {
         "place": subject.units,
         "ncsnr": subject.ncsnr,
-        "nc": stats.noise_ceiling(subject.ncsnr, subject.repeats[subject.is_test]),
+        "nc": ceiling(subject),
         "reliable": reliable(subject),
         "rois": np.array(list(subject.rois)),
         "inside": np.stack(list(subject.rois.values())),
@@ -105,9 +104,14 @@ def make_subject(job, resident, progress=None):
     results.write_arrays(job.path, arrays, results.about(job, time.perf_counter() - started))
 
 
+def ceiling(subject):
+    """Noise ceiling of the test images: (n_units,) percent of variance."""
+    return stats.noise_ceiling(subject.ncsnr, subject.repeats[subject.is_test])
+
+
 def reliable(subject):
-    """Units with a noise ceiling and data in every session: those that means over a region are taken over."""
-    return np.isfinite(subject.ncsnr) & subject.valid.all(0)
+    """Units that means over a region are taken over: data in every session, and a noise ceiling of at least MIN_NC."""
+    return subject.valid.all(0) & (ceiling(subject) >= nested.MIN_NC)
 
 
 def make_across(job, resident, progress=None):

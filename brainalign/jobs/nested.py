@@ -9,8 +9,8 @@ import numpy as np
 
 from brainalign import stats, tables
 
-MIN_NC = 10.0  # percent: units whose noise ceiling is lower are left out of means of r / ceiling
-GROUPS = ("early", "high")  # levels of ROIs whose units are also taken together
+MIN_NC = 10.0  # percent: units whose noise ceiling is lower are left out of all that is said of a region
+GROUPS = ("early", "high", "language")  # levels of ROIs whose units are also taken together
 
 
 class Nested:
@@ -35,10 +35,10 @@ class Nested:
 
 
 def regions(rois):
-    """The ROIs that a subject has, and the early and the high-level areas together: name -> (n_units,) bool.
+    """The ROIs that a subject has, and the areas of each level together: name -> (n_units,) bool.
 
     rois : name -> (n_units,) bool. Streams and the whole of visual cortex hold the areas, so they make no part of
-    the two groups.
+    these groups.
     """
     found, table = {name: inside for name, inside in rois.items() if inside.any()}, tables.rois()
     for level in GROUPS:
@@ -51,7 +51,8 @@ def regions(rois):
 def inference(y, nested, masks, reliable, nc, choice, seed):
     """How sure the chosen layer's scores are: arrays by name.
 
-    y : (n_test, n_units) responses; masks : name -> (n_units,) bool; reliable : (n_units,) bool; nc : in percent
+    y : (n_test, n_units) responses; masks : name -> (n_units,) bool
+    reliable : (n_units,) bool, with a noise ceiling nc above 0, in percent
     choice : study.StatisticsChoice
     p : (n_units,) of r, one-sided, by permutation of the test images
     r_low, r_high : (n_units,) ends of the 95 % interval of r by bootstrap
@@ -60,15 +61,14 @@ def inference(y, nested, masks, reliable, nc, choice, seed):
     r = stats.bootstrap(y, {"": nested.yhat}, choice.draws, seed, "r")[""]
     r2 = stats.bootstrap(y, {"": nested.yhat}, choice.draws, seed, "r2")[""]
     usable = reliable & np.isfinite(nested.r)
-    normed = usable & (nc >= MIN_NC)
-    share = np.where(normed, 1 / np.sqrt(np.where(normed, nc, 100) / 100), 0)
+    top = np.sqrt(np.where(usable, nc, 100) / 100)
     low, high = stats.interval(r)
     found = {
         "p": stats.permutation_p(y, nested.yhat, choice.permutations, seed),
         "r_low": low,
         "r_high": high,
         "draws_r": region_means(r, masks, usable),
-        "draws_r_norm": region_means(r * share, masks, normed),
+        "draws_r_norm": region_means(r / top, masks, usable),
         "draws_r2": region_means(r2, masks, usable),
     }
     return {name: values.astype(np.float32) for name, values in found.items()}

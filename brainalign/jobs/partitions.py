@@ -4,9 +4,10 @@ import pandas as pd
 
 from brainalign import variance
 from brainalign.jobs import results
-from brainalign.jobs.frames import areas, labelled
+from brainalign.jobs.frames import areas, labelled, rounded_means
 
-PARTS = ("r2_a", "r2_b", "r2_ab", "shared", "unique_a", "unique_b")
+MODELS = ("r2_a", "r2_b", "r2_ab")
+PARTS = (*MODELS, "shared", "unique_a", "unique_b")
 UNIQUE = ("r2_all", "r2_others", "unique_r2")
 REGIONS = ("shared_ab", "shared_ac", "shared_bc", "shared_abc", "unique_a", "unique_b", "unique_c")
 
@@ -18,9 +19,9 @@ def key(job):
 
 def pair(job):
     """Rows of `variance`."""
-    columns = results.read_table(job.path, ["layer", "pooling", "unit", *PARTS])
+    columns = results.read_table(job.path, ["layer", "pooling", "unit", *MODELS])
     a, b = job.inputs["instructions"]
-    return labelled(columns, PARTS, subject=job.subject, model=job.model, a=a, b=b)
+    return labelled(columns, MODELS, subject=job.subject, model=job.model, a=a, b=b)
 
 
 def roi_pair(job, person):
@@ -43,9 +44,9 @@ def roi_triple(job, person):
 def uniques(job):
     """Rows of `uniques`: one Arrow table an instruction, in key order."""
     for name in sorted(job.inputs["instructions"]):
-        found = results.read_table(job.path, ["layer", "pooling", "unit", *_of(name)])
-        found |= {to: found.pop(column) for to, column in zip(UNIQUE, _of(name))}
-        yield labelled(found, UNIQUE, subject=job.subject, model=job.model, instruction=name)
+        found = results.read_table(job.path, ["layer", "pooling", "unit", name])
+        found["unique_r2"] = found.pop(name)
+        yield labelled(found, ["unique_r2"], subject=job.subject, model=job.model, instruction=name)
 
 
 def roi_uniques(job, person):
@@ -92,4 +93,4 @@ def _by_region(job, person, summary, **labels):
     about = {"subject": job.subject, "model": job.model, "layer": job.inputs["layer"]}
     about |= {"pooling": job.inputs["pooling"]} | labels
     rows = [about | {"roi": r, "n_all": n} | summary(r, units) for r, (n, units) in areas(person).items()]
-    return pd.DataFrame(rows).sort_values("roi")
+    return rounded_means(pd.DataFrame(rows).sort_values("roi"))

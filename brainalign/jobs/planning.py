@@ -20,6 +20,7 @@ waits, and has neither id nor path. The code itself is no input, but METHOD is: 
 import re
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from brainalign import features, models, nsd, tables
 from brainalign.files import fingerprint
 from brainalign.jobs import identity, results
 
-METHOD = 4  # of everything after the features
+METHOD = 5  # of everything after the features
 
 
 @dataclass(frozen=True)
@@ -300,12 +301,15 @@ def _variance(study, name, spaces, encodes):
     choice = study.variance
     model = next(model for model in study.models if model.name == choice.model)
     fitted = next(job for job in encodes if (job.model, job.instruction) == (choice.model, choice.anchor))
-    sets = [("pair", (choice.anchor, i)) for i in model.instructions if i != choice.anchor]
+    others = [i for i in model.instructions if i != choice.anchor]
+    sets = [("pair", (choice.anchor, i)) for i in others]
+    if choice.pairs == "all":
+        sets += [("pair", two) for two in combinations(others, 2)]
     sets += [("triple", three) for three in choice.triples]
     if choice.unique:
         sets.append(("unique", model.instructions))
     for kind, ids in sets:
-        label = {"pair": ids[-1], "triple": "+".join(ids), "unique": ""}[kind]
+        label = "" if kind == "unique" else "+".join(ids)
         job = (kind, name, choice.model, label)
         needed = [spaces[choice.model, i] for i in ids]
         waiting = [j for j in (*needed, *([fitted] if choice.layer == "best" else [])) if not j.done]

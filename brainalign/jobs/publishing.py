@@ -9,7 +9,7 @@ import pandas as pd
 
 from brainalign import features, models, nsd, store, surface
 from brainalign.jobs import geometry, partitions, results, significance, winners
-from brainalign.jobs.frames import DECIMALS, areas, labelled, mean, rounded_means
+from brainalign.jobs.frames import DECIMALS, areas, labelled, mean, rounded_means, top_r
 from brainalign.jobs.nested import MIN_NC
 from brainalign.jobs.planning import plan
 from brainalign.stats import normalise
@@ -56,7 +56,8 @@ def _tables(study, jobs):
     of = {kind: [job for job in jobs if job.kind == kind and job.subject in people] for kind in KINDS}
     spaces = [job for job in jobs if job.kind == "features"]
     across = {job.subject: results.read_table(job.path) for job in of["across"]}
-    pairs = sorted(of["pair"], key=partitions.key)
+    anchor = study.variance.anchor if study.variance else ""
+    mapped = sorted((job for job in of["pair"] if job.inputs["instructions"][0] == anchor), key=partitions.key)
 
     def each(kind, make):
         """One frame a job, which needs what is known of its subject."""
@@ -73,7 +74,7 @@ def _tables(study, jobs):
         "roi_nested": each("encode", significance.roi_nested),
         "roi_contrasts": (_contrasts(of["encode"], name, person) for name, person in people.items()),
         "winner_reliability": winners.tables(of["encode"], people),
-        "variance": (partitions.pair(job) for job in pairs),
+        "variance": (partitions.pair(job) for job in mapped),
         "roi_variance": each("pair", partitions.roi_pair),
         "roi_triples": each("triple", partitions.roi_triple),
         "uniques": chain.from_iterable(partitions.uniques(job) for job in of["unique"]),
@@ -136,7 +137,7 @@ def _roi_scores(job, person):
             rows.append(key | {"layer": layer, "pooling": pooling, "roi": name, "n": len(units), "n_all": n_all})
             rows[-1] |= {"r_mean": mean(r[units]), "r_median": mean(r[units], np.median)}
             rows[-1] |= {"r2_mean": mean(r2[units]), "r_norm_mean": mean(norm[units])}
-            rows[-1] |= {"nc_mean": mean(nc[units])}
+            rows[-1] |= {"nc_mean": mean(nc[units]), "r_ceiling": top_r(nc[units])}
     return rounded_means(pd.DataFrame(rows).sort_values(["layer", "pooling", "roi"]))
 
 

@@ -7,12 +7,13 @@ import pandas as pd
 
 from brainalign import stats
 from brainalign.jobs import results
-from brainalign.jobs.frames import labelled, mean, regions, rounded, rounded_means
+from brainalign.jobs.frames import labelled, mean, regions, rounded, rounded_means, top_r
 from brainalign.jobs.nested import MIN_NC
 
 LEVEL = 0.05
 ENDS = 3  # decimals of a unit's interval in the store: it is tens of times as wide
 SCORES = ("r", "r_norm", "r2")
+LEVELS = "high - early"  # stands in the place of a region
 COLUMNS = ("r", "r2", "r_low", "r_high", "p", "q")
 TESTED = ("difference", "low", "high", "p", "q")
 
@@ -38,7 +39,7 @@ def roi_nested(job, person):
             known = units[found["layer"][units] >= 0]
             rows.append({"pooling": pooling, "roi": roi, "n": len(known), "n_all": n_all})
             rows[-1] |= {"layer": mean(found["layer"][known], np.median), "nc_mean": mean(nc[units])}
-            rows[-1] |= {"significant": mean(1.0 * (q[known] < LEVEL))}
+            rows[-1] |= {"significant": mean(1.0 * (q[known] < LEVEL)), "r_ceiling": top_r(nc[units])}
             for score in SCORES:
                 low, high = stats.interval(found[f"draws_{score}"][:, row[roi]])
                 rows[-1] |= {score: mean(found[score][units]), f"{score}_low": low, f"{score}_high": high}
@@ -47,20 +48,23 @@ def roi_nested(job, person):
 
 
 def contrasts(jobs, person):
-    """Rows of `roi_contrasts` for one subject: differences of mean r, by draws of the same test images.
+    """Rows of `roi_contrasts` for one subject: differences of means, by draws of the same test images.
 
-    Compared are the instructions of one model, the models under one instruction (or where one takes none), and
-    the high-level with the early areas in each map.
+    Compared are r of the instructions of one model and of the models under one instruction (or where one takes
+    none), and r / ceiling of the high-level with the early areas in each map, whose ceilings differ.
     """
     maps = [(job.model, job.instruction, pooling) for job in jobs for pooling in job.inputs["poolings"]]
-    draws, means = {}, {}
+    draws, means, levels = {}, {}, []
     for job in jobs:
         for pooling, found in _chosen(job).items():
             key = job.model, job.instruction, pooling
             draws[key] = pd.DataFrame(found["draws_r"], columns=_row(job))
             means[key] = pd.Series({roi: mean(found["r"][units]) for roi, (_, units) in regions(person).items()})
+            levels += _levels(key, found, _row(job), person)
     rows = compared(maps, draws, means)
-    rows += [_levels(key, draws[key], means[key]) for key in maps if {"early", "high"} <= set(means[key].index)]
+    if levels:
+        levels = pd.concat(levels)
+        rows.append(levels.assign(q=stats.fdr(levels.p)))
     frame = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
     return frame.assign(subject=jobs[0].subject, **{n: rounded(frame[n]) for n in TESTED})
 
@@ -88,10 +92,14 @@ def _compared(a, b, draws, means):
     return found.assign(**_named("a", a), **_named("b", b))
 
 
-def _levels(key, draws, means):
-    drawn = (draws["high"] - draws["early"]).to_frame("high - early")
-    found = pd.DataFrame(_tested(drawn, pd.Series({"high - early": means["high"] - means["early"]})))
-    return found.assign(q=found.p, **_named("a", key), **_named("b", key))
+def _levels(key, found, row, person):
+    """[High-level minus early areas in one map], where the subject has both."""
+    if not {"early", "high"} <= set(row):
+        return []
+    norm, units = stats.normalise(found["r"], person["nc"], MIN_NC), regions(person)
+    difference = pd.Series({LEVELS: mean(norm[units["high"][1]]) - mean(norm[units["early"][1]])})
+    drawn = pd.DataFrame({LEVELS: found["draws_r_norm"][:, row["high"]] - found["draws_r_norm"][:, row["early"]]})
+    return [pd.DataFrame(_tested(drawn, difference)).assign(**_named("a", key), **_named("b", key))]
 
 
 def _tested(draws, difference):

@@ -10,7 +10,7 @@ CHOSEN = "for each unit the one that predicts left-out training images best; the
 OTHERS = "for each region and subject the one that was best in the other subjects"
 FORMULA = "NC = 100 · ncsnr² / (ncsnr² + mean(1/n)) percent of variance, n the repeats of each test image"
 DOTTED = {
-    "r_mean": "√(NC/100), NC averaged over the region's units",
+    "r_mean": "√(NC/100), averaged over the region's units",
     "r2_mean": "NC/100, averaged over the region's units",
     "r_norm_mean": "1",
 }

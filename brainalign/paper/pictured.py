@@ -117,7 +117,7 @@ def _unique(source, stock, subject, asked):
     model, instruction, _ = asked.chosen
     row = partitions(stock, subject, asked)[0]
     found = source.unique_map(subject, model, instruction, row["layer"], row["pooling"])
-    return pictures.unique(found["unique_r2"], int(row["layer"]), instruction, model)
+    return pictures.unique(found, int(row["layer"]), instruction, model)
 
 
 # Winners -----------------------------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ from brainalign.tables import instructions, rois
 
 PARTS = ("r2_a", "r2_b", "r2_ab", "shared", "unique_a", "unique_b")
 NESTED = ("layer", "r", "r2", "r_low", "r_high", "p", "q")
-UNIQUE = ("r2_all", "r2_others", "unique_r2")
 LABELS = {"subject", "model", "instruction", "layer", "pooling", "a", "b", "c", "roi", "part"} | {
     f"{name}_{side}" for name in ("model", "instruction", "pooling") for side in "ab"
 }
@@ -133,8 +132,8 @@ class Store:
             FROM roi_scores GROUP BY ALL ORDER BY ALL""")
 
     def pairs(self):
-        """One row a partition of variance: subject, model, layer, pooling, a, b."""
-        return self._frame("SELECT DISTINCT subject, model, layer, pooling, a, b FROM roi_variance ORDER BY ALL")
+        """One row a map of the partition of variance: subject, model, layer, pooling, a, b."""
+        return self._frame("SELECT DISTINCT subject, model, layer, pooling, a, b FROM variance ORDER BY ALL")
 
     def runs(self):
         """What was computed, when, for how long, with which versions and warnings."""
@@ -216,9 +215,9 @@ class Store:
         return found | {"layer": np.where(found["layer"] < 0, np.nan, found["layer"])}
 
     def unique_map(self, subject, model, instruction, layer, pooling):
-        """What an instruction explains beyond all others: r2_all, r2_others, unique_r2 -> (n_units,) each, signed."""
+        """What an instruction explains beyond all others: (n_units,), signed."""
         key = {"model": model, "instruction": instruction, "layer": int(layer), "pooling": pooling}
-        return self._columns("uniques", UNIQUE, subject, **key)
+        return self._columns("uniques", ["unique_r2"], subject, **key)["unique_r2"]
 
     def _columns(self, table, names, subject, **key):
         """Columns of a table with one row a unit: name -> (n_units,) float32, NaN where there is no row."""

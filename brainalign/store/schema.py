@@ -11,6 +11,10 @@ _INTERVALS = ", ".join(f"{name} FLOAT, {name}_low FLOAT, {name}_high FLOAT" for 
 _PAIR = "subject VARCHAR, model VARCHAR, layer UTINYINT, pooling VARCHAR, a VARCHAR, b VARCHAR"
 _ENDS = ", ".join(f"{part}_{end} FLOAT" for part in ("shared", "unique_a", "unique_b") for end in ("low", "high"))
 _LAYER = "subject VARCHAR, model VARCHAR, layer UTINYINT, pooling VARCHAR"
+_SUMS = ", ".join(  # of what is stored, so that the parts of a unit add up
+    f"{part} FLOAT AS ({sum})"
+    for part, sum in (("shared", "r2_a + r2_b - r2_ab"), ("unique_a", "r2_ab - r2_b"), ("unique_b", "r2_ab - r2_a"))
+)
 _PARTS = "r2_a FLOAT, r2_b FLOAT, r2_ab FLOAT, shared FLOAT, unique_a FLOAT, unique_b FLOAT"
 
 TABLES = {
@@ -31,18 +35,18 @@ TABLES = {
     "units": "subject VARCHAR, unit UINTEGER, place BIGINT, ncsnr FLOAT, nc FLOAT, reliable BOOLEAN, "
     "across_r FLOAT, across_r2 FLOAT",
     "unit_rois": "subject VARCHAR, roi VARCHAR, unit UINTEGER",
-    # n_all: units in the ROI; n: those of them that are reliable, which all means are taken over;
-    # r_norm_mean: mean of r / sqrt(nc/100) over those with nc of at least min_nc percent
+    # n_all: units in the ROI; n: those of them that are reliable (data in every session, nc of at least min_nc
+    # percent), which all means are taken over; r_norm: r / sqrt(nc/100); r_ceiling: mean of sqrt(nc/100)
     "roi_scores": f"{_MAP}, roi VARCHAR, n INTEGER, n_all INTEGER, r_mean FLOAT, r_median FLOAT, "
-    "r2_mean FLOAT, r_norm_mean FLOAT, nc_mean FLOAT",
+    "r2_mean FLOAT, r_norm_mean FLOAT, nc_mean FLOAT, r_ceiling FLOAT",
     # the layer of each unit that left-out training images choose (-1: none), and how sure its scores are: ends of
     # the 95 % bootstrap interval of r, p by permutation, q by Benjamini-Hochberg over the map's reliable units
     "nested": f"{_CHOSEN}, unit UINTEGER, layer TINYINT, r FLOAT, r2 FLOAT, r_low FLOAT, r_high FLOAT, "
     "p FLOAT, q FLOAT",
     # means over reliable units of the above with their intervals; layer: the median of the chosen ones;
-    # significant: the share of units with q below 0.05; roi "early" and "high": the areas of a level together
+    # significant: the share of units with q below 0.05; roi "early", "high" and "language": a level's areas together
     "roi_nested": f"{_CHOSEN}, roi VARCHAR, n INTEGER, n_all INTEGER, layer FLOAT, {_INTERVALS}, nc_mean FLOAT, "
-    "significant FLOAT",
+    "significant FLOAT, r_ceiling FLOAT",
     # differences of two maps' means, or of two regions in one map (then the roi is "high - early"), by paired
     # bootstrap over test images: p two-sided, q over the regions of a comparison
     "roi_contrasts": "subject VARCHAR, model_a VARCHAR, instruction_a VARCHAR, pooling_a VARCHAR, model_b VARCHAR, "
@@ -53,7 +57,7 @@ TABLES = {
     # chance: 95th percentile of kappa if the maps were alike, p: how often that agrees as well
     "winner_reliability": "subject VARCHAR, among VARCHAR, model VARCHAR, instruction VARCHAR, pooling VARCHAR, "
     "maps INTEGER, units INTEGER, kappa FLOAT, ami FLOAT, chance FLOAT, p FLOAT",
-    "variance": f"{_PAIR}, unit UINTEGER, {_PARTS}",
+    "variance": f"{_PAIR}, unit UINTEGER, r2_a FLOAT, r2_b FLOAT, r2_ab FLOAT, {_SUMS}",
     # *_negative: the fraction of units where that part is below 0
     "roi_variance": f"{_PAIR}, roi VARCHAR, n INTEGER, n_all INTEGER, {_PARTS}, "
     f"shared_negative FLOAT, unique_a_negative FLOAT, unique_b_negative FLOAT, {_ENDS}",
@@ -61,7 +65,7 @@ TABLES = {
     "roi_triples": f"{_PAIR}, c VARCHAR, roi VARCHAR, n INTEGER, n_all INTEGER, part VARCHAR, value FLOAT, "
     "low FLOAT, high FLOAT, negative FLOAT",
     # what an instruction explains beyond all the others of its model: unique_r2 = r2_all - r2_others, signed
-    "uniques": f"{_LAYER}, instruction VARCHAR, unit UINTEGER, r2_all FLOAT, r2_others FLOAT, unique_r2 FLOAT",
+    "uniques": f"{_LAYER}, instruction VARCHAR, unit UINTEGER, unique_r2 FLOAT",
     "roi_uniques": f"{_LAYER}, instruction VARCHAR, roi VARCHAR, n INTEGER, n_all INTEGER, r2_all FLOAT, "
     "r2_others FLOAT, unique_r2 FLOAT, low FLOAT, high FLOAT, negative FLOAT",
     # representational similarity on test pictures: rho_a of a layer's distances with a region's
@@ -93,6 +97,7 @@ TABLES = {
     "flat_units": "subject VARCHAR, data BLOB",
     "runs": "job VARCHAR, kind VARCHAR, subject VARCHAR, model VARCHAR, instruction VARCHAR, "
     "created VARCHAR, seconds DOUBLE, versions JSON, warnings VARCHAR",
+    # test_images: shared pictures that this subject saw
     "subjects": "subject VARCHAR, sessions INTEGER, images INTEGER, test_images INTEGER, "
     "units INTEGER, repeats_mean DOUBLE",
 }
@@ -106,5 +111,5 @@ KEYS = {
 
 
 def columns(table):
-    """Column names of a table, in order."""
-    return [column.split()[0] for column in TABLES[table].split(", ")]
+    """Names of the columns that are stored in a table, in order; what follows from them is left out."""
+    return [column.split()[0] for column in TABLES[table].split(", ") if " AS (" not in column]
