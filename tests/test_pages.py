@@ -632,8 +632,9 @@ def test_each_view_has_a_hint_that_stays_away_once_it_is_read(page, tiny, monkey
 
 
 def test_tables_and_matrices_say_what_they_hold(tiny, monkeypatch):
-    alts = [table.proto.alt for table in show("overview", tiny, monkeypatch).dataframe]
-    assert [alt.split(":")[0] for alt in alts] == ["Subjects", "Models", "Every job that filled the store"]
+    alts = [table.proto.alt for table in show("overview", tiny, monkeypatch).table]
+    assert [alt.split(":")[0] for alt in alts[:2]] == ["Subjects", "Instructions with their text, family and level"]
+    assert alts[2].startswith("Models: what each is")
     app = show("compare", tiny, monkeypatch, roi="FFA")
     assert app.dataframe[0].proto.alt.startswith("Every model in the FFA")
     assert app.table[0].proto.alt.startswith("This store beside earlier studies")

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from brainalign.figures.numerals import said
 from brainalign.tables import instructions, rois
 
 QUANTITIES = {"r_mean": "r", "r2_mean": "R²", "r_norm_mean": "r / ceiling"}
@@ -145,7 +146,7 @@ def ends(grid):
     """`highest IC in FFA 0.120, lowest SR in V1 −0.030`: the ends of a matrix in words, "" where it is empty."""
     cells = grid.stack().dropna().sort_values()
     told = {"highest": cells.tail(1), "lowest": cells.head(1)}
-    return ", ".join(f"{end} {row} in {roi} {v:z.3f}" for end, one in told.items() for (row, roi), v in one.items())
+    return ", ".join(f"{end} {row} in {roi} {said(v)}" for end, one in told.items() for (row, roi), v in one.items())
 
 
 def specialisation(nested, model):
