@@ -11,14 +11,23 @@ VIEWS = {
     "rois": ("ROIs", ":material/bar_chart:"),
     "layers": ("Layers", ":material/layers:"),
     "variance": ("Variance", ":material/join:"),
+    "rsa": ("RSA", ":material/scatter_plot:"),
     "compare": ("Compare", ":material/balance:"),
     "runs": ("Runs", ":material/history:"),
 }
+OPTIONAL = {"rsa": "rsa_ceilings"}  # views that are offered where the store has this table
 ROOT = {"overview": "start"}  # the view at the root, and the name that Streamlit wants all the same
 
 st.set_page_config(page_icon="data/icon.svg", layout="wide")
 pages = [
-    st.Page(f"pages/{name}.py", title=title, icon=icon, url_path=ROOT.get(name, name), default=name in ROOT)
+    st.Page(
+        f"pages/{name}.py",
+        title=title,
+        icon=icon,
+        url_path=ROOT.get(name, name),
+        default=name in ROOT,
+        visibility="visible" if OPTIONAL.get(name) is None or ui.has(OPTIONAL[name]) else "hidden",
+    )
     for name, (title, icon) in VIEWS.items()
 ]
 

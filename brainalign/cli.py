@@ -227,6 +227,8 @@ FIGURE_CHOICES = {
     "b": "The second.",
     "three": "Three instructions that share variance, with commas.",
     "part": "Matrix: shared, unique_a or unique_b.",
+    "map": "Matrices: which instruction's or model's.",
+    "sorted": "Matrices: pictures in the order of the region or of the model.",
     "roi": "The region; comparisons also early or high, all areas of a level.",
 }
 
@@ -268,6 +270,7 @@ def figure(kind, description, out, store, width_mm, dpi, bundle, link, like, **a
       ROIs      rois
       Layers    layers; chosen (the layer each area chooses); shares (what states depend on)
       Variance  variance (two instructions); triple (three); unique (each beyond all others); matrix
+      RSA       rsa (similarity by region); rsa-layers; rdms (matrices and pictures in the plane)
       Compare   compare (one model minus the others); specialisation (instructions by regions)
       Overview  coverage (what the store holds)
 

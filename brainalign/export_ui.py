@@ -34,6 +34,9 @@ NAMES = {  # what the button exports, so that each on a page is told from the ot
     "compare": "the differences",
     "specialisation": "the matrix",
     "coverage": "the overview",
+    "rsa": "the bars",
+    "rdms": "the matrices",
+    "rsa-layers": "the lines",
 }
 
 

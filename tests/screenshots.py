@@ -30,10 +30,11 @@ VIEWS = {
     "layers": "layers?model=llava-demo&instruction=VQ2",
     "instructions": "layers?model=llava-demo&lines=instruction&roi=EBA",
     "variance": "variance?subject=subj01&model=llava-demo&a=IC&b=VQ2",
+    "rsa": "rsa?model=llava-demo&instructions=IC,VQ2,CR,IU1&roi=EBA&map=VQ2",
     "compare": "compare?model=llava-demo&instruction=VQ2",
     "runs": "runs",
 }
-README = ("overview", "live", "flatmaps", "rois", "layers", "variance", "compare", "runs")
+README = ("overview", "live", "flatmaps", "rois", "layers", "variance", "rsa", "compare", "runs")
 
 
 def ready(page, view):
@@ -47,6 +48,8 @@ def ready(page, view):
         page.wait_for_selector("canvas.map[data-painted]")
     elif view != "overview" and view != "runs":
         page.wait_for_selector(".js-plotly-plot .main-svg")
+    if view == "rsa":
+        page.get_by_role("heading", name="One region").evaluate("heading => heading.scrollIntoView()")
     page.wait_for_timeout(1500)
 
 

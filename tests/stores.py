@@ -182,6 +182,33 @@ def _triples():
     return frame.assign(low=frame.value - 0.01, high=frame.value + 0.01, negative=np.where(frame.value < 0, 0.6, 0.1))
 
 
+RSA_PICTURES = (0, 3, 6, 12, 21, 27)
+
+
+def rsa_rho(subject, instruction, layer, roi):
+    """Similarity rises with the layer; of IC it is higher in FFA."""
+    return 0.1 + 0.05 * layer + 0.2 * ((instruction, roi) == ("IC", "FFA")) + 0.01 * SUBJECTS.index(subject)
+
+
+def _rsa():
+    """The tables of similarity: V1 chooses layer 2, the others layer 3; matrices of six pictures by rule."""
+    rows = [(*key, roi, rsa_rho(key[0], key[2], key[3], roi)) for key in maps() for roi in sorted(ROIS)]
+    scores = pd.DataFrame(rows, columns=[*MAP, "roi", "rho"])
+    chosen = scores[scores.layer == np.where(scores.roi == "V1", 2, 3)].sort_values([*MAP[:3], "pooling", "roi"])
+    p = np.where(chosen.rho > 0.3, 0.002, 0.5)
+    chosen = chosen.assign(low=chosen.rho - 0.05, high=chosen.rho + 0.05, p=p, q=p)
+    n = {roi: len(range(*part.indices(N_UNITS))) for roi, part in ROIS.items()}
+    ceilings = [{"subject": s, "roi": roi, "n": n[roi] - 2, "n_all": n[roi]} for s in SUBJECTS for roi in sorted(ROIS)]
+    ceilings = pd.DataFrame(ceilings).assign(pictures=10, training=20, lower=0.5, upper=0.7)
+    rng, sets = np.random.default_rng(6), scores[["model", "instruction", "pooling"]].drop_duplicates()
+    brain = pd.DataFrame({"roi": list(ROIS), "model": "", "instruction": "", "pooling": "", "layer": -1})
+    model = sets.assign(roi="").merge(pd.DataFrame({"layer": [2, 3]}), how="cross")
+    rdms = pd.concat([brain, model], ignore_index=True)
+    rdms["data"] = [rng.permutation(np.linspace(0, 255, 15).astype(np.uint8)).tobytes() for _ in range(len(rdms))]
+    found = {"rsa_scores": scores, "rsa_chosen": chosen, "rsa_ceilings": ceilings, "rsa_rdms": rdms}
+    return {name: [frame] for name, frame in found.items()} | {"rsa_contrasts": [_contrasts().drop(columns="p")]}
+
+
 DIMS = 8
 
 
@@ -305,6 +332,7 @@ def _tables():
         "roi_triples": [_triples()],
         "variance": [variance()],
         "roi_variance": [_roi_rows(variance(), pair, _variance_summary)],
+        **_rsa(),
         "weights": [_weights()],
         "responses": [
             pd.DataFrame([{"subject": "subj01", "image_id": k, "data": r.tobytes()} for k, r in responses().items()])
@@ -321,6 +349,7 @@ def _tables():
 def info(**changes):
     """The table `store` of the tiny store."""
     values = {"simulated": "true", "study_name": "tiny", "study_toml": '[study]\nname = "tiny"\n'}
+    values |= {"rsa_distance": "crossnobis", "rsa_pictures": " ".join(map(str, RSA_PICTURES))}
     return values | {"stimuli": "demo:0", "space": "func1pt8mm", "solver": "himalaya", "min_nc": "10"} | changes
 
 

@@ -61,10 +61,12 @@ def test_a_link_to_a_page_is_the_first_a_fresh_server_sees(address, visit):
     expect(page.get_by_text("SIMULATED").first).to_be_visible()
 
 
-@pytest.mark.parametrize("name", ["", "overview", "live", "flatmaps", "rois", "layers", "variance", "compare", "runs"])
+@pytest.mark.parametrize(
+    "name", ["", "overview", "live", "flatmaps", "rois", "layers", "variance", "rsa", "compare", "runs"]
+)
 def test_every_page_has_an_address(address, visit, name):
     page = visit(f"{address}/{name}")
-    title = {"": "BrainAlign", "overview": "BrainAlign", "rois": "ROIs"}.get(name, name.title())
+    title = {"": "BrainAlign", "overview": "BrainAlign", "rois": "ROIs", "rsa": "RSA"}.get(name, name.title())
     expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
     expect(page.get_by_text("Page not found")).to_have_count(0)
     expect(page).to_have_title(f"{title if name not in ('', 'overview') else 'Overview'} · BrainAlign")
@@ -239,3 +241,20 @@ def test_a_job_is_chosen_in_the_table_and_its_link_leads_to_it(address, visit):
     page.wait_for_timeout(2100)  # until then the app takes the address for its own echo
     page.go_back()
     expect(page.get_by_role("heading", name="encode subj01 vit-demo")).to_have_count(0)
+
+
+def test_a_region_s_matrices_and_pictures_are_picked_and_looked_at(address, visit):
+    page = visit(f"{address}/rsa?roi=FFA")
+    expect(page.get_by_test_id("stTopNavLink").filter(has_text="RSA")).to_have_count(1)
+    expect(page.get_by_text("Matrix of distances: FFA, mean over 3 subjects")).to_be_visible()
+    page.get_by_role("combobox", name="Region").click()
+    page.get_by_role("option", name="V1").click()
+    page.get_by_role("radio", name="the model").click()
+    page.wait_for_url(re.compile("roi=V1.*sorted=model"))
+    expect(page.get_by_text("Matrix of distances: V1, mean over 3 subjects")).to_be_visible()
+    expect(page.get_by_text("Matrix of distances: llava-demo with IC, layer 2")).to_be_visible()
+    pictures = page.locator("[data-testid=stPlotlyChart] .imagelayer image")
+    expect(pictures).to_have_count(2 * (12 + 6))  # along two sides of each matrix, and in each plane
+    box = pictures.last.bounding_box()
+    assert 15 < box["width"] < 120
+    assert abs(box["width"] - box["height"]) < 1

@@ -15,7 +15,7 @@ from brainalign.figures.frames import by_level
 from brainalign.paper import export
 from brainalign.tables import related_work
 
-PAGES = ("overview", "live", "flatmaps", "rois", "layers", "variance", "compare", "runs")
+PAGES = ("overview", "live", "flatmaps", "rois", "layers", "variance", "rsa", "compare", "runs")
 
 
 @pytest.fixture(scope="session")

@@ -78,6 +78,7 @@ def test_an_svgs_text_is_text_at_the_width_asked(store, kind):
     named = {"flatmap": "V1", "rois": "noise ceiling", "variance": "shared", "layers": "FFA", "chosen": "PPA"}
     named |= {"shares": "the picture", "matrix": "IU3", "unique": "R²", "triple": "VQ1", "specialisation": "FFA"}
     named |= {"compare": "minus vit-demo", "coverage": "vit-demo"}
+    named |= {"rsa": "noise ceiling", "rsa-layers": "similarity (ρₐ)", "rdms": "unlike"}
     assert named[kind] in words
 
 
@@ -575,7 +576,7 @@ def undefined(tmp_path_factory):
 
     tables = stores.tables()
     for name in ("scores", "roi_scores", "roi_nested", "roi_contrasts", "variance", "roi_variance", "shares",
-                 "roi_uniques", "roi_triples"):  # fmt: skip
+                 "roi_uniques", "roi_triples", "rsa_scores", "rsa_chosen"):  # fmt: skip
         numbers = tables[name][0].select_dtypes("floating").columns.difference(["nc_mean"])
         tables[name] = [tables[name][0].assign(**dict.fromkeys(numbers, np.float32(np.nan)))]
     with open_latest(write_store.write(tmp_path_factory.mktemp("nan"), tables, stores.info())) as opened:
@@ -584,8 +585,8 @@ def undefined(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_store_of_nothing_but_nan_draws_or_says_so(undefined, kind):
-    if kind in ("rois", "variance", "chosen", "unique", "triple"):
-        with pytest.raises(ValueError, match=r"defined|no score|no area"):
+    if kind in ("rois", "variance", "chosen", "unique", "triple", "rsa", "rsa-layers", "rdms"):
+        with pytest.raises(ValueError, match=r"defined|no score|no area|no similarity"):
             paper.plot(undefined, kind)
     else:
         plot = paper.plot(undefined, kind, **CHOICES.get(kind, {}))

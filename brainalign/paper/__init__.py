@@ -18,6 +18,7 @@ from brainalign.paper.matrix import matrix
 from brainalign.paper.page import Plot
 from brainalign.paper.profiles import layers
 from brainalign.paper.regional import AXES
+from brainalign.paper.rsa_drawn import rdms, rsa, rsa_layers
 from brainalign.paper.venn import variance
 from brainalign.paper.venn_three import triple
 
@@ -39,8 +40,11 @@ __all__ = [
     "of_maps",
     "plot",
     "queries",
+    "rdms",
     "render",
     "rois",
+    "rsa",
+    "rsa_layers",
     "shares",
     "triple",
     "unique",

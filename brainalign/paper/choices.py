@@ -7,7 +7,7 @@ Several subjects or instructions, separated by commas, make a grid of flatmaps.
 from difflib import get_close_matches
 from urllib.parse import parse_qsl, urlsplit
 
-from brainalign.paper import maps, partition, regional
+from brainalign.paper import maps, partition, regional, rsa_asked
 from brainalign.paper.wish import Wish, match
 
 LINKED = {
@@ -17,6 +17,7 @@ GROUPED = ("quantity", "model", "instruction", "instructions", "models", "poolin
 MAPS = ("subject", "quantity", "model", "instruction", "pooling", "layer", "threshold", "outlines", "families")
 MAPS = (*MAPS, "difference", "minus_model", "minus_instruction", "a", "b", "among", "margin", "second", "lines")
 MAPS = (*MAPS, "limits", "vmin", "vmax")
+SIMILAR = ("by", "model", "instruction", "instructions", "models", "pooling")
 PARTED = ("model", "subject", "pooling", "layer")
 KINDS = {  # kind -> (how its plot is made, what it can be asked for)
     "flatmap": (maps.chosen, MAPS),
@@ -31,6 +32,9 @@ KINDS = {  # kind -> (how its plot is made, what it can be asked for)
     "compare": (regional.compare, ("model", "instruction", "roi")),
     "specialisation": (regional.specialisation, ("model",)),
     "coverage": (regional.coverage, ()),
+    "rsa": (rsa_asked.bars, (*SIMILAR, "regions", "reference")),
+    "rsa-layers": (rsa_asked.layers, (*SIMILAR, "roi")),
+    "rdms": (rsa_asked.matrices, (*SIMILAR, "roi", "map", "sorted")),
 }
 PAGES = {
     "flatmap": "flatmaps",
@@ -38,6 +42,8 @@ PAGES = {
     "shares": "layers",
     "specialisation": "compare",
     "coverage": "overview",
+    "rsa-layers": "rsa",
+    "rdms": "rsa",
 } | dict.fromkeys(("matrix", "unique", "triple"), "variance")  # where a page's name is not its figure's
 
 

@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from brainalign import rsa
 from brainalign.store.schema import TABLES, columns
 from brainalign.tables import instructions, rois
 
@@ -232,6 +233,22 @@ class Store:
         for name in names:
             found[name][rows["unit"]] = rows[name]
         return found
+
+    def rdms(self, roi, model, instruction, pooling):
+        """Matrices to look at, means over subjects: {"ids", "region", "model", "layer"}; None where one is not kept.
+
+        ids : numbers of the pictures; region, model : (n_pairs,) ranked distances from 0 to 1, see rsa.pairs
+        layer : the model's, the nearest that is kept to the median of those its subjects choose for the region
+        """
+        key = {"model": model, "instruction": instruction, "pooling": pooling}
+        region, kept = self.rows("rsa_rdms", roi=roi, model=""), self.rows("rsa_rdms", **key)
+        chosen = self.rows("rsa_chosen", roi=roi, **key).layer
+        if region.empty or kept.empty or chosen.empty:
+            return None
+        row = kept.iloc[(kept.layer - np.quantile(chosen, 0.5, method="lower")).abs().argmin()]
+        ids = [int(picture) for picture in self.info()["rsa_pictures"].split()]
+        found = {"region": rsa.from_bytes(region.data[0]), "model": rsa.from_bytes(row.data)}
+        return {"ids": ids, **found, "layer": int(row.layer)}
 
     def readouts(self, subject=None, model=None):
         """One row a map whose weights are kept: subject, model, instruction, pooling, layer, rank, kept."""
