@@ -102,6 +102,23 @@ def test_a_layer_moved_on_the_screen_is_the_layer_exported(store, serve, visit):
     np.testing.assert_allclose(table.value, r[3], rtol=1e-6)
 
 
+def test_limits_that_a_reader_keeps_hold_for_the_next_map_and_its_figure(store, serve, visit):
+    page = visit(f"{serve(store.path)}/flatmaps?{LINK.replace('VQ1', 'IC')}")
+    page.wait_for_selector("canvas.map[data-painted]")
+    page.get_by_role("button", name="Colours").click()
+    page.get_by_role("radio", name="keep: 0 to").click()
+    expect(page.get_by_role("radio", name="kept: 0 to")).to_be_checked()
+    kept = parse_qs(urlsplit(page.url).query)["limits"][0]
+    page.goto(page.url.replace(f"limits={kept.replace(',', '%2C')}", "limits=0.1%2C0.3").replace("=IC", "=VQ1"))
+    page.wait_for_selector("canvas.map[data-painted]")
+    page.get_by_role("button", name="Colours").click()
+    expect(page.get_by_role("radio", name="kept: 0.1 to 0.3")).to_be_checked()
+    page.keyboard.press("Escape")
+    _, data = download(page, "SVG")
+    assert b">0.15<" in data
+    assert b"from 0.1 to 0.3 (set by hand)" in data
+
+
 @pytest.mark.parametrize(
     ("link", "figure", "kind"),
     [

@@ -265,6 +265,18 @@ def test_captions_say_method_and_n(store, kind, said):
         assert part in caption
 
 
+def test_a_caption_of_models_names_the_states_and_units_of_each(store):
+    about = paper.plot(store, "rois", by="model", instruction="VQ1", reference="llava-demo").about
+    assert "States: llava-demo: the answer's words (mean); vit-demo: the picture's patches (mean)." in about
+    assert "Without instruction: vit-demo." in about
+    assert "VQ1: “What is in this image?”" in about
+    rows = store.rows("roi_nested", instruction="VQ1", pooling="mean_generated")
+    assert f"{rows.n.min()}–{rows.n.max()} reliable units a region and subject (data in every session, " in about
+    assert "not corrected over comparisons" in about
+    across = paper.plot(store, "flatmap", quantity="across").about
+    assert "within the 10 test images that all 3 subjects saw" in across
+
+
 # --- Brains ---
 
 

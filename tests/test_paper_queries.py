@@ -1,5 +1,8 @@
 """A bundle's query, run on the store, gives the bundle's data: for every kind of figure and its variants."""
 
+import io
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -127,6 +130,20 @@ def test_every_kind_is_asked():
     own = {kind for kind in paper.KINDS if not kind.startswith(("rsa", "rdms"))}
     assert {kind for kind, _ in TINY} >= own
     assert {kind for kind, _ in DEMO} >= own
+
+
+def test_each_panels_query_gives_its_own_data(tiny):
+    asked_for = {"rows": ["ab"], "panels": {"a": {"kind": "rois", "by": "model"}, "b": {"kind": "matrix"}}}
+    page = paper.panels.plot(tiny, asked_for)
+    files = paper.export.bundle(page, tiny, 180)
+    assert files["query.sql"].decode().count("\n-- ") == 2
+    panels = {panel["panel"]: panel["query"] for panel in json.loads(files["about.json"])["panels"]}
+    for letter, query in panels.items():
+        data = pd.read_csv(io.BytesIO(files[f"data_{letter}.csv"])).drop(columns="simulated")
+        found = sorted_rows(asked(tiny, query), data)
+        np.testing.assert_allclose(found.value, sorted_rows(data, data).value, rtol=1e-5)
+    with tiny.cursor() as db:  # all of them in one script
+        assert len(db.execute(files["query.sql"].decode()).df()) == len(page.panels["b"].data)
 
 
 def test_a_quote_in_a_name_stays_within_it():

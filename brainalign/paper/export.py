@@ -202,9 +202,15 @@ def bundle(plot, store, width=180.0, dpi=300, address=ADDRESS):
         name = f"data_{letter}" if letter else "data"
         files |= {f"{name}.{format}": _table(part, store, format, address) for format in TABLES}
     files["caption.txt"] = caption(plot, store, width).encode()
-    files["query.sql"] = f"{plot.query.rstrip()}\n".encode()
+    files["query.sql"] = _script(plot, store).encode()
     files["about.json"] = json.dumps(about(plot, store, width, dpi, address), indent=2, default=_plain).encode()
     return files
+
+
+def _script(plot, store):
+    """The query with a word on how to run it."""
+    told = f"-- store {store.info().get('version', '')}; gives the data drawn: duckdb {store.path.name} < query.sql"
+    return f"{told}\n{plot.query.rstrip().removesuffix(';')};\n"
 
 
 def caption(plot, store, width=180.0):

@@ -138,7 +138,7 @@ def doubt(store, maps):
     weak = rows[rows.kappa < method.WEAK]
     named = len({m.subject for m in maps}) > 1
     said = [f"{row.subject} " * named + f"κ = {row.kappa:.2f}".replace("-", "−") for row in weak.itertuples()]
-    return f"Winners hardly reliable between halves of the test images: {', '.join(said)}." if said else ""
+    return f"Winners hardly reliable: {', '.join(said)} between halves of the test images" if said else ""
 
 
 def _tested_differences(store, maps):

@@ -38,10 +38,11 @@ def tested(store, subjects):
     return f"Test images: {'; '.join(said)}."
 
 
-def units(rows, what="a region and subject"):
-    """`17–208 reliable units a region and subject.`, of rows with a column n."""
-    low, high = int(rows.n.min()), int(rows.n.max())
-    return f"{f'{low}–{high}' if low < high else low} reliable units {what}."
+def units(store, rows, what="a region and subject"):
+    """`17–208 reliable units a region and subject (...).`, of rows with a column n."""
+    low, high, least = int(rows.n.min()), int(rows.n.max()), store.info().get("min_nc", "0")
+    n = f"{low}–{high}" if low < high else low
+    return f"{n} reliable units {what} (data in every session, noise ceiling of at least {least} %)."
 
 
 def quoted(ids):

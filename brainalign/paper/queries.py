@@ -7,7 +7,7 @@ from brainalign.figures import frames
 from brainalign.paper.sql import lines, literal, where
 
 MAP = "model instruction pooling"
-CEILING = {"r": "sqrt(nc_mean / 100)", "r2": "nc_mean / 100", "r_norm": "1"}  # as frames.ceiling
+CEILING = {"r": "r_ceiling", "r2": "nc_mean / 100", "r_norm": "1"}  # as frames.ceiling
 PARTITION = ("subject layer", "model", "pooling")
 
 

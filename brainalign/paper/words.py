@@ -48,7 +48,7 @@ def of_layers(store, scores, axis, made, chosen):
 def _common(store, scores, made):
     """What every figure by region says besides."""
     said = [
-        method.units(scores),
+        method.units(store, scores),
         method.quoted(set(scores.instruction)),
         method.unasked(scores),
         method.states(scores),
@@ -72,7 +72,7 @@ def of_differences(store, frame, made):
         f"{', '.join(sorted(set(frame.subject)))}; lines: 95 % intervals; filled: q < {frames.LEVEL}, blue where "
         f"{model} predicts better, red where it predicts worse ({method.PAIRED}, "
         f"{method.corrected(store.rows('roi_contrasts', subject=frame.subject.iloc[0]).merge(_pairs(frame)))}).",
-        method.units(nested, "a subject") if len(nested) else "",
+        method.units(store, nested, "a subject") if len(nested) else "",
         _members(store, made["roi"]),
         method.quoted([asked]),
         *_of_both(maps, others),
@@ -125,7 +125,8 @@ def of_chosen(store, rows):
 
 def _chosen_rows(store, rows):
     """States, layers, units, images and fits of rows of `roi_nested`."""
-    said = [method.units(rows), method.quoted(set(rows.instruction)), method.states(rows), method.rule("chosen", 1)]
+    said = [method.units(store, rows), method.quoted(set(rows.instruction)), method.states(rows)]
+    said.append(method.rule("chosen", 1))
     return [*filter(None, said), method.tested(store, rows.subject), method.fitted(store)]
 
 
@@ -208,5 +209,5 @@ def _partitioned(store, rows, ids):
     """Instructions, layers, units, test images and method of a partition of variance."""
     own = rows.drop_duplicates("subject")
     said = [method.quoted(ids), f"{rows.model.iloc[0]}, {method.states(rows)[8:]}", method.parted_at(store, own)]
-    said += [method.units(rows), method.tested(store, own.subject), method.fitted(store)]
+    said += [method.units(store, rows), method.tested(store, own.subject), method.fitted(store)]
     return " ".join(filter(None, said))
