@@ -41,7 +41,7 @@ else:
     instruction = ui.choice("Instruction", ids, "instruction", ui.instruction_label, container=controls[1])
     chosen = frames.under(chosen, instruction)
 poolings = frames.in_order(chosen.pooling, frames.POOLINGS)
-pooling = ui.choice("Hidden states of", poolings, "pooling", frames.pooling_name, container=controls[2])
+pooling = ui.choice("States of", poolings, "pooling", frames.pooling_name, container=controls[2])
 chosen = frames.pooled(chosen, pooling)
 groups, names, colours = rsa_asked.groups(store, chosen, by)
 shown = ui.several("Bars", groups, f"{by}s", lambda g: g or "no instruction", rsa_asked.at_first(groups, by))
@@ -77,7 +77,7 @@ if reference in shown:
     ui.sentence(paper.words.MARKS.format(reference) + rsa_words.UNMARKED)
 
 # one region: layers, matrices, pictures
-st.subheader("One region", anchor=False)
+st.header("One region", anchor=False)
 controls = st.columns([1.3, 2.2, 2.2])
 places = frames.in_order(frame.roi, tables.rois())
 best = frame.groupby("roi").value.mean().idxmax()

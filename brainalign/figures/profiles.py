@@ -211,7 +211,8 @@ def forest(frame, axis):
             mode="markers",
             marker={
                 "size": 9,
-                "color": np.where(sure, np.where(frame.difference > 0, BETTER, WORSE), "#ffffff"),
+                "color": np.where(sure, np.where(frame.difference > 0, BETTER, WORSE), MUTED),
+                "symbol": np.where(sure, "circle", "circle-open"),
                 "line": {"color": MUTED, "width": 1.2},
             },
             error_x={
