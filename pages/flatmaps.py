@@ -64,14 +64,12 @@ def on_screen(store, asked, found, drawn, width, view):
 
 
 def below_the_map(store, stock, asked, shown, view, left):
-    """Statistics of a region, the tested difference, and one place."""
+    """Statistics of a region, and one place."""
     subjects = list(shown)
     first = subject_of(store.path, store, subjects[0])
     name = region.choose(first[1], view, left)
     if name != "none":
         statistics(store, stock, asked, shown, view, name)
-    if asked.minus and asked.quantity == "r":
-        place.tested(store, subjects, asked)
     whose = view.get("whose", subjects[0])
     units, rois, *_ = subject_of(store.path, store, whose)
     unit = view.get("unit")
@@ -159,6 +157,8 @@ def say(store, stock, asked, shown, now, relied):
     ui.sentence(sentence(stock, shown, now))
     if relied is not None:
         ui.sentence(choices.relied(relied))
+    if asked.minus and asked.quantity == "r":
+        place.tested(store, list(shown), asked)
     ui.hint("flatmap", HINT)
     left, right = st.columns([1, 3], vertical_alignment="bottom")
     with right:
@@ -183,8 +183,8 @@ stock = stock_of(store.path, store)
 ui.header(
     store,
     "Flatmaps",
-    "Every map on the flattened cortex: how well a model's states predict each place, which predict it best, and how "
-    "well it can be predicted at all.",
+    "Every map on the flattened cortex: how well a model's states predict each place, which model or instruction "
+    "predicts it best, and how well it can be predicted at all.",
 )
 if not stock["maps"]:
     ui.empty("The store has no maps yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")

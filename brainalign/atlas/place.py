@@ -125,7 +125,14 @@ def tested(store, subjects, asked):
         frame = pd.concat([rows.assign(subject=subject) for subject, rows in found.items()])
         frame = frame.assign(holds=frame.q < frames.LEVEL)[["subject", "region", "holds", *TESTED]]
         columns = {name: st.column_config.NumberColumn(format="%.3f") for name in TESTED}
-        st.dataframe(frame, hide_index=True, column_config=columns, width="content", key="region test")
+        st.dataframe(
+            frame,
+            hide_index=True,
+            column_config=columns,
+            width="content",
+            key="region test",
+            alt="Test of the difference by region",
+        )
         st.caption(
             "Difference of mean r over the region's reliable units, each at its chosen layer; paired bootstrap over "
             f"test images, two-sided; it holds where q < {frames.LEVEL}, by Benjamini–Hochberg over the regions of "

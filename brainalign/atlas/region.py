@@ -65,7 +65,10 @@ def with_interval(store, name, subject, asked, layer):
 
 def explained(name, asked, layer, rows):
     """What the columns of statistics are taken over, and why there is no interval where there is none."""
-    said = ["Median, middle half and share of the ceiling: over the units shown."]
+    share = "median share of the ceiling" in rows[0]
+    said = [
+        f"Median{',' if share else ' and'} middle half{' and share of the ceiling' * share}: over the units shown."
+    ]
     if "mean" in rows[0]:
         said.append(
             "Mean and 95 % interval: over the region's reliable units, shown or not, by drawing the test images with "
@@ -86,11 +89,14 @@ def table(rows):
     frame = pd.DataFrame(rows)
     whole = ("subject", "units shown", "units in the region", "reliable units")
     columns = {
-        name: st.column_config.NumberColumn(format="%.0f" if name.endswith(" %") else "%.4f")
+        name: st.column_config.NumberColumn(format="%.0f" if name.endswith(" %") else "%.3f")
         for name in frame
         if name not in whole
     }
-    st.dataframe(frame, hide_index=True, column_config=columns, width="content", key="region statistics")
+    st.dataframe(
+        frame, hide_index=True, column_config=columns, width="content", key="region statistics", placeholder="–",
+        alt="Statistics of the region by subject",
+    )  # fmt: skip
 
 
 def download(name, inside):
