@@ -133,6 +133,9 @@ def test_limits_that_a_reader_keeps_hold_for_the_next_map_and_its_figure(store, 
         ("compare?instruction=VQ1&roi=FFA&model=vit-demo", 0, "compare"),
         ("compare?instruction=VQ1&roi=FFA", 1, "specialisation"),
         ("overview", 0, "coverage"),
+        ("rsa?by=model&instruction=IU3&reference=vit-demo", 0, "rsa"),
+        ("rsa?roi=FFA&map=VQ1&sorted=model", 1, "rdms"),
+        ("rsa?roi=V1&instructions=IC,IU3", 2, "rsa-layers"),
     ],
 )
 def test_a_bundle_of_a_page_says_where_it_comes_from(store, serve, visit, link, figure, kind):

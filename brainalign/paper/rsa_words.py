@@ -36,18 +36,17 @@ def map_name(told):
 
 def method(store):
     """Pictures, distances, comparison, ceiling, layers and intervals, as page and captions say it."""
-    about = store.rows("rsa_ceilings").iloc[0]
-    brain, states = DISTANCES.get(store.info().get("rsa_distance", ""), ("distances", "distances"))
-    often = " at least twice" if store.info().get("rsa_distance") == "crossnobis" else ""
+    about, info = store.rows("rsa_ceilings").iloc[0], store.info()
+    brain, states = DISTANCES.get(info.get("rsa_distance", ""), ("distances", "distances"))
+    often, n = " at least twice" if info.get("rsa_distance") == "crossnobis" else "", about.pictures
     return (
-        f"{about.pictures} test pictures that all subjects saw{often}. Brain: {brain}, all reliable units. Model: "
-        f"{states} of states standardised by training pictures. Compared by ρₐ, the rank correlation of all "
-        f"{about.pictures * (about.pictures - 1) // 2:,} pairs, to which ties add nothing. Noise ceiling: agreement "
+        f"{n} test pictures that all subjects saw{often}. Brain: {brain}; units with a noise ceiling of at least "
+        f"{info.get('min_nc', '?')} %. Model: {states} of states standardised by training pictures. Compared by ρₐ, "
+        f"the rank correlation of all {n * (n - 1) // 2:,} pairs, to which ties add nothing. Noise ceiling: agreement "
         "of a subject's matrix with the mean of the others' (lower bound) and of all (upper), means over subjects. "
-        "Layer: "
-        f"for each subject and region the one most similar on {about.training} training pictures; the test pictures "
-        "had no say. Intervals: 95 %, by drawing test pictures with replacement, pairs of a picture with itself left "
-        "out."
+        f"Layer: for each subject and region the one most similar on {about.training} training pictures; the test "
+        "pictures had no say. Intervals: 95 %, by drawing test pictures with replacement, pairs of a picture with "
+        "itself left out."
     )
 
 
