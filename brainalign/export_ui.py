@@ -29,6 +29,7 @@ NAMES = {  # what the button exports, so that each on a page is told from the ot
     "shares": "the shares",
     "variance": "circles and bars",
     "matrix": "the matrix",
+    "pairs": "every two",
     "unique": "the unique parts",
     "triple": "the seven parts",
     "compare": "the differences",

@@ -115,7 +115,8 @@ if special.size:
         "Columns add up to 0; a column of small numbers says that the region does not care which instruction is given."
     )
     own = frames.pooled(asked[asked.roi.isin(special.columns)], frames.FIRST_POOLING)
-    ui.sentence(leads.sentence(leads.leads(own, contrasts), asked.instruction.nunique(), corrected))
+    within = contrasts[(contrasts.model_a == focus) & (contrasts.model_b == focus)]
+    ui.sentence(leads.sentence(leads.leads(own, within), asked.instruction.nunique(), corrected))
     export_ui.export(
         lambda made: paper.matrix(
             special, "r minus the mean", paper.words.of_specialisation(store, special, focus), "specialisation", made,

@@ -28,18 +28,18 @@ if table.empty:
     ui.empty("The store has no partition of variance yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
 
 # what to partition
-controls = st.columns([1.2, 1, 2.2, 1.6])
+controls = st.columns([1, 1, 1.6, 1.6, 1.4])
 model = ui.choice("Model", sorted(set(table.model)), "model", container=controls[0])
 table = table[table.model == model]
 subject = ui.choice("Subject", [MEAN, *sorted(set(table.subject))], "subject", container=controls[1])
 pairs = list(dict.fromkeys(zip(table.a, table.b)))
-anchors = ui.in_order({a for a, _ in pairs})
-a = anchors[0] if len(anchors) == 1 else ui.choice("First instruction", anchors, "a", container=controls[2])
-b = ui.choice(
-    f"{a} with", ui.in_order({b for x, b in pairs if x == a}), "b", ui.instruction_label, container=controls[2]
+a = ui.choice(
+    "First instruction", ui.in_order({a for a, _ in pairs}), "a", ui.instruction_label, container=controls[2]
 )
+others = ui.in_order({b for x, b in pairs if x == a})
+b = ui.choice("Second instruction", others, "b", ui.instruction_label, container=controls[3])
 roi = ui.choice(
-    "Region", frames.in_order(table.roi, tables.rois()), "roi", default=frames.WHOLE, container=controls[3]
+    "Region", frames.in_order(table.roi, tables.rois()), "roi", default=frames.WHOLE, container=controls[4]
 )
 several = [key for key in ("pooling", "layer") if (table.groupby(["subject", "a", "b"])[key].nunique() > 1).any()]
 for key in several:
@@ -89,12 +89,15 @@ rule = ", chosen by cross-validation on the training images" if chosen == "best"
 texts = " ".join(f"{id}: “{tables.instructions()[id].text}”" for id in (a, b) if id in tables.instructions())
 ui.sentence(f"{texts} {layers}{rule}; {units} reliable units of {pair.n_all.max()} in the region.")
 seen = subject if subject != MEAN else pair.subject.iloc[0]
-st.page_link(
-    "pages/flatmaps.py",
-    label=f"See where {a} and {b} share variance in the cortex of {seen}",
-    icon=":material/map:",
-    query_params={"subject": seen, "quantity": "shared", "model": model, "a": a, "b": b},
-)
+mapped = store.pairs()
+mapped = {*zip(mapped.a, mapped.b)} & {(a, b), (b, a)}  # maps are kept of some pairs, one way round
+for first, second in mapped:
+    st.page_link(
+        "pages/flatmaps.py",
+        label=f"See where {a} and {b} share variance in the cortex of {seen}",
+        icon=":material/map:",
+        query_params={"subject": seen, "quantity": "shared", "model": model, "a": first, "b": second},
+    )
 
 export_ui.export(
     lambda made: paper.variance(
@@ -127,6 +130,30 @@ export_ui.export(
     store, "matrix",
 )  # fmt: skip
 ui.data(table[table.a == a], "parts")
+
+# every two instructions
+here = table[table.roi == roi]
+if here.a.nunique() > 2:
+    st.header(f"Every two instructions in {roi}", anchor=False)
+    ways = {"shared": "shared", "unique_a": "of the row beyond the column"}
+    way = ui.segments("Part of every two", list(ways), "square", ways.get)
+    square = frames.square(here, way)
+    ui.plot(
+        figures.matrix(square, "R²"), "square",
+        f"Variance (R²) in {roi}, {ways[way]}, of every two instructions; {frames.ends(square)}",
+    )  # fmt: skip
+    ui.sentence(
+        "Shared: R²(row) + R²(column) − R²(both); on the diagonal R² of one alone."
+        if way == "shared"
+        else "What the row's instruction explains that the column's does not: R²(both) − R²(column)."
+    )
+    export_ui.export(
+        lambda made: paper.matrix(
+            square, "R²", paper.words.of_square(store, here, way), "pairs", made, paper.queries.square(here, way),
+            "other",
+        ),
+        store, "pairs",
+    )  # fmt: skip
 
 # each instruction against all the others
 uniques = frames.of_subject(store.rows("roi_uniques", model=model), subject, MEAN)

@@ -261,6 +261,13 @@ def _variance_summary(groups):
     return pd.concat([means, negative, groups.size().rename("n")], axis=1).assign(**ends)
 
 
+def _swapped(pairs):
+    """The same pairs with a and b exchanged."""
+    ends = ("", "_low", "_high", "_negative")
+    there = [("a", "b"), ("r2_a", "r2_b"), *((f"unique_a{end}", f"unique_b{end}") for end in ends)]
+    return pairs.rename(columns=dict(there) | {b: a for a, b in there})
+
+
 def _flat_units(k):
     """Units in patches around both occipital poles; most of cortex shows nothing."""
     vertex = np.full(surface.N_VERTICES, -1, "<i4")
@@ -278,6 +285,7 @@ def tables():
 def _tables():
     keys = ["subject", "model", "instruction", "layer", "pooling"]
     pair = ["subject", "model", "layer", "pooling", "a", "b"]
+    pairs = _roi_rows(variance(), pair, _variance_summary)
     geometry = surface.flat_geometry(256, 128)
     flat = {"hash": geometry.hash, "width": geometry.width, "height": geometry.height}
     images = pd.DataFrame({"image_id": np.arange(0, 120, 3)})
@@ -331,7 +339,7 @@ def _tables():
         "roi_uniques": [_unique_rows()],
         "roi_triples": [_triples()],
         "variance": [variance()],
-        "roi_variance": [_roi_rows(variance(), pair, _variance_summary)],
+        "roi_variance": [pairs, _swapped(pairs)],
         **_rsa(),
         "weights": [_weights()],
         "responses": [

@@ -194,7 +194,7 @@ def test_an_address_that_lags_behind_does_not_undo_a_choice(tiny, monkeypatch):
     """The second click of two comes with the address from before the first; going back later counts."""
     app = show("variance", tiny, monkeypatch)
     before = dict(app.query_params)
-    next(box for box in app.selectbox if box.label == "IC with").select("IU3").run()
+    next(box for box in app.selectbox if box.label == "Second instruction").select("IU3").run()
     app.query_params.update(before)
     next(box for box in app.selectbox if box.label == "Region").select("FFA").run()
     assert (app.query_params["b"], app.query_params["roi"]) == ("IU3", "FFA")
@@ -228,6 +228,19 @@ def test_negative_parts_are_marked(tmp_path, monkeypatch):
     assert "negative: shared is −0.0100" in words(app)
     assert "the areas are not true" in words(app)
     assert "Areas are true" not in words(app)
+
+
+def test_a_pair_is_the_same_the_other_way_round(tiny, monkeypatch):
+    one, other = (show("variance", tiny, monkeypatch, a=a, b=b, roi="FFA") for a, b in (("IC", "IU3"), ("IU3", "IC")))
+    bars = [numbers(chart(app, "signed")["data"][0]["y"]) for app in (one, other)]
+    assert bars[0] == pytest.approx([bars[1][k] for k in (2, 1, 0, 3)])
+    assert "IU3 and IC in FFA" in other.header[0].value
+    square = np.reshape(numbers(chart(other, "square")["data"][0]["z"]), (3, 3))
+    assert square[0, 2] == square[2, 0] == pytest.approx(bars[0][1])
+    assert np.isnan(square[1, 2])  # VQ1 and IU3 are no pair of this store
+    units = stores.variance()
+    units = units[units.unit.between(60, 109) & (units.unit % 50 > 0)]
+    assert square[0, 0] == pytest.approx(units.r2_a.mean(), abs=1e-6)  # all that IC explains
 
 
 def test_only_configured_stores_open(tiny, undefined, tmp_path, monkeypatch):

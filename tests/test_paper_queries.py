@@ -47,6 +47,8 @@ SOME = [("flatmap", asked) for asked in FLAT] + [
     ("variance", {"subject": "subj02", "roi": "V1"}),
     ("matrix", {}),
     ("matrix", {"subject": "subj02", "part": "unique_b"}),
+    ("pairs", {}),
+    ("pairs", {"subject": "subj01", "square": "unique_a", "roi": "FFA"}),
     ("unique", {}),
     ("unique", {"subject": "subj01"}),
     ("triple", {}),

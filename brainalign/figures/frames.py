@@ -142,6 +142,20 @@ def grid(rows, by, value):
     return found.loc[in_order(found.index, instructions()), in_order(found.columns, rois())]
 
 
+def square(rows, part):
+    """Means over subjects of one part for every two instructions, the first down and the second across.
+
+    rows : of roi_variance in one region. Where the part is what is shared, R² of each alone stands on the diagonal.
+    """
+    found = rows.groupby(["a", "b"])[part].mean().unstack("b")
+    ids = in_order(found.index.union(found.columns), instructions())
+    found = found.reindex(index=ids, columns=ids)
+    if part == "shared":
+        for id, alone in rows.groupby("a").r2_a.mean().items():
+            found.loc[id, id] = alone
+    return found
+
+
 def ends(grid):
     """`highest IC in FFA 0.120, lowest SR in V1 −0.030`: the ends of a matrix in words, "" where it is empty."""
     cells = grid.stack().dropna().sort_values()

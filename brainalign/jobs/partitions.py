@@ -1,5 +1,7 @@
 """Tables of the variance that instructions explain together and apart, from the result files of those jobs."""
 
+import re
+
 import pandas as pd
 
 from brainalign import variance
@@ -25,10 +27,17 @@ def pair(job):
 
 
 def roi_pair(job, person):
-    """Rows of `roi_variance`."""
+    """Rows of `roi_variance`: the pair, and the same the other way round."""
     columns, ends = results.read_table(job.path, list(PARTS)), _ends(job)
     a, b = job.inputs["instructions"]
-    return _by_region(job, person, lambda name, units: variance.summarise(columns, units) | ends(name), a=a, b=b)
+    one = _by_region(job, person, lambda name, units: variance.summarise(columns, units) | ends(name), a=a, b=b)
+    return pd.concat([one, one.rename(columns=_other_way)])
+
+
+def _other_way(name):
+    """What a column is called once the two instructions are exchanged."""
+    found = re.fullmatch(r"(|r2_|unique_)([ab])(|_low|_high|_negative)", name)
+    return found[1] + {"a": "b", "b": "a"}[found[2]] + found[3] if found else name
 
 
 def roi_triple(job, person):

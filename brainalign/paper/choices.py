@@ -27,6 +27,7 @@ KINDS = {  # kind -> (how its plot is made, what it can be asked for)
     "shares": (regional.shares, ("model", "pooling")),
     "variance": (partition.variance, (*PARTED, "a", "b", "roi")),
     "matrix": (partition.matrix, (*PARTED, "a", "part", "regions")),
+    "pairs": (partition.pairs, (*PARTED, "roi", "square")),
     "unique": (partition.unique, (*PARTED, "roi")),
     "triple": (partition.triple, (*PARTED, "three", "roi")),
     "compare": (regional.compare, ("model", "instruction", "roi")),
@@ -44,7 +45,7 @@ PAGES = {
     "coverage": "overview",
     "rsa-layers": "rsa",
     "rdms": "rsa",
-} | dict.fromkeys(("matrix", "unique", "triple"), "variance")  # where a page's name is not its figure's
+} | dict.fromkeys(("matrix", "pairs", "unique", "triple"), "variance")  # where a page's name is not its figure's
 
 
 def plot(store, kind, **asked):

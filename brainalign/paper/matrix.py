@@ -13,10 +13,11 @@ BAR, LONG, TICKS = 2.4, 45.0, 4.5  # mm: the colour bar's height and length, its
 GAP = 0.3  # mm between cells
 
 
-def matrix(frame, title, about, kind="matrix", choices=None, query=""):
+def matrix(frame, title, about, kind="matrix", choices=None, query="", across="roi"):
     """A `Plot` as `figures.matrix`: colours symmetric about 0, NaN cells empty.
 
     frame : index the instructions, columns the regions, in the order drawn; title : what the colours are
+    across : what the columns are in the data
     """
     values, regions = frame.to_numpy(float), [named(roi) for roi in frame.columns]
     limit = np.nanmax(np.abs(values)) if np.isfinite(values).any() else 1.0
@@ -43,7 +44,7 @@ def matrix(frame, title, about, kind="matrix", choices=None, query=""):
     def height(width):
         return head(width)[1] + ROW * len(frame) + 2 + BAR + TICKS + line_height() + 0.5
 
-    data = frame.rename_axis("instruction").reset_index().melt("instruction", var_name="roi", value_name="value")
+    data = frame.rename_axis("instruction").reset_index().melt("instruction", var_name=across, value_name="value")
     return Plot(kind, draw, height, data, about, choices or {}, query)
 
 

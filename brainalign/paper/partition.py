@@ -67,6 +67,14 @@ def matrix(wish):
     return draw_matrix(frames.grid(rows, "b", part), "R²", about, "matrix", wish.made, query)
 
 
+def pairs(wish):
+    """One part of every two instructions' variance in a region."""
+    rows = _in_region(wish, _rows(wish, "roi_variance"))
+    part = wish.one("square", ["shared", "unique_a"], what="part")
+    grid, about = frames.square(rows, part), words.of_square(wish.store, rows, part)
+    return draw_matrix(grid, "R²", about, "pairs", wish.made, queries.square(rows, part), "other")
+
+
 def unique(wish):
     """What each instruction explains in a region beyond all the others."""
     rows = _in_region(wish, _rows(wish, "roi_uniques"))

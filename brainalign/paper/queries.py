@@ -111,6 +111,19 @@ def matrix(rows, part):
     )
 
 
+def square(rows, part):
+    """One part of every two instructions' variance in a region: means over subjects; rows : of roi_variance."""
+    kept = where(rows, *PARTITION, "a", "b", "roi")
+    query = f"SELECT a AS instruction, b AS other, avg({part}) FILTER (isfinite({part})) AS value\nFROM roi_variance\n"
+    query += f"WHERE {kept}\nGROUP BY a, b"
+    if part == "shared":
+        query += (
+            "\nUNION ALL  -- R2 of each alone\nSELECT a, a, avg(r2_a) FILTER (isfinite(r2_a))\nFROM roi_variance\n"
+        )
+        query += f"WHERE {kept}\nGROUP BY a"
+    return query
+
+
 def uniques(rows):
     """What each instruction explains beyond all the others in a region; rows : of roi_uniques."""
     return (

@@ -184,6 +184,19 @@ def of_matrix(store, rows, a, part):
     )
 
 
+def of_square(store, rows, part):
+    """What one part of every two instructions' variance in a region shows."""
+    said = {
+        "shared": "shared by the instruction of the row and that of the column, on the diagonal R² of one alone: "
+        "R²(row) + R²(column) − R²(both)",
+        "unique_a": "that the instruction of the row explains beyond that of the column: R²(both) − R²(column)",
+    }
+    return (
+        f"Variance (R²) in {rows.roi.iloc[0]} {said[part]}, signed, both together by banded ridge regression; means "
+        f"over {people(rows)}. Not tested. {_partitioned(store, rows, [*rows.a, *rows.b])}"
+    )
+
+
 def of_unique(store, rows):
     """What each instruction explains beyond all the others."""
     ids = frames.in_order(rows.instruction, instructions())

@@ -58,7 +58,7 @@ TABLES = {
     "winner_reliability": "subject VARCHAR, among VARCHAR, model VARCHAR, instruction VARCHAR, pooling VARCHAR, "
     "maps INTEGER, units INTEGER, kappa FLOAT, ami FLOAT, chance FLOAT, p FLOAT",
     "variance": f"{_PAIR}, unit UINTEGER, r2_a FLOAT, r2_b FLOAT, r2_ab FLOAT, {_SUMS}",
-    # *_negative: the fraction of units where that part is below 0
+    # each pair both ways round; *_negative: the fraction of units where that part is below 0
     "roi_variance": f"{_PAIR}, roi VARCHAR, n INTEGER, n_all INTEGER, {_PARTS}, "
     f"shared_negative FLOAT, unique_a_negative FLOAT, unique_b_negative FLOAT, {_ENDS}",
     # one row a part of three instructions: unique_a ..., shared_ab (by a and b but not c) ..., shared_abc
