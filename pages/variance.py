@@ -16,7 +16,6 @@ ui.header(
     "Variance",
     "What two instructions explain of the response to test images together and apart: ridge models on each and a "
     "banded model on both; shared = R²(a) + R²(b) − R²(both), only a = R²(both) − R²(b).",
-    charts=True,
 )
 ui.hint(
     "variance",
@@ -76,7 +75,8 @@ with right:
     ui.plot(signed, "signed", f"The same numbers as bars, each subject a point: {spoken}")
     below = ", ".join(f"{names[part]} {100 * pair[f'{part}_negative'].mean():.0f} %" for part in names)
     who = "Bars: means over subjects; points: the subjects" if subject == MEAN else f"Bars and points: {subject} alone"
-    interval = ", with 95 % intervals by drawing test images with replacement" * bool(pair.shared_low.notna().any())
+    known = "shared_low" in pair and pair.shared_low.notna().any()
+    interval = ", with 95 % intervals by drawing test images with replacement" if known else ""
     ui.sentence(f"{who}{interval}. Units below 0: {below}.")
 layers = (
     f"Layer {pair.layer.iloc[0]}"
