@@ -9,7 +9,6 @@ import os
 import sys
 import time
 import tomllib
-from functools import cache
 from pathlib import Path
 
 import streamlit as st
@@ -149,13 +148,11 @@ def sentence(text):
     st.caption(text)
 
 
-def header(store, title, text, charts=False):
-    """Title, SIMULATED badge and the sentence of a view; charts : whether it opens with one."""
+def header(store, title, text):
+    """Title, SIMULATED badge and the sentence of a view."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(title, width="content", anchor=False)
         badge(store)
-        if charts:
-            _expect_charts()
     sentence(text)
 
 
@@ -167,24 +164,6 @@ def hint(view, text):
         st.caption(f":material/touch_app: {text}", width="content")
         read = {f"{view} hint read": True}
         st.button("Got it", key=f"{view} hint", type="tertiary", on_click=st.session_state.update, args=[read])
-
-
-def _expect_charts():
-    """Have the browser fetch Plotly, which takes it a second, while the page is still being computed.
-
-    Streamlit asks for it only when a first chart arrives.
-    """
-    if name := _plotly():
-        base = st.get_option("server.baseUrlPath").strip("/")
-        address = f"/{base}/static/js/{name}" if base else f"/static/js/{name}"
-        st.html(f'<script type="module">import("{address}")</script>', width="content", unsafe_allow_javascript=True)
-
-
-@cache
-def _plotly():
-    """The file that Streamlit's pages take Plotly from; "" where it is kept elsewhere."""
-    files = sorted((Path(st.__file__).parent / "static/static/js").glob("PlotlyChart.*.js"))
-    return files[0].name if files else ""
 
 
 def plot(figure, key, alt):

@@ -13,7 +13,6 @@ ui.header(
     "Compare",
     "A model beside its controls and matched twins: where it predicts better, by how much, and how sure that is. "
     "Every model at the layers that left-out training images choose.",
-    charts=True,
 )
 ui.hint(
     "compare",

@@ -19,7 +19,6 @@ ui.header(
     "Layers",
     "How prediction rises and falls through a model: mean score on test images at every layer; diamonds are the "
     "scores to report, each unit at the layer that left-out training images choose.",
-    charts=True,
 )
 ui.hint(
     "layers",

@@ -24,7 +24,6 @@ ui.header(
     "Which instructions make a multimodal language model represent a picture as the brain does? "
     "Each model saw the pictures that people saw in the scanner; ridge regression on its hidden states then "
     "predicted the people's responses to pictures that neither had been fitted on.",
-    charts=True,
 )
 ui.hint(
     "overview",

@@ -16,7 +16,6 @@ ui.header(
     "ROIs",
     "How well a model's hidden states predict the response of each region to test images: means over subjects, "
     "beside the noise ceiling.",
-    charts=True,
 )
 ui.hint(
     "rois",

@@ -16,7 +16,6 @@ ui.header(
     "RSA",
     "Representational similarity: does a model tell the same pictures apart as a region does? Nothing is fitted: "
     "distances between pictures are compared with distances between pictures.",
-    charts=True,
 )
 ui.hint(
     "rsa",

@@ -44,6 +44,14 @@ WATCH = """(element) => {
 }"""
 
 
+# the page's own time in the frame that paints such an element first, also one inside a component
+FIRST = """(selector) => {
+  const within = (root) => root.querySelector(selector) ||
+    [...root.querySelectorAll("*")].some((element) => element.shadowRoot && within(element.shadowRoot));
+  return within(document) && performance.now();
+}"""
+
+
 @contextmanager
 def served(script, store=None):
     """(process, address, when it was started) of Streamlit running a script with the app's settings."""
@@ -117,10 +125,9 @@ def opened(context, address, selector):
 
 
 def show(page, address, selector):
-    """Milliseconds from asking for an address until the first such element stands there."""
+    """Milliseconds from asking for an address until the first such element has been painted."""
     page.goto(address, wait_until="commit")
-    page.locator(selector).first.wait_for(state="attached")
-    return page.evaluate("performance.now()")
+    return page.wait_for_function(FIRST, arg=selector, polling="raf").json_value()
 
 
 def settle(page):
