@@ -225,6 +225,7 @@ FIGURE_CHOICES = {
     "regions": "Families of regions, with commas.",
     "a": "The first of two instructions that share variance.",
     "b": "The second.",
+    "square": "Part of every two instructions' variance: shared, or unique_a (of the row beyond the column).",
     "three": "Three instructions that share variance, with commas.",
     "part": "Matrix: shared, unique_a or unique_b.",
     "map": "Matrices: which instruction's or model's.",
@@ -269,7 +270,8 @@ def figure(kind, description, out, store, width_mm, dpi, bundle, link, like, **a
       Flatmaps  flatmap
       ROIs      rois
       Layers    layers; chosen (the layer each area chooses); shares (what states depend on)
-      Variance  variance (two instructions); triple (three); unique (each beyond all others); matrix
+      Variance  variance (two instructions); triple (three); unique (each beyond all others);
+                matrix (one with all others, by region); pairs (every two in a region)
       RSA       rsa (similarity by region); rsa-layers; rdms (matrices and pictures in the plane)
       Compare   compare (one model minus the others); specialisation (instructions by regions)
       Overview  coverage (what the store holds)

@@ -72,8 +72,8 @@ units = f"{n.min()}–{n.max()}" if n.min() < n.max() else n.max()
 said_of_all = (
     f"Means over {paper.words.people(maps)} in the {place}"
     + (f" under {instruction} (“{tables.instructions()[instruction].text}”)" if instruction in ids else "")
-    + f"; {units} reliable units a subject. Units q < 0.05: share of units whose r beats permuted test "
-    "images, Benjamini–Hochberg over the map; not corrected over models and subjects."
+    + f"; {units} reliable units a subject ({paper.method.reliable(store)}). Units q < 0.05: share of units whose r "
+    "beats permuted test images, Benjamini–Hochberg over the map; not corrected over models and subjects."
 )
 
 contrasts = store.rows("roi_contrasts")

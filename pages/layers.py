@@ -81,8 +81,9 @@ ui.plot(
     f"Lines of {frames.QUANTITIES[quantity]} by layer, one for each {LINES[by]}; the highest: {', '.join(spoken)}",
 )  # fmt: skip
 ui.sentence(
-    "Lines: means over subjects of the mean over a region's reliable units, each layer fitted and scored by itself on "
-    "the test images; bands: from the lowest subject to the highest. Dotted: noise ceiling."
+    f"Lines: means over subjects of the mean over a region's reliable units ({paper.method.reliable(store)}), "
+    "each layer fitted and scored by itself on the test images; bands: from the lowest subject to the "
+    "highest. Dotted: noise ceiling."
     + MARKED * bool(chosen.value.notna().any())
     + " A line's highest point is the best of several on the same test images, and so a little too good."
 )

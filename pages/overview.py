@@ -11,6 +11,7 @@ LINKS = {
     "rois": "How well, region by region, for each instruction",
     "layers": "Through which layers, and how much the instruction changes them",
     "variance": "What instructions explain together and apart",
+    "rsa": "Which pictures a region tells apart, and whether a model does",
     "compare": "A model beside its controls and matched twins",
     "runs": "Every job with its versions and warnings",
 }
@@ -37,7 +38,7 @@ if store.simulated:
         icon=":material/science:",
     )
 
-names = list(LINKS)
+names = [name for name in LINKS if name != "rsa" or ui.has("rsa_ceilings")]
 for row in range(0, len(names), ACROSS):
     for column, name in zip(st.columns(ACROSS), names[row : row + ACROSS]):
         with column.container(border=True, height="stretch"):

@@ -114,13 +114,8 @@ tests = store.subjects().set_index("subject").test_images
 images = ", ".join(f"{subject} {tests.get(subject, 0)}" for subject in sorted(set(frame.subject)))
 ui.sentence(
     (f"Layer: {paper.words.CHOSEN}" if layer == CHOSEN else f"Layer {layer}")
-    + f". Mean over the region's reliable units; test images: {images}. "
-    "Noise ceiling: what a perfect model would reach given how often each test image was repeated"
-    + (
-        f"; r / ceiling counts units with at least {store.info().get('min_nc', '?')} % of explainable variance."
-        if "norm" in quantity
-        else "."
-    )
+    + f". Mean over the region's reliable units ({paper.method.reliable(store)}); test images: {images}. "
+    "Noise ceiling: what a perfect model would reach given how often each test image was repeated."
 )
 if reference in shown:
     ui.sentence(paper.words.MARKS.format(reference))

@@ -87,7 +87,10 @@ units = f"{pair.n.min()}–{pair.n.max()}" if pair.n.min() < pair.n.max() else p
 chosen = tomllib.loads(store.info().get("study_toml", "")).get("variance", {}).get("layer", "best")
 rule = ", chosen by cross-validation on the training images" if chosen == "best" else " as the study says"
 texts = " ".join(f"{id}: “{tables.instructions()[id].text}”" for id in (a, b) if id in tables.instructions())
-ui.sentence(f"{texts} {layers}{rule}; {units} reliable units of {pair.n_all.max()} in the region.")
+ui.sentence(
+    f"{texts} {layers}{rule}; {units} of the region's {pair.n_all.max()} units are reliable "
+    f"({paper.method.reliable(store)})."
+)
 seen = subject if subject != MEAN else pair.subject.iloc[0]
 mapped = store.pairs()
 mapped = {*zip(mapped.a, mapped.b)} & {(a, b), (b, a)}  # maps are kept of some pairs, one way round

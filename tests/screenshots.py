@@ -1,6 +1,7 @@
 """Pictures of every view on the shipped store: `python tests/screenshots.py` makes those of the README.
 
     python tests/screenshots.py FOLDER [VIEW ...]     views whole, 1280 and 1920 pixels wide, light and dark
+    python tests/screenshots.py expected              those that test_browser_screens.py compares with
     BRAINALIGN_STORE=... takes another store
 
 Look at them: nothing may overlap, be cut off, or puzzle a newcomer.
@@ -35,38 +36,52 @@ VIEWS = {
     "runs": "runs",
 }
 README = ("overview", "live", "flatmaps", "rois", "layers", "variance", "rsa", "compare", "runs")
+SCREENS = tuple(view for view in VIEWS if view not in ("place", "predicted"))
+EXPECTED = ROOT / "tests" / "screens"
 
 
-def ready(page, view):
-    """Wait until the view shows what it is for."""
+def ready(page, view, ask=True):
+    """Wait until the view shows what it is for; ask : whether models answer, which takes each time another time."""
     settled(page)
-    if view == "live":
+    if view == "live" and not ask:
+        page.get_by_test_id("stImage").first.wait_for()
+    elif view == "live":
         page.get_by_role("button", name="Ask").click()
         page.get_by_role("button", name="Ask").wait_for()
         page.get_by_text("tokens in").first.wait_for()
     elif VIEWS[view].startswith("flatmaps") or view == "predicted":
         page.wait_for_selector("canvas.map[data-painted]")
-    elif view != "overview" and view != "runs":
+    elif view != "runs":
         page.wait_for_selector(".js-plotly-plot .main-svg")
     if view == "rsa":
         page.get_by_role("heading", name="One region").evaluate("heading => heading.scrollIntoView()")
     page.wait_for_timeout(1500)
 
 
-def shoot(browser, address, view, path, width=1280, height=900, dark=False, whole=False):
+def shoot(browser, address, view, path, width=1280, height=900, dark=False, whole=False, ask=True):
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
     )
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(f"{address}/{VIEWS[view]}")
-    ready(page, view)
+    ready(page, view, ask)
     if whole:  # as high as what the page holds, since it scrolls within itself
         tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
         page.set_viewport_size({"width": width, "height": max(height, tall + 20)})
         page.wait_for_timeout(1500)
     page.screenshot(path=path)
     context.close()
+
+
+def expect(browser, address, view):
+    """A view as it looks now, at half its size: more is not compared."""
+    from PIL import Image
+
+    with tempfile.NamedTemporaryFile(suffix=".png") as whole:
+        shoot(browser, address, view, whole.name, ask=False)
+        picture = Image.open(whole.name).convert("RGB")
+        picture.resize((640, 450), Image.Resampling.BOX).save(EXPECTED / f"{view}.webp", quality=85)
 
 
 def main(folder=None, *views):
@@ -80,6 +95,11 @@ def main(folder=None, *views):
             if folder is None:
                 for view in README:
                     shoot(browser, address, view, ROOT / "docs" / "images" / f"{view}.png", height=1080)
+                return
+            if folder == "expected":
+                EXPECTED.mkdir(exist_ok=True)
+                for view in views or SCREENS:
+                    expect(browser, address, view)
                 return
             Path(folder).mkdir(parents=True, exist_ok=True)
             for view in views or VIEWS:

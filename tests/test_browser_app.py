@@ -111,7 +111,7 @@ def test_a_choice_changes_the_view_and_its_link_restores_it(address, visit):
 def test_back_goes_to_the_view_before(address, visit):
     page = visit(f"{address}/variance?b=VQ1")
     page.wait_for_url(re.compile("regions="))
-    page.get_by_role("combobox", name="IC with").click()
+    page.get_by_role("combobox", name="Second instruction").click()
     page.get_by_role("option", name=re.compile("IU3")).click()
     expect(page.get_by_role("heading", name="IC and IU3")).to_be_visible()
     page.wait_for_url(re.compile("b=IU3"))

@@ -128,8 +128,9 @@ def test_limits_that_a_reader_keeps_hold_for_the_next_map_and_its_figure(store, 
         ("layers?lines=instruction&pooling=last_prompt", 2, "shares"),
         ("variance?b=IU3&roi=FFA", 0, "variance"),
         ("variance?part=unique_a&regions=faces,places&subject=subj02", 1, "matrix"),
-        ("variance?roi=PPA", 2, "unique"),
-        ("variance?roi=V1&subject=subj05", 3, "triple"),
+        ("variance?roi=PPA", 2, "pairs"),
+        ("variance?roi=PPA", 3, "unique"),
+        ("variance?roi=V1&subject=subj05", 4, "triple"),
         ("compare?instruction=VQ1&roi=FFA&model=vit-demo", 0, "compare"),
         ("compare?instruction=VQ1&roi=FFA", 1, "specialisation"),
         ("overview", 0, "coverage"),
@@ -157,7 +158,7 @@ def test_a_bundle_of_a_page_says_where_it_comes_from(store, serve, visit, link, 
     pd.testing.assert_frame_equal(table[list(typed)], typed.reset_index(drop=True), check_dtype=False)
 
 
-@pytest.mark.parametrize(("link", "many"), [("variance", 4), ("layers", 3), ("compare?roi=FFA", 2)])
+@pytest.mark.parametrize(("link", "many"), [("variance", 5), ("layers", 3), ("compare?roi=FFA", 2)])
 def test_each_export_of_a_page_has_a_name_of_its_own(store, serve, visit, link, many):
     page = visit(f"{serve(store.path)}/{link}")
     buttons = page.get_by_role("button", name="Export ")

@@ -184,7 +184,7 @@ def test_a_link_restores_the_view_and_strangers_in_it_are_ignored(tiny, monkeypa
 
 def test_a_widget_writes_its_value_into_the_link(tiny, monkeypatch):
     app = show("variance", tiny, monkeypatch)
-    box = next(box for box in app.selectbox if box.label == "IC with")
+    box = next(box for box in app.selectbox if box.label == "Second instruction")
     box.select("IU3").run()
     assert app.query_params["b"] == "IU3"
     assert "IC and IU3" in app.header[0].value
@@ -443,13 +443,13 @@ def test_layers_show_the_profile_and_the_chosen_layer(tiny, monkeypatch):
     assert numbers(diamond["y"])[0] == pytest.approx(np.mean(expected_chosen("FFA", "IC")), abs=1e-5)
     assert numbers(diamond["x"])[0] > max(stores.LAYERS) + 0.5  # units differ in their layer: none is its place
     ceiling = next(t for t in data if t.get("name") == "noise ceiling")
-    assert numbers(ceiling["y"]) == pytest.approx(np.sqrt(frames_ceiling("FFA") / 100), abs=1e-5)
+    assert numbers(ceiling["y"]) == pytest.approx(frames_ceiling("FFA"), abs=1e-5)
 
 
 def frames_ceiling(roi):
-    """Mean ceiling in percent of a region's reliable units."""
+    """Mean r of a perfect model over a region's reliable units."""
     rows = stores.tables()["roi_scores"][0]
-    return rows[rows.roi == roi].nc_mean.mean()
+    return rows[rows.roi == roi].r_ceiling.mean()
 
 
 def test_layers_tell_of_one_model_throughout(tiny, monkeypatch):

@@ -77,7 +77,8 @@ def test_a_store_of_an_earlier_version_opens(page, earlier, monkeypatch):
         assert "diamond is" not in words(app)
         assert len(app.get("plotly_chart")) == 1
     if page == "variance":
-        assert [e.proto.id.rpartition("-")[2] for e in app.get("plotly_chart")] == ["venn", "signed", "matrix"]
+        drawn = [chart.proto.id.rpartition("-")[2] for chart in app.get("plotly_chart")]
+        assert drawn == ["venn", "signed", "matrix", "square"]
     if page == "compare":
         assert "brainalign publish" in words(app)
 
@@ -96,7 +97,9 @@ def missing(directory):
 
 def test_figures_of_one_map_are_drawn_or_say_what_is_missing(single):
     said = missing(single)
-    assert set(said) - {"chosen", "shares"} == {"variance", "matrix", "unique", "triple", "compare", "specialisation"}
+    lacking = {"variance", "matrix", "pairs", "unique", "triple", "compare", "specialisation", "rdms"}
+    assert set(said) - {"chosen", "shares"} == lacking
+    assert "the store keeps no matrix of" in said.pop("rdms")
     assert all("the store has no" in text for text in said.values()), said
 
 

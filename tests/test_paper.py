@@ -77,7 +77,7 @@ def test_an_svgs_text_is_text_at_the_width_asked(store, kind):
     assert "SIMULATED DATA" in words
     named = {"flatmap": "V1", "rois": "noise ceiling", "variance": "shared", "layers": "FFA", "chosen": "PPA"}
     named |= {"shares": "the picture", "matrix": "IU3", "unique": "R²", "triple": "VQ1", "specialisation": "FFA"}
-    named |= {"compare": "minus vit-demo", "coverage": "vit-demo"}
+    named |= {"pairs": "IU3", "compare": "minus vit-demo", "coverage": "vit-demo"}
     named |= {"rsa": "noise ceiling", "rsa-layers": "similarity (ρₐ)", "rdms": "unlike"}
     assert named[kind] in words
 

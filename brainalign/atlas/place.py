@@ -48,8 +48,9 @@ def table(scores, nested, nc, least):
     frame["layer"] = frame.layer.astype("Int64").where(frame.layer >= 0)
     frame["states of"] = frame.pooling.map(frames.pooling_name)
     found = frame[["model", "instruction", "layer", *(name for name in SHOWN if name in frame), "states of"]]
-    columns = {name: st.column_config.NumberColumn(format="%.4f") for name in SHOWN.values()}
-    st.dataframe(found.rename(columns=SHOWN), hide_index=True, column_config=columns, height=340, key="unit profile")
+    found = found.replace({"instruction": {"": "–"}}).rename(columns=SHOWN)
+    columns = {name: st.column_config.NumberColumn(format="%.3f") for name in SHOWN.values()}
+    st.dataframe(found, hide_index=True, column_config=columns, height=340, key="unit profile", placeholder="–")
     how = "its best layer" if nested.empty else "the layer that left-out training images choose for this unit"
     st.caption(f"Every map at {how}; r and R² on the test images.")
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import numpy as np
 
 from brainalign.bench import browser, visitors
+from brainalign.store import open_latest
 from brainalign.tables import DATA
 
 SIZES = (77_000, 302_000)  # vertices
@@ -22,6 +23,7 @@ FIRST = {  # what a page is opened for
     "rois": CHART,
     "layers": CHART,
     "variance": CHART,
+    "rsa": CHART,
     "compare": CHART,
     "runs": "h1",
 }
@@ -55,7 +57,7 @@ def app(store=None, repeats=10, crowd=20):
         found["switch"] = _switches(opened, address, bare, query, repeats)
         found["layer_slider"] = _slides(opened, address, query, repeats)
         found["export_pdf"] = _exports(opened, address, query, repeats)
-        found["pages"] = _pages(opened, address, bare, max(2, repeats // 2))
+        found["pages"] = _pages(opened, address, bare, _charted(store), max(2, repeats // 2))
         found["visitors"] = _crowd(address, query, crowd, repeats)
     return found | {"goals": against_goals(found), "repeats": repeats, "store": str(store)}
 
@@ -166,10 +168,16 @@ def _exports(opened, address, query, repeats):
         return summary([browser.downloaded(page, "Download") for _ in range(repeats + 1)][1:])
 
 
-def _pages(opened, address, bare, repeats):
+def _charted(store):
+    """What each page is opened for, of the pages that the store has something for."""
+    with open_latest(store) as results:
+        return {name: at for name, at in FIRST.items() if name != "rsa" or len(results.rows("rsa_ceilings"))}
+
+
+def _pages(opened, address, bare, pages, repeats):
     """Opening each page on a server that has shown it: with an empty browser, and again with the same browser."""
     links = {"bare": (bare, browser.TEXT), "bare chart": (f"{bare}/?chart=1", CHART)}
-    links |= {name: (f"{address}/{name}", at) for name, at in FIRST.items()}
+    links |= {name: (f"{address}/{name}", at) for name, at in pages.items()}
     times = {name: ([], []) for name in links}
     for k in range(repeats + 1):
         for name, (link, selector) in links.items():

@@ -40,9 +40,14 @@ def tested(store, subjects):
 
 def units(store, rows, what="a region and subject"):
     """`17–208 reliable units a region and subject (...).`, of rows with a column n."""
-    low, high, least = int(rows.n.min()), int(rows.n.max()), store.info().get("min_nc", "0")
+    low, high = int(rows.n.min()), int(rows.n.max())
     n = f"{low}–{high}" if low < high else low
-    return f"{n} reliable units {what} (data in every session, noise ceiling of at least {least} %)."
+    return f"{n} reliable units {what} ({reliable(store)})."
+
+
+def reliable(store):
+    """Which units a region's means are taken over."""
+    return f"data in every session, noise ceiling of at least {store.info().get('min_nc', '0')} %"
 
 
 def quoted(ids):
