@@ -32,6 +32,7 @@ def store(tmp_path_factory):
 def download(page, format, figure=0):
     """The bytes of what the page's export control gives in a format; figure : which one of the page."""
     if not page.get_by_test_id("stDownloadButton").is_visible():
+        expect(page.get_by_test_id("stSkeleton")).to_have_count(0)  # a chart that comes in moves the buttons
         page.get_by_role("button", name="Export").nth(figure).click()
     page.get_by_role("radio", name=format, exact=True).click()
     page.get_by_text(SAYS[format]).wait_for()
