@@ -249,9 +249,10 @@ def test_a_region_s_matrices_and_pictures_are_picked_and_looked_at(address, visi
     expect(page.get_by_text("Matrix of distances: FFA, mean over 3 subjects")).to_be_visible()
     page.get_by_role("combobox", name="Region").click()
     page.get_by_role("option", name="V1").click()
-    page.get_by_role("radio", name="the model").click()
-    page.wait_for_url(re.compile("roi=V1.*sorted=model"))
     expect(page.get_by_text("Matrix of distances: V1, mean over 3 subjects")).to_be_visible()
+    settled(page)
+    page.get_by_role("radio", name="the model").click()
+    page.wait_for_url(re.compile("(?=.*roi=V1)(?=.*sorted=model)"))
     expect(page.get_by_text("Matrix of distances: llava-demo with IC, layer 2")).to_be_visible()
     pictures = page.locator("[data-testid=stPlotlyChart] .imagelayer image")
     expect(pictures).to_have_count(2 * (12 + 6))  # along two sides of each matrix, and in each plane
