@@ -21,8 +21,8 @@ ui.hint(
 )
 nested = store.rows("roi_nested")
 if nested.empty:
-    said = "The store has no scores at the layers that training images choose, where models are compared."
-    ui.empty(said, "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
+    lacking = "The store has no scores at the layers that training images choose, where models are compared."
+    ui.empty(lacking, "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
 about = store.rows("models").set_index("model")
 
 
@@ -137,7 +137,7 @@ own = {
     "variance partition": "pairs, triples and each against the rest" if len(store.pairs()) else "none",
     "reported": f"{focus}: r = {r.r[focus]:.3f}, {r.r_norm[focus]:.2f} of the ceiling" if focus in r.index else "",
     "gain on the project page": f"{100 * (r.r[focus] / r.r[clip] - 1):+.0f} % of r over {clip}"
-    if focus != clip
+    if focus != clip and focus in r.index
     else "",
     "source": "this page",
 }

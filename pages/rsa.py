@@ -132,7 +132,7 @@ if found:
 through = scores[scores.roi == roi].merge(rows[["model", "instruction", "pooling"]].drop_duplicates())
 profile = similarity.profile_rows(through, by)
 depth = similarity.profile_rows(rows[rows.roi == roi], by)
-st.markdown(f"**Through the layers: {roi}**")
+st.header(f"Through the layers: {roi}", anchor=False)
 tops = profile.groupby(["group", "layer"]).value.mean().dropna()
 spoken = (
     f"{group or 'no instruction'} {tops[group, k]:.2f} at layer {k}" for group, k in tops.groupby("group").idxmax()

@@ -159,15 +159,10 @@ def holds(rows):
 def contrasts(store, subject, asked):
     """The tested difference of two maps by region, signed as the map is; None where the store has no test of it.
 
-    Columns region, difference, low, high, p, q, as TESTED names them; tests within one map are none of two.
+    Columns region, difference, low, high, p, q, as TESTED names them.
     """
-    rows = store.rows("roi_contrasts", subject=subject)
-    rows = rows[(rows[[f"{name}_a" for name in KEY]].to_numpy() != rows[[f"{name}_b" for name in KEY]]).any(axis=1)]
-    for one, other, sign in (("a", "b", 1), ("b", "a", -1)):
-        names = [*(f"{name}_{one}" for name in KEY), *(f"{name}_{other}" for name in KEY)]
-        found = rows[(rows[names] == [*asked.chosen, *asked.minus]).all(axis=1)]
-        if len(found):
-            ends = (found.low, found.high) if sign > 0 else (-found.high, -found.low)
-            values = (sign * found.difference, *ends, found.p, found.q)
-            return pd.DataFrame({"region": found.roi} | dict(zip(TESTED, values)))
-    return None
+    rows = frames.between(store.rows("roi_contrasts", subject=subject), asked.chosen, asked.minus)
+    if rows.empty:
+        return None
+    values = (rows[name] for name in ("difference", "low", "high", "p", "q"))
+    return pd.DataFrame({"region": rows.roi} | dict(zip(TESTED, values)))

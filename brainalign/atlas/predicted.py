@@ -9,6 +9,7 @@ from brainalign import export_ui, live, paper, stats, ui
 from brainalign.atlas.stock import flat_units_of, subject_of, surface_of
 from brainalign.figures import flatmap, frames
 from brainalign.figures.flatmap import Picture
+from brainalign.paper import sql
 
 ABOUT = "Response in standard deviations over training images"
 KEY = "predicted map"
@@ -133,7 +134,7 @@ def _source(image_id=None, **of):
 
 
 def _equal(**values):
-    return " AND ".join("{} = '{}'".format(name, str(value).replace("'", "''")) for name, value in values.items())
+    return " AND ".join(f"{name} = {sql.literal(value)}" for name, value in values.items())
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

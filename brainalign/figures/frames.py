@@ -220,15 +220,20 @@ def sides(differences):
     return pd.DataFrame(found | {name: differences[name] for name in kept if name in differences})
 
 
+def both_ways(contrasts):
+    """Contrasts as they are and turned round, so that each is found from either of its maps."""
+    names = {f"{name}_{x}": f"{name}_{y}" for name in ("model", "instruction", "pooling") for x, y in ("ab", "ba")}
+    turned = contrasts.rename(columns=names)
+    ends = {"difference": -contrasts.difference, "low": -contrasts.high, "high": -contrasts.low}
+    return pd.concat([contrasts, turned.assign(**ends)], ignore_index=True)
+
+
 def between(contrasts, one, other):
-    """Rows of `roi_contrasts` of one map (model, instruction, pooling) minus another, signed so."""
-    found = []
-    for a, b, sign in (("a", "b", 1), ("b", "a", -1)):
-        names = [f"{name}_{side}" for side in (a, b) for name in ("model", "instruction", "pooling")]
-        rows = contrasts[(contrasts[names] == [*one, *other]).all(axis=1)] if one != other else contrasts.iloc[:0]
-        low, high = (rows.low, rows.high) if sign > 0 else (-rows.high, -rows.low)
-        found.append(rows.assign(difference=sign * rows.difference, low=low, high=high))
-    return pd.concat(found)
+    """Rows of `roi_contrasts` of one map (model, instruction, pooling) minus another, signed so; none of a map minus
+    itself, since tests within one map are of two regions."""
+    names = [f"{name}_{side}" for side in "ab" for name in ("model", "instruction", "pooling")]
+    found = both_ways(contrasts)
+    return found[(found[names] == [*one, *other]).all(axis=1) & (tuple(one) != tuple(other))]
 
 
 def from_side(contrasts, side, name):

@@ -14,7 +14,7 @@ def leads(rows, contrasts):
     One row a region: roi, best, second, lead (difference of the means), subjects, tested (of them), sure (q below 0.05
     for the best)
     """
-    keys, tests = ["instruction", "pooling"], from_each_side(frames.contrasts_of(contrasts, rows))
+    keys, tests = ["instruction", "pooling"], frames.both_ways(frames.contrasts_of(contrasts, rows))
     found = []
     for roi in frames.in_order(rows.roi, rois()):
         here = rows[rows.roi == roi].dropna(subset=["r"])
@@ -26,14 +26,6 @@ def leads(rows, contrasts):
         sure = ((pair.q < frames.LEVEL) & (pair.difference > 0)).sum()
         found.append((roi, best, second, means.iloc[0] - means.iloc[1], here.subject.nunique(), len(pair), sure))
     return pd.DataFrame(found, columns=["roi", "best", "second", "lead", "subjects", "tested", "sure"])
-
-
-def from_each_side(contrasts):
-    """Contrasts as they are and turned round, so that each is found from either of its maps."""
-    names = {f"{name}_{x}": f"{name}_{y}" for name in ("model", "instruction", "pooling") for x, y in ("ab", "ba")}
-    turned = contrasts.rename(columns=names)
-    ends = {"difference": -contrasts.difference, "low": -contrasts.high, "high": -contrasts.low}
-    return pd.concat([contrasts, turned.assign(**ends)], ignore_index=True)
 
 
 def sentence(leads, n, corrected):
