@@ -237,23 +237,25 @@ def _encode(value):
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _remember(key, value):
+def _remember(key, value, container=None):
     text, slot = _encode(value), f"widget {key}"
     st.session_state[f"link {key}"] = text
     st.session_state[f"seen {slot}"] = _encode(st.session_state[slot])
     if st.query_params.get(key) != text:
-        st.query_params[key] = text
+        link = container.link if isinstance(container, Later) else st.query_params
+        link[key] = text
     return value
 
 
 class Later:
     """A container whose widgets are drawn after what depends on them: each gives what it holds at once.
 
-    For the selections of this module alone, whose value is in the session before they are drawn.
+    For the selections of this module alone, whose value is in the session before they are drawn. `link` has what is
+    new in the address: writing it makes the browser draw the page anew, so that waits too.
     """
 
     def __init__(self):
-        self._asked = []
+        self._asked, self.link = [], {}
 
     def _widget(name):
         def widget(self, *args, key, **options):
@@ -267,6 +269,7 @@ class Later:
     def popover(self, *args, **options):
         """A popover, whose widgets are drawn later too."""
         inside = Later()
+        inside.link = self.link
         self._asked.append(("popover", args, options, inside))
         return inside
 
@@ -276,6 +279,7 @@ class Later:
             made = getattr(container, name)(*args, **options)
             if inside is not None:
                 inside.draw(made)
+        st.query_params.update(self.link)
 
 
 def choice(label, options, key, format_func=str, default=None, container=None):
@@ -285,7 +289,7 @@ def choice(label, options, key, format_func=str, default=None, container=None):
         (container or st).selectbox(label, [], disabled=True, key=f"empty {key}")
         return None
     slot = _settle(key, default if default in options else options[0], {str(o): o for o in options}.get)
-    return _remember(key, (container or st).selectbox(label, options, key=slot, format_func=format_func))
+    return _remember(key, (container or st).selectbox(label, options, key=slot, format_func=format_func), container)
 
 
 def segments(label, options, key, format_func=str, default=None, container=None):
@@ -293,7 +297,7 @@ def segments(label, options, key, format_func=str, default=None, container=None)
     options = list(options)
     slot = _settle(key, default if default in options else options[0], {str(o): o for o in options}.get)
     control = (container or st).segmented_control
-    return _remember(key, control(label, options, key=slot, format_func=format_func, required=True))
+    return _remember(key, control(label, options, key=slot, format_func=format_func, required=True), container)
 
 
 def several(label, options, key, format_func=str, default=(), container=None):
@@ -308,13 +312,13 @@ def several(label, options, key, format_func=str, default=(), container=None):
     slot = _settle(key, [option for option in default if option in options], decode)
     pills = (container or st).pills
     chosen = pills(label, options, key=slot, format_func=format_func, selection_mode="multi")
-    return _remember(key, [option for option in options if option in chosen])
+    return _remember(key, [option for option in options if option in chosen], container)
 
 
 def switch(label, key, default=False, help=None, container=None):
     """A toggle that lives in the link."""
     slot = _settle(key, default, {"True": True, "False": False}.get)
-    return _remember(key, (container or st).toggle(label, key=slot, help=help))
+    return _remember(key, (container or st).toggle(label, key=slot, help=help), container)
 
 
 def number(label, low, high, key, default=None, step=None, help=None, container=None):
@@ -329,7 +333,7 @@ def number(label, low, high, key, default=None, step=None, help=None, container=
 
     slot = _settle(key, low if default is None else default, decode)
     slider = (container or st).slider
-    return _remember(key, slider(label, min_value=low, max_value=high, step=step, key=slot, help=help))
+    return _remember(key, slider(label, min_value=low, max_value=high, step=step, key=slot, help=help), container)
 
 
 def held(key, default, decode):
@@ -352,7 +356,7 @@ def text(label, key, placeholder="", longest=300, container=None):
     if len(typed) > longest:
         (container or st).error(f"These are {len(typed):,} characters; at most {longest} are taken. Shorten the text.")
         typed = ""
-    return _remember(key, typed)
+    return _remember(key, typed, container)
 
 
 def leave(key):

@@ -6,13 +6,13 @@ import streamlit as st
 
 from brainalign import export_ui, paper, ui
 from brainalign.atlas import choices, memory, place, region
-from brainalign.atlas.stock import flat_units_of, stock_of, subject_of, surface_of
+from brainalign.atlas.stock import flat_units_of, read_ahead, stock_of, subject_of, surface_of
 from brainalign.figures import flatmap, frames
 from brainalign.figures.flatmap import pictures
 from brainalign.paper import asked as asking
 
 ROWS = ([1, 1.5, 1.4, 2.5, 2], [2.6, 1.7, 1.4, 1.9, 1.1, 1.1])  # of controls, their widths
-PAINTING = 0.03  # seconds in which the browser paints a new map, before it hears of the rest
+PAINTING = 0.05  # seconds in which the browser paints a new map, before it hears of the rest
 HINT = (
     "Point for values, click for one place in full. Once clicked, the wheel or + and − zoom, "
     "dragging moves, arrow keys point and Enter picks. Draw encloses a region."
@@ -104,17 +104,24 @@ def view(store, stock):
     """The controls, the flatmap and what is said about it: one piece, so that a new map redraws nothing else.
 
     The map goes to the browser first and has it alone for a moment: the controls take longer to draw than the map.
+    Returns (subjects, Asked) of what is shown.
     """
-    top, rows = st.container(), [[ui.Later() for _ in widths] for widths in ROWS]
+    again, rows = "flatmap shows" in st.session_state, [[ui.Later() for _ in widths] for widths in ROWS]
     subjects = choices.subjects(list(stock["maps"]), rows[0][0])
     asked = choices.choose(stock, subjects, rows[0][1:], rows[1])
     drawn, width = outlined(subject_of(store.path, store, subjects[0])[1], rows[1][-2])
-    found = {}
+    found, lacking = {}, ""
     try:
         found = choices.pictures(store, stock, subjects, asked, choices.kept_limits(asked))
+        message, now = composed(store, stock, found, drawn, width)
     except ValueError as problem:
-        st.info(str(problem), icon=":material/info:")
-    now = paint(store, stock, found, drawn, width) if found else None
+        lacking = str(problem)
+    top = st.container()  # not sooner: each message that comes by itself makes the browser draw the page anew
+    if found:
+        paint(message, found)
+        memory.remember(now)
+    else:
+        st.info(lacking, icon=":material/info:")
     choices.colours(found, rows[1][-1])
     for widths, row in zip(ROWS, rows):
         for later, column in zip(row, top.columns(widths, vertical_alignment="bottom")):
@@ -124,10 +131,13 @@ def view(store, stock):
         if relied is not None and (doubt := choices.doubt(relied)):
             top.badge(doubt, icon=":material/warning:", color="orange")
         say(store, stock, asked, on_screen(store, asked, found, drawn, width, now), now, relied)
+    if found and again:
+        read_ahead(store, stock, subjects, asked)
+    return subjects, asked
 
 
-def paint(store, stock, found, drawn, width):
-    """Send the map of some subjects; returns what is shown of it: the layer, the threshold, the unit picked ...
+def composed(store, stock, found, drawn, width):
+    """(message, what is shown of it): the map of some subjects, and its layer, the threshold, the unit picked ...
 
     found : subject -> Picture
     """
@@ -141,12 +151,15 @@ def paint(store, stock, found, drawn, width):
         start=start, rois=drawn, width=width, lasso=now.get("lasso", ()),
         titles=subjects if len(subjects) > 1 else [""], solid=flatmap.solid_name(geometry),
     )  # fmt: skip
+    return message, now
+
+
+def paint(message, found):
+    """Send a map, and leave the browser alone with it for a moment."""
     flatmap.show(message, "flatmap", moved, clicked, memory.drawn)
     if "flatmap shows" in st.session_state:  # else there is no map yet, and nothing to wait for
         time.sleep(PAINTING)
-    st.session_state["flatmap shows"] = subjects, picture.lead is not None
-    memory.remember(now)
-    return now
+    st.session_state["flatmap shows"] = list(found), next(iter(found.values())).lead is not None
 
 
 def say(store, stock, asked, shown, now, relied):
@@ -188,5 +201,6 @@ ui.header(
 )
 if not stock["maps"]:
     ui.empty("The store has no maps yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
-view(store, stock)
+shown = view(store, stock)
 flatmap.keep(surface_of(store.path, store)[1], "flatmap surface")
+read_ahead(store, stock, *shown)

@@ -630,6 +630,20 @@ def test_the_link_of_a_printed_flatmap_opens_the_same_maps(asked, tiny, monkeypa
     assert not changed
 
 
+def test_the_next_maps_are_read_while_the_reader_looks(tiny, monkeypatch):
+    read, plain = [], store.Store.layer_maps
+    monkeypatch.setattr(store.Store, "layer_maps", lambda self, *key: read.append(key) or plain(self, *key))
+    app = show("flatmaps", tiny, monkeypatch, subject="subj02", instruction="VQ1")
+    model, pooling = app.selectbox(key="widget model").value, app.selectbox(key="widget pooling").value
+    with store.open_latest(tiny) as opened:
+        spaces = opened.spaces()
+    spaces = spaces[(spaces.subject == "subj02") & (spaces.model == model) & (spaces.pooling == pooling)]
+    assert {key[2] for key in read if key[:2] == ("subj02", model)} == set(spaces.instruction) > {"VQ1"}
+    read.clear()
+    app.selectbox(key="widget instruction").select("IU3").run()
+    assert sent(app)[0]["about"].count("IU3") and not read
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_each_view_has_a_hint_that_stays_away_once_it_is_read(page, tiny, monkeypatch):
     app = show(page, tiny, monkeypatch)

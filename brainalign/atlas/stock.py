@@ -1,9 +1,15 @@
 """What a store holds for the page of flatmaps, read once and kept in memory by the store's path and names."""
 
+from contextlib import suppress
+from dataclasses import replace
+
 import streamlit as st
 
 from brainalign.figures import flatmap
-from brainalign.paper import asked
+from brainalign.paper import asked as asking
+from brainalign.paper import pictured
+
+AHEAD = 16e6  # bytes of maps that are read before anyone asks for them
 
 
 @st.cache_resource(max_entries=4, show_spinner="Unfolding the cortex ...")
@@ -55,7 +61,28 @@ def unique_of(path, _store, subject, model, instruction, layer, pooling):
 @st.cache_resource(max_entries=4, show_spinner=False)
 def stock_of(path, _store):
     """What the controls offer."""
-    return asked.offered(_store)
+    return asking.offered(_store)
+
+
+def read_ahead(store, stock, subjects, asked):
+    """Read what the next maps in the list of instructions need, the nearest first, while the reader looks at this one.
+
+    Stops where the reader makes another choice, and once AHEAD bytes of maps are read.
+    """
+    if asked.quantity not in (*asking.SCORES, "layer"):
+        return
+    model, instruction, pooling = asked.chosen
+    kept, left = Kept(store), AHEAD
+    maps = [stock["maps"][subject][model] for subject in subjects]
+    order = list(maps[0])
+    here = order.index(instruction)
+    for other in sorted(order, key=lambda id: abs(order.index(id) - here))[1:]:
+        if left <= 0 or not all(pooling in has.get(other, ()) for has in maps):
+            continue
+        st.session_state.get("flatmap shows")  # asking the session for anything lets a newer choice in
+        with suppress(ValueError):  # what the store lacks is said when it is asked for
+            found = pictured.grid(kept, stock, subjects, replace(asked, chosen=(model, other, pooling)))
+            left -= sum(one.values.nbytes for one in found.values())
 
 
 class Kept:

@@ -66,6 +66,8 @@ class Visitor:
 
         while True:
             message = ForwardMsg.FromString(await asyncio.wait_for(self.socket.recv(), 60))
+            if message.WhichOneof("type") == "page_info_changed":  # a browser asks next with the address it was given
+                self.query = message.page_info_changed.query_string
             yield message
             early = message.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN
             if message.WhichOneof("type") == "script_finished" and not early:

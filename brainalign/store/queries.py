@@ -229,10 +229,10 @@ class Store:
         if not len(rows["unit"]):
             wanted = ", ".join(f"{name} {value!r}" for name, value in key.items())
             raise ValueError(f"no {table} of {subject} with {wanted}")
-        found = {name: np.full(self.n_units(subject), np.nan, np.float32) for name in names}
-        for name in names:
-            found[name][rows["unit"]] = rows[name]
-        return found
+        found = np.full((len(names), self.n_units(subject)), np.nan, np.float32)
+        for column, name in zip(found, names):
+            column[rows["unit"]] = rows[name]
+        return dict(zip(names, found))
 
     def rdms(self, roi, model, instruction, pooling):
         """Matrices to look at, means over subjects: {"ids", "region", "model", "layer"}; None where one is not kept.
