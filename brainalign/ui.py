@@ -169,10 +169,9 @@ def hint(view, text):
 def plot(figure, key, alt):
     """A figure in the page's own ink; alt : what a screen reader says."""
     ink = "#e4e8ec" if st.context.theme.type == "dark" else "#1f2933"
-    figure.update_layout(font_color=ink)
-    figure.update_annotations(font_color=ink)
-    figure.update_xaxes(tickfont_color=ink, title_font_color=ink)
-    figure.update_yaxes(tickfont_color=ink, title_font_color=ink)
+    axis = {"tickfont": {"color": ink}, "title": {"font": {"color": ink}}}  # which Streamlit's theme would make grey
+    axes = [name for name in figure.layout.to_plotly_json() if name[1:5] == "axis"]
+    figure.update_layout({"font": {"color": ink}, "xaxis": axis, "yaxis": axis} | dict.fromkeys(axes, axis))
     bar = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
     st.plotly_chart(figure, key=key, alt=alt, config=bar)
 

@@ -37,7 +37,8 @@ layer = ui.choice(
 )
 scores = frames.at_chosen(nested) if layer == CHOSEN else scores[scores.layer == int(layer)]
 if by == "instruction":
-    models = [model for model in store.models() if store.instructions(model) != [""]] or store.models()
+    asked = set(scores[scores.instruction != ""].model)
+    models = [model for model in store.models() if model in asked] or store.models()
     chosen = ui.choice("Model", models, "model", container=controls[2])
     scores = scores[scores.model == chosen]
     scores = scores[scores.instruction != ""] if (scores.instruction != "").any() else scores

@@ -22,6 +22,7 @@ POOLINGS = {
 }
 FIRST_POOLING = next(iter(POOLINGS))
 SCORES = ("r", "r_norm", "r2")
+MAP = ("model", "instruction", "pooling")  # what names a map of a subject
 # rows of `roi_nested` for a level's areas together
 GROUPS = {
     "early": "early visual areas",
@@ -108,9 +109,10 @@ def under(scores, instruction):
 
 def contrasts_of(contrasts, shown):
     """Rows of `roi_contrasts` between two of the maps that are shown."""
-    maps = set(zip(shown.model, shown.instruction, shown.pooling))
-    a, b = (zip(*(contrasts[f"{n}_{s}"] for n in ("model", "instruction", "pooling"))) for s in "ab")
-    return contrasts[np.array([x in maps and y in maps and x != y for x, y in zip(a, b)], bool)]
+    maps = pd.MultiIndex.from_frame(shown[list(MAP)].drop_duplicates())
+    sides = [contrasts[[f"{name}_{side}" for name in MAP]] for side in "ab"]
+    found = [pd.MultiIndex.from_frame(side).isin(maps) for side in sides]
+    return contrasts[found[0] & found[1] & (sides[0].to_numpy() != sides[1].to_numpy()).any(axis=1)]
 
 
 def of_subject(rows, subject, everyone):
@@ -214,7 +216,7 @@ def sides(differences):
     with `minus_`, roi, difference, low, high, p, q."""
     turned, found = differences.model_a == differences.other, {"subject": differences.subject}
     for minus, (one, other) in {"": "ab", "minus_": "ba"}.items():
-        for name in ("model", "instruction", "pooling"):
+        for name in MAP:
             found[f"{minus}{name}"] = differences[f"{name}_{one}"].where(~turned, differences[f"{name}_{other}"])
     kept = ("roi", "difference", "low", "high", "p", "q")
     return pd.DataFrame(found | {name: differences[name] for name in kept if name in differences})
@@ -222,7 +224,7 @@ def sides(differences):
 
 def both_ways(contrasts):
     """Contrasts as they are and turned round, so that each is found from either of its maps."""
-    names = {f"{name}_{x}": f"{name}_{y}" for name in ("model", "instruction", "pooling") for x, y in ("ab", "ba")}
+    names = {f"{name}_{x}": f"{name}_{y}" for name in MAP for x, y in ("ab", "ba")}
     turned = contrasts.rename(columns=names)
     ends = {"difference": -contrasts.difference, "low": -contrasts.high, "high": -contrasts.low}
     return pd.concat([contrasts, turned.assign(**ends)], ignore_index=True)
@@ -231,7 +233,7 @@ def both_ways(contrasts):
 def between(contrasts, one, other):
     """Rows of `roi_contrasts` of one map (model, instruction, pooling) minus another, signed so; none of a map minus
     itself, since tests within one map are of two regions."""
-    names = [f"{name}_{side}" for side in "ab" for name in ("model", "instruction", "pooling")]
+    names = [f"{name}_{side}" for side in "ab" for name in MAP]
     found = both_ways(contrasts)
     return found[(found[names] == [*one, *other]).all(axis=1) & (tuple(one) != tuple(other))]
 

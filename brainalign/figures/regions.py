@@ -32,16 +32,16 @@ def roi_bars(frame, colours, names, axis, marks=None, order=None):
     places = offsets(groups)
     traces = _dots if crowded(groups, order) else _bars
     figure = go.Figure([*traces(frame, groups, at, places, colours, names, marks), _ceilings(frame, order)])
-    figure.update_layout(_family_bands(order) if by_family else {})
-    figure.update_xaxes(
-        tickvals=list(range(len(order))),
-        ticktext=[_wrapped(name) for name in order],
-        range=[-0.5, max(1, len(order)) - 0.5],
-        showgrid=False,
-        zeroline=False,
-    )
-    figure.update_yaxes(title=axis, zeroline=True, zerolinecolor=MUTED, zerolinewidth=1)
-    return finish(figure, 560, legend_y=1.1)
+    layout = _family_bands(order) if by_family else {}
+    layout["xaxis"] = {
+        "tickvals": list(range(len(order))),
+        "ticktext": [_wrapped(name) for name in order],
+        "range": [-0.5, max(1, len(order)) - 0.5],
+        "showgrid": False,
+        "zeroline": False,
+    }
+    layout["yaxis"] = {"title": axis, "zeroline": True, "zerolinecolor": MUTED, "zerolinewidth": 1}
+    return finish(figure, 560, legend_y=1.1, **layout)
 
 
 def crowded(groups, order):

@@ -14,6 +14,7 @@ from brainalign import rsa
 from brainalign.store.schema import TABLES, columns
 from brainalign.tables import instructions, rois
 
+KEPT = 8_000_000  # cells of the frames that a store keeps in memory, about 100 MB
 PARTS = ("r2_a", "r2_b", "r2_ab", "shared", "unique_a", "unique_b")
 NESTED = ("layer", "r", "r2", "r_low", "r_high", "p", "q")
 LABELS = {"subject", "model", "instruction", "layer", "pooling", "a", "b", "c", "roi", "part"} | {
@@ -44,7 +45,7 @@ class Store:
     """A published version, read only. Close it when done, or use it in a `with`."""
 
     def __init__(self, path):
-        self.path = Path(path)
+        self.path, self._kept = Path(path), {}
         if not self.path.is_file():
             raise FileNotFoundError(f"no store at {self.path}; run `brainalign publish STUDY.toml`")
         try:
@@ -64,6 +65,7 @@ class Store:
 
     def close(self):
         """Release the file."""
+        self._kept.clear()
         self._db.close()
 
     def cursor(self):
@@ -71,8 +73,16 @@ class Store:
         return self._db.cursor()
 
     def _frame(self, sql, **values):
-        with self.cursor() as db:
-            return db.execute(sql, values).df() if values else db.execute(sql).df()
+        """A frame of one's own. What was read is kept, since a page asks the same at each click: KEPT cells at most."""
+        key = sql, *values.items()
+        found = self._kept.get(key)
+        if found is None:
+            with self.cursor() as db:
+                found = db.execute(sql, values).df() if values else db.execute(sql).df()
+            self._kept[key] = found
+            while sum(frame.size for frame in list(self._kept.values())) > KEPT:
+                self._kept.pop(next(iter(self._kept)), None)  # the oldest
+        return found.copy()
 
     def _arrays(self, sql, **values):
         """Columns as plain arrays; a missing value is NaN."""
