@@ -41,4 +41,5 @@ pages.append(st.Page(named, title="Overview", url_path="overview", visibility="h
 ui.spare_the_collector()
 page = st.navigation(pages, position="top")
 st.set_page_config(page_title=f"{page.title} · BrainAlign")
+ui.arrived(page.url_path)
 page.run()

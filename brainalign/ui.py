@@ -215,7 +215,7 @@ def _settle(key, default, decode):
     slot, written = f"widget {key}", f"link {key}"
     asked = st.query_params.get(key)
     held = st.session_state.get(slot)
-    if asked == st.session_state.get(written) or _just_touched():
+    if _just_touched() or asked == st.session_state.get(written):
         asked = None
     texts = [asked, None if held is None else _encode(held), st.session_state.get(written)]
     values = (decode(text) for text in texts if text is not None)
@@ -224,12 +224,23 @@ def _settle(key, default, decode):
 
 
 def _just_touched():
-    """Whether a widget was moved moments ago: the browser's address may then still be an earlier one of our own."""
-    slots = [name for name in st.session_state if str(name).startswith("widget ")]
-    seen = {slot: st.session_state.get(f"seen {slot}") for slot in slots}
-    if any(text is not None and text != _encode(st.session_state[slot]) for slot, text in seen.items()):
-        st.session_state["touched"] = time.monotonic()
-    return time.monotonic() - st.session_state.get("touched", -ECHO) < ECHO
+    """Whether a widget was moved moments ago: the browser's address may then still be an earlier one of our own.
+
+    Asked before anything else of each selection, so that the first of a run sees what was moved.
+    """
+    now, held = time.monotonic(), st.session_state
+    if now - held.get("touched", -ECHO) < ECHO:
+        return True
+    moved = any(slot in held and text != _encode(held[slot]) for slot, text in held.get("seen", {}).items())
+    if moved:
+        held["touched"] = now
+    return moved
+
+
+def arrived(page):
+    """Note which page is shown: what was touched on another one has no say in this one's address."""
+    if st.session_state.get("page") != page:
+        st.session_state.update(page=page, touched=-ECHO)
 
 
 def _encode(value):
@@ -239,7 +250,7 @@ def _encode(value):
 def _remember(key, value, container=None):
     text, slot = _encode(value), f"widget {key}"
     st.session_state[f"link {key}"] = text
-    st.session_state[f"seen {slot}"] = _encode(st.session_state[slot])
+    st.session_state.setdefault("seen", {})[slot] = _encode(st.session_state[slot])
     if st.query_params.get(key) != text:
         link = container.link if isinstance(container, Later) else st.query_params
         link[key] = text

@@ -6,114 +6,123 @@ from brainalign import export_ui, figures, paper, tables, ui
 from brainalign.figures import frames, theme
 from brainalign.figures.numerals import said
 
+VIEWS = {"profile": "Every layer", "areas": "Early to high-level areas", "states": "What states depend on"}
 LINES = {"roi": "region", "instruction": "instruction", "model": "model"}
 MARKED = (
     " Diamonds: each unit at the layer chosen by training images, so that the test images had no say; the line "
     "through one is the range of subjects, a dash in its colour the region's noise ceiling."
 )
 DEPTHS = {"layer": "layers", "relative": "relative"}
+FIRST = ("V1", "hV4", "FFA", "EBA", "PPA", "VWFA", frames.WHOLE)  # regions with a line at first
 
-store = ui.page_store()
-ui.header(
-    store,
-    "Layers",
-    "How prediction rises and falls through a model: mean score on test images at every layer; diamonds are the "
-    "scores to report, each unit at the layer that left-out training images choose.",
-)
-ui.hint(
-    "layers",
-    "Point at a line for its value; the diamonds are the scores to report. In the legend, a click hides a line and "
-    "a double click shows it alone.",
-)
-scores, nested = store.roi_scores(), store.rows("roi_nested")
-if scores.empty:
-    ui.empty("The store has no scores by layer yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
 
-# what to compare
-controls = st.columns([1.75, 1.25, 1.3, 1.6, 1.5])
-by = ui.segments("A line for each", list(LINES), "lines", LINES.get, container=controls[0])
-quantity = ui.segments("Quantity", list(frames.QUANTITIES), "quantity", frames.QUANTITIES.get, container=controls[1])
-if by != "model":
-    model = ui.choice("Model", store.models(), "model", container=controls[2])
-    scores, nested = scores[scores.model == model], nested[nested.model == model]
-ids = ui.in_order(set(scores.instruction))
-if by != "instruction":
+def pooling_of(scores, container):
+    """The states that are shown, as the reader chooses."""
+    poolings = frames.in_order(scores.pooling, frames.POOLINGS)
+    return ui.choice("States of", poolings, "pooling", frames.pooling_name, container=container)
+
+
+def profile(scores, nested):
+    """Lines over the layers of one model, or of several."""
+    controls = st.columns([1.75, 1.25, 1.3, 1.6, 1.5])
+    by = ui.segments("A line for each", list(LINES), "lines", LINES.get, container=controls[0])
+    quantity = ui.segments(
+        "Quantity", list(frames.QUANTITIES), "quantity", frames.QUANTITIES.get, container=controls[1]
+    )
+    if by != "model":
+        model = ui.choice("Model", store.models(), "model", container=controls[2])
+        scores, nested = scores[scores.model == model], nested[nested.model == model]
+    if by != "instruction":
+        ids = ui.in_order(set(scores.instruction))
+        asked = [id for id in ids if id] or ids
+        instruction = ui.choice("Instruction", asked, "instruction", ui.instruction_label, container=controls[3])
+        scores, nested = frames.under(scores, instruction), frames.under(nested, instruction)
+    pooling = pooling_of(scores, controls[4])
+    scores, nested = frames.pooled(scores, pooling), frames.pooled(nested, pooling)
+    order = frames.in_order(scores.roi, tables.rois())
+    if by != "roi":
+        container = controls[3 if by == "instruction" else 2]
+        roi = ui.choice("Region", order, "roi", default=frames.WHOLE, container=container)
+        scores, nested = scores[scores.roi == roi], nested[nested.roi == roi]
+    if by == "roi":
+        groups, names = order, {name: name for name in order}
+        colours = {name: theme.roi_colour(name) for name in order}
+        at_first = [name for name in FIRST if name in order]
+    elif by == "instruction":
+        groups = at_first = ui.in_order(set(scores.instruction))
+        names = {id: ui.instruction_label(id) for id in groups}
+        colours = {id: theme.instruction_colour(id) for id in groups}
+    else:
+        groups = at_first = [name for name in store.models() if name in set(scores.model)]
+        names, colours = {name: name for name in groups}, {name: theme.model_colour(name) for name in groups}
+    shown = ui.several("Lines", groups, f"{by} lines", lambda g: g or "no instruction", at_first or groups)
+
+    scores, nested = scores[scores[by].isin(shown)], nested[nested[by].isin(shown)]
+    frame = frames.roi_frame(scores, quantity, by)
+    if frame.value.notna().sum() == 0:
+        st.info("No score is defined for this choice; choose other lines or another region.")
+        return
+    chosen = frames.roi_frame(frames.at_chosen(nested), quantity, by)
+    relative = by == "model" and scores.groupby("model").layer.max().nunique() > 1 and (
+        ui.segments("Depth", list(DEPTHS), "depth", DEPTHS.get) == "relative"
+    )  # fmt: skip
+    named = {g: names[g] for g in shown}
+    means = frame.groupby(["group", "layer"]).value.mean().dropna()
+    tops = means.groupby("group").idxmax()
+    spoken = (f"{group or 'no instruction'} {said(means[group, layer])} at layer {layer}" for group, layer in tops)
+    ui.plot(
+        figures.layer_profile(frame, colours, named, frames.QUANTITIES[quantity], chosen, relative), "profile",
+        f"Lines of {frames.QUANTITIES[quantity]} by layer, one for each {LINES[by]}; the highest: {', '.join(spoken)}",
+    )  # fmt: skip
+    ui.sentence(
+        f"Lines: means over subjects of the mean over a region's reliable units ({paper.method.reliable(store)}), "
+        "each layer fitted and scored by itself on the test images; bands: from the lowest subject to the "
+        "highest. Dotted: noise ceiling."
+        + MARKED * bool(chosen.value.notna().any())
+        + " A line's highest point is the best of several on the same test images, and so a little too good."
+    )
+    above = f"{model}, {instruction}" if by == "roi" else roi  # the only chart's title
+    export_ui.export(
+        lambda made: paper.layers(
+            frame.assign(roi=above), colours, named, paper.AXES[quantity],
+            paper.words.of_layers(store, scores, paper.AXES[quantity], made, len(chosen) > 0), made,
+            paper.queries.layers(scores, quantity, by, nested, above), chosen.assign(roi=above), relative,
+        ),
+        store, "layers",
+    )  # fmt: skip
+    ui.data(
+        scores[["subject", "model", "instruction", "pooling", "roi", "layer", "n", *frames.QUANTITIES, "nc_mean"]],
+        "layers",
+    )
+
+
+def areas(nested):
+    """Which layers the areas of one map choose, from early to high-level ones."""
+    controls = st.columns([1.3, 2, 2, 1])
+    known = [model for model in store.models() if model in set(nested.model)]
+    model = ui.choice("Model", known, "model", container=controls[0])
+    rows = nested[nested.model == model]
+    ids = ui.in_order(set(rows.instruction))
     asked = [id for id in ids if id] or ids
-    instruction = ui.choice("Instruction", asked, "instruction", ui.instruction_label, container=controls[3])
-    scores, nested = frames.under(scores, instruction), frames.under(nested, instruction)
-poolings = frames.in_order(scores.pooling, frames.POOLINGS)
-pooling = ui.choice("States of", poolings, "pooling", frames.pooling_name, container=controls[4])
-scores, nested = frames.pooled(scores, pooling), frames.pooled(nested, pooling)
-order = frames.in_order(scores.roi, tables.rois())
-if by != "roi":
-    roi = ui.choice("Region", order, "roi", default=frames.WHOLE, container=controls[3 if by == "instruction" else 2])
-    scores, nested = scores[scores.roi == roi], nested[nested.roi == roi]
-if by == "roi":
-    groups, names = order, {name: name for name in order}
-    colours = {name: theme.roi_colour(name) for name in order}
-    at_first = [name for name in ("V1", "hV4", "FFA", "EBA", "PPA", "VWFA", frames.WHOLE) if name in order]
-elif by == "instruction":
-    groups = at_first = ui.in_order(set(scores.instruction))
-    names = {id: ui.instruction_label(id) for id in groups}
-    colours = {id: theme.instruction_colour(id) for id in groups}
-else:
-    groups = at_first = [name for name in store.models() if name in set(scores.model)]
-    names, colours = {name: name for name in groups}, {name: theme.model_colour(name) for name in groups}
-shown = ui.several("Lines", groups, f"{by} lines", lambda g: g or "no instruction", at_first or groups)
-
-# what is drawn
-scores, nested = scores[scores[by].isin(shown)], nested[nested[by].isin(shown)]
-frame = frames.roi_frame(scores, quantity, by)
-if frame.value.notna().sum() == 0:
-    st.info("No score is defined for this choice; choose other lines or another region.")
-    st.stop()
-chosen = frames.roi_frame(frames.at_chosen(nested), quantity, by)
-relative = by == "model" and scores.groupby("model").layer.max().nunique() > 1 and (
-    ui.segments("Depth", list(DEPTHS), "depth", DEPTHS.get) == "relative"
-)  # fmt: skip
-named = {g: names[g] for g in shown}
-profile = figures.layer_profile(frame, colours, named, frames.QUANTITIES[quantity], chosen, relative)
-means = frame.groupby(["group", "layer"]).value.mean().dropna()
-tops = means.groupby("group").idxmax()
-spoken = (f"{group or 'no instruction'} {said(means[group, layer])} at layer {layer}" for group, layer in tops)
-ui.plot(
-    profile, "profile",
-    f"Lines of {frames.QUANTITIES[quantity]} by layer, one for each {LINES[by]}; the highest: {', '.join(spoken)}",
-)  # fmt: skip
-ui.sentence(
-    f"Lines: means over subjects of the mean over a region's reliable units ({paper.method.reliable(store)}), "
-    "each layer fitted and scored by itself on the test images; bands: from the lowest subject to the "
-    "highest. Dotted: noise ceiling."
-    + MARKED * bool(chosen.value.notna().any())
-    + " A line's highest point is the best of several on the same test images, and so a little too good."
-)
-
-above = f"{model}, {instruction}" if by == "roi" else roi  # the only chart's title
-export_ui.export(
-    lambda made: paper.layers(
-        frame.assign(roi=above), colours, named, paper.AXES[quantity],
-        paper.words.of_layers(store, scores, paper.AXES[quantity], made, len(chosen) > 0), made,
-        paper.queries.layers(scores, quantity, by, nested, above), chosen.assign(roi=above), relative,
-    ),
-    store, "layers",
-)  # fmt: skip
-
-# the one map that the rest is of: the first of the lines
-focus = scores[scores[by] == shown[0]].iloc[0] if by != "roi" else scores.iloc[0]
-one = {"model": focus.model, "instruction": focus.instruction, "pooling": focus.pooling}
-whose = f"{focus.model}, {focus.instruction}" if focus.instruction else focus.model
-rows = store.rows("roi_nested", **one)
-areas = [name for name in frames.in_order(rows.roi, tables.rois()) if frames.is_area(name)]
-rows = rows[rows.roi.isin(areas)].dropna(subset=["layer"])
-if not rows.empty:
+    instruction = ui.choice("Instruction", asked, "instruction", ui.instruction_label, container=controls[1])
+    rows = frames.under(rows, instruction)
+    pooling = pooling_of(rows, controls[2])
+    rows = frames.pooled(rows, pooling)
+    order = [name for name in frames.in_order(rows.roi, tables.rois()) if frames.is_area(name)]
+    rows = rows[rows.roi.isin(order)].dropna(subset=["layer"])
+    if rows.empty:
+        st.info("No area has a layer of its own for this choice; choose another model or instruction.")
+        return
+    one = rows.iloc[0][list(frames.MAP)].to_dict()
+    whose = f"{model}, {one['instruction']}" if one["instruction"] else model
     st.header(f"From early to high-level areas: {whose}", anchor=False)
-    spoken = ", ".join(f"{name} {value:.1f}" for name, value in rows.groupby("roi").layer.mean()[areas].items())
-    shade = theme.model_colour(focus.model)
-    ui.plot(figures.chosen_layers(rows, shade, areas), "chosen", f"Chosen layer by area, mean over subjects: {spoken}")
+    spoken = ", ".join(f"{name} {value:.1f}" for name, value in rows.groupby("roi").layer.mean()[order].items())
+    shade = theme.model_colour(model)
+    ui.plot(figures.chosen_layers(rows, shade, order), "chosen", f"Chosen layer by area, mean over subjects: {spoken}")
     trend = rows.assign(level=rows.roi.map(lambda n: tables.rois()[n].level))
     means = trend.groupby(["level", "subject"]).layer.mean().unstack("level")
     ui.sentence(
-        f"The layer chosen by training images, {frames.pooling_name(focus.pooling)}: points are the medians over an "
+        f"The layer chosen by training images, {frames.pooling_name(pooling)}: points are the medians over an "
         "area's units in each subject, bars their means."
     )
     if {"early", "high"} <= set(means.columns):
@@ -131,32 +140,61 @@ if not rows.empty:
     )
     export_ui.export(
         lambda made: paper.chosen(
-            rows, shade, areas, paper.words.of_chosen(store, rows), made, paper.queries.chosen(rows),
+            rows, shade, order, paper.words.of_chosen(store, rows), made, paper.queries.chosen(rows),
         ),
         store, "chosen",
     )  # fmt: skip
+    ui.data(rows[["subject", *frames.MAP, "roi", "n", "layer"]], "chosen layers")
 
-# how much of the states the instruction can change
-shares = store.rows("shares", model=focus.model, pooling=focus.pooling)
-if not shares.empty:
-    st.header(f"What the states depend on: {focus.model}", anchor=False)
-    ends = shares.sort_values("layer").iloc[[0, -1]]
+
+def states(shares):
+    """How much of the states of one model the instruction can change."""
+    controls = st.columns([1.3, 2, 3])
+    known = [model for model in store.models() if model in set(shares.model)]
+    model = ui.choice("Model", known, "model", container=controls[0])
+    rows = shares[shares.model == model]
+    pooling = pooling_of(rows, controls[1])
+    rows = frames.pooled(rows, pooling)
+    st.header(f"What the states depend on: {model}", anchor=False)
+    ends = rows.sort_values("layer").iloc[[0, -1]]
     spoken = "; ".join(f"layer {row.layer}: {row.picture:.0%}" for row in ends.itertuples())
-    ui.plot(figures.shares(shares), "shares", f"Shares of the states' variance by layer, of the picture in {spoken}")
+    ui.plot(figures.shares(rows), "shares", f"Shares of the states' variance by layer, of the picture in {spoken}")
     ui.sentence(
-        f"Variance of {focus.model}'s states ({frames.pooling_name(focus.pooling)}) over {shares.images.max()} "
+        f"Variance of {model}'s states ({frames.pooling_name(pooling)}) over {rows.images.max()} "
         "pictures and all its instructions: what the picture explains whatever is asked, what the instruction "
         "explains whatever is seen, and what only both explain. Where the picture is nearly all, instructions "
         "cannot differ much in what they predict."
     )
     export_ui.export(
         lambda made: paper.shares(
-            shares, paper.words.of_shares(store, shares), made,
-            paper.queries.shares(shares),
+            rows, paper.words.of_shares(store, rows), made,
+            paper.queries.shares(rows),
         ),
         store, "shares",
     )  # fmt: skip
-ui.data(
-    scores[["subject", "model", "instruction", "pooling", "roi", "layer", "n", *frames.QUANTITIES, "nc_mean"]],
-    "layers",
+    ui.data(rows, "shares")
+
+
+store = ui.page_store()
+ui.header(
+    store,
+    "Layers",
+    "How prediction rises and falls through a model: mean score on test images at every layer; diamonds are the "
+    "scores to report, each unit at the layer that left-out training images choose.",
 )
+ui.hint(
+    "layers",
+    "Point at a line for its value; the diamonds are the scores to report. In the legend, a click hides a line and "
+    "a double click shows it alone.",
+)
+scores, nested, shares = store.roi_scores(), store.rows("roi_nested"), store.rows("shares")
+if scores.empty:
+    ui.empty("The store has no scores by layer yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
+has = {"areas": nested.layer.notna().any(), "states": len(shares)}
+view = ui.segments("Show", [name for name in VIEWS if has.get(name, True)], "view", VIEWS.get)
+if view == "profile":
+    profile(scores, nested)
+elif view == "areas":
+    areas(nested)
+else:
+    states(shares)

@@ -1,4 +1,4 @@
-"""The variance that two instructions explain together and apart."""
+"""The variance that instructions explain together and apart."""
 
 import tomllib
 
@@ -9,134 +9,132 @@ from brainalign.figures import frames, theme
 from brainalign.figures.numerals import said
 
 MEAN = "mean of subjects"
+VIEWS = {
+    "pair": "Two instructions",
+    "all": "All pairs",
+    "rest": "Each against the rest",
+    "three": "Three instructions",
+}
 
-store = ui.page_store()
-ui.header(
-    store,
-    "Variance",
-    "What two instructions explain of the response to test images together and apart: ridge models on each and a "
-    "banded model on both; shared = R²(a) + R²(b) − R²(both), only a = R²(both) − R²(b).",
-)
-ui.hint(
-    "variance",
-    "Choose two instructions and a region. The overlap is what both explain; the bars beside the circles are the "
-    "same numbers with their signs, and values below zero are kept.",
-)
-table = store.roi_variance()
-if table.empty:
-    ui.empty("The store has no partition of variance yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
 
-# what to partition
-controls = st.columns([1, 1, 1.6, 1.6, 1.4])
-model = ui.choice("Model", sorted(set(table.model)), "model", container=controls[0])
-table = table[table.model == model]
-subject = ui.choice("Subject", [MEAN, *sorted(set(table.subject))], "subject", container=controls[1])
-pairs = list(dict.fromkeys(zip(table.a, table.b)))
-a = ui.choice(
-    "First instruction", ui.in_order({a for a, _ in pairs}), "a", ui.instruction_label, container=controls[2]
-)
-others = ui.in_order({b for x, b in pairs if x == a})
-b = ui.choice("Second instruction", others, "b", ui.instruction_label, container=controls[3])
-roi = ui.choice(
-    "Region", frames.in_order(table.roi, tables.rois()), "roi", default=frames.WHOLE, container=controls[4]
-)
-several = [key for key in ("pooling", "layer") if (table.groupby(["subject", "a", "b"])[key].nunique() > 1).any()]
-for key in several:
-    table = table[table[key].astype(str) == ui.choice(key.capitalize(), sorted(map(str, set(table[key]))), key)]
-if subject != MEAN:
-    table = table[table.subject == subject]
+def pair_of(table, container):
+    """(first, second) instruction, as the reader chooses of the pairs in a table."""
+    pairs = list(dict.fromkeys(zip(table.a, table.b)))
+    firsts = ui.in_order({a for a, _ in pairs})
+    a = ui.choice("First instruction", firsts, "a", ui.instruction_label, container=container[0])
+    others = ui.in_order({b for x, b in pairs if x == a})
+    return a, ui.choice("Second instruction", others, "b", ui.instruction_label, container=container[1])
 
-# one pair in one region
-names = {"unique_a": f"{a} only", "shared": "shared", "unique_b": f"{b} only"}
-colours = {"a": theme.instruction_colour(a), "b": theme.instruction_colour(b)}
-pair = table[(table.a == a) & (table.b == b) & (table.roi == roi)].dropna(subset=list(names))
-if pair.empty:
-    st.info(f"The partition of {a} and {b} is not defined in {roi} for {subject}.")
-    st.stop()
-parts = pair[list(names)].mean().to_dict()
-left, right = st.columns([1.15, 1], gap="large")
-with left:
-    st.header(f"{a} and {b} in {roi}", anchor=False)
+
+def one_pair(table, a, b):
+    """Circles and signed bars of two instructions in one region."""
+    names = {"unique_a": f"{a} only", "shared": "shared", "unique_b": f"{b} only"}
+    colours = {"a": theme.instruction_colour(a), "b": theme.instruction_colour(b)}
+    pair = table[(table.a == a) & (table.b == b) & (table.roi == roi)].dropna(subset=list(names))
+    if pair.empty:
+        st.info(f"The partition of {a} and {b} is not defined in {roi} for {subject}.")
+        return
+    parts = pair[list(names)].mean().to_dict()
     spoken = ", ".join(f"{names[part]} {said(value)}" for part, value in parts.items())
-    ui.plot(figures.venn(parts, {"a": a, "b": b}, colours), "venn", f"Two circles: {spoken}")
-    negative = [f"{names[part]} is {said(value, 4)}" for part, value in parts.items() if value < 0]
-    if negative:
-        st.badge(f"negative: {'; '.join(negative)}, drawn with area 0", icon=":material/warning:", color="orange")
-        ui.sentence(
-            "Numbers are R², shares of the variance of the response; a negative one has no area, so the "
-            "areas are not true to the numbers."
+    left, right = st.columns([1.15, 1], gap="large")
+    with left:
+        st.header(f"{a} and {b} in {roi}", anchor=False)
+        ui.plot(figures.venn(parts, {"a": a, "b": b}, colours), "venn", f"Two circles: {spoken}")
+        negative = [f"{names[part]} is {said(value, 4)}" for part, value in parts.items() if value < 0]
+        if negative:
+            st.badge(f"negative: {'; '.join(negative)}, drawn with area 0", icon=":material/warning:", color="orange")
+            ui.sentence(
+                "Numbers are R², shares of the variance of the response; a negative one has no area, so the "
+                "areas are not true to the numbers."
+            )
+        else:
+            ui.sentence("Areas are true to the numbers (R², share of the variance of the response).")
+    with right:
+        st.header("Signed values", anchor=False)
+        bars = {"unique_a": colours["a"], "shared": theme.MUTED, "unique_b": colours["b"], "r2_ab": theme.MUTED}
+        signed = figures.signed_bars(pair, bars, names | {"r2_ab": "both together"}, "R²")
+        ui.plot(signed, "signed", f"The same numbers as bars, each subject a point: {spoken}")
+        below = ", ".join(f"{names[part]} {100 * pair[f'{part}_negative'].mean():.0f} %" for part in names)
+        who = (
+            "Bars: means over subjects; points: the subjects"
+            if subject == MEAN
+            else f"Bars and points: {subject} alone"
         )
-    else:
-        ui.sentence("Areas are true to the numbers (R², share of the variance of the response).")
-with right:
-    st.header("Signed values", anchor=False)
-    bars = {"unique_a": colours["a"], "shared": theme.MUTED, "unique_b": colours["b"], "r2_ab": theme.MUTED}
-    signed = figures.signed_bars(pair, bars, names | {"r2_ab": "both together"}, "R²")
-    ui.plot(signed, "signed", f"The same numbers as bars, each subject a point: {spoken}")
-    below = ", ".join(f"{names[part]} {100 * pair[f'{part}_negative'].mean():.0f} %" for part in names)
-    who = "Bars: means over subjects; points: the subjects" if subject == MEAN else f"Bars and points: {subject} alone"
-    known = "shared_low" in pair and pair.shared_low.notna().any()
-    interval = ", with 95 % intervals by drawing test images with replacement" if known else ""
-    ui.sentence(f"{who}{interval}. Units below 0: {below}.")
-layers = (
-    f"Layer {pair.layer.iloc[0]}"
-    if pair.layer.nunique() == 1
-    else "Layers " + ", ".join(f"{row.layer} ({row.subject})" for row in pair.itertuples())
-)
-units = f"{pair.n.min()}–{pair.n.max()}" if pair.n.min() < pair.n.max() else pair.n.min()
-chosen = tomllib.loads(store.info().get("study_toml", "")).get("variance", {}).get("layer", "best")
-rule = ", chosen by cross-validation on the training images" if chosen == "best" else " as the study says"
-texts = " ".join(f"{id}: “{tables.instructions()[id].text}”" for id in (a, b) if id in tables.instructions())
-ui.sentence(
-    f"{texts} {layers}{rule}; {units} of the region's {pair.n_all.max()} units are reliable "
-    f"({paper.method.reliable(store)})."
-)
-seen = subject if subject != MEAN else pair.subject.iloc[0]
-mapped = store.pairs()
-mapped = {*zip(mapped.a, mapped.b)} & {(a, b), (b, a)}  # maps are kept of some pairs, one way round
-for first, second in mapped:
-    st.page_link(
-        "pages/flatmaps.py",
-        label=f"See where {a} and {b} share variance in the cortex of {seen}",
-        icon=":material/map:",
-        query_params={"subject": seen, "quantity": "shared", "model": model, "a": first, "b": second},
+        known = "shared_low" in pair and pair.shared_low.notna().any()
+        interval = ", with 95 % intervals by drawing test images with replacement" if known else ""
+        ui.sentence(f"{who}{interval}. Units below 0: {below}.")
+    ui.sentence(told(pair, a, b))
+    to_the_map(pair, a, b)
+    export_ui.export(
+        lambda made: paper.variance(
+            pair, {"a": a, "b": b}, colours, paper.words.of_variance(store, pair, a, b, roi), made | {"a": a},
+            paper.queries.variance(pair),
+        ),
+        store, "variance",
+    )  # fmt: skip
+    ui.data(pair, "pair")
+
+
+def told(pair, a, b):
+    """The instructions in full, the layers and the units of a pair."""
+    layers = (
+        f"Layer {pair.layer.iloc[0]}"
+        if pair.layer.nunique() == 1
+        else "Layers " + ", ".join(f"{row.layer} ({row.subject})" for row in pair.itertuples())
+    )
+    units = f"{pair.n.min()}–{pair.n.max()}" if pair.n.min() < pair.n.max() else pair.n.min()
+    chosen = tomllib.loads(store.info().get("study_toml", "")).get("variance", {}).get("layer", "best")
+    rule = ", chosen by cross-validation on the training images" if chosen == "best" else " as the study says"
+    texts = " ".join(f"{id}: “{tables.instructions()[id].text}”" for id in (a, b) if id in tables.instructions())
+    return (
+        f"{texts} {layers}{rule}; {units} of the region's {pair.n_all.max()} units are reliable "
+        f"({paper.method.reliable(store)})."
     )
 
-export_ui.export(
-    lambda made: paper.variance(
-        pair, {"a": a, "b": b}, colours, paper.words.of_variance(store, pair, a, b, roi), made | {"a": a},
-        paper.queries.variance(pair),
-    ),
-    store, "variance",
-)  # fmt: skip
 
-# all instructions
-st.header(f"{a} with every other instruction", anchor=False)
-words = {"shared": "shared", "unique_a": f"{a} only", "unique_b": "the other only"}
-part = ui.segments("Part", list(words), "part", words.get)
-kinds = frames.families(table.roi)
-regions = ui.several("Regions", kinds, "regions", default=[k for k in kinds if k != "streams"])
-rows = frames.in_families(table[table.a == a], regions)
-if rows.empty:
-    st.info("Choose at least one group of regions.")
-    st.stop()
-grid = frames.grid(rows, "b", part)
-ui.plot(
-    figures.matrix(grid, "R²", ui.instruction_label), "matrix",
-    f"Variance (R²) of {a} with each other instruction, {words[part]}, by region; {frames.ends(grid)}",
-)  # fmt: skip
-export_ui.export(
-    lambda made: paper.matrix(
-        grid, "R²", paper.words.of_matrix(store, rows, a, part), "matrix", made | {"a": a},
-        paper.queries.matrix(rows, part),
-    ),
-    store, "matrix",
-)  # fmt: skip
-ui.data(table[table.a == a], "parts")
+def to_the_map(pair, a, b):
+    """A link to the map of what two instructions share, where the store keeps one: of some pairs, one way round."""
+    seen = subject if subject != MEAN else pair.subject.iloc[0]
+    mapped = store.pairs()
+    for first, second in {*zip(mapped.a, mapped.b)} & {(a, b), (b, a)}:
+        st.page_link(
+            "pages/flatmaps.py",
+            label=f"See where {a} and {b} share variance in the cortex of {seen}",
+            icon=":material/map:",
+            query_params={"subject": seen, "quantity": "shared", "model": model, "a": first, "b": second},
+        )
 
-# every two instructions
-here = table[table.roi == roi]
-if here.a.nunique() > 2:
+
+def all_pairs(table, a):
+    """One instruction with every other by region, and every two in one region."""
+    st.header(f"{a} with every other instruction", anchor=False)
+    words = {"shared": "shared", "unique_a": f"{a} only", "unique_b": "the other only"}
+    part = ui.segments("Part", list(words), "part", words.get)
+    kinds = frames.families(table.roi)
+    regions = ui.several("Regions", kinds, "regions", default=[k for k in kinds if k != "streams"])
+    rows = frames.in_families(table[table.a == a], regions)
+    if rows.empty:
+        st.info("Choose at least one group of regions.")
+    else:
+        grid = frames.grid(rows, "b", part)
+        ui.plot(
+            figures.matrix(grid, "R²", ui.instruction_label), "matrix",
+            f"Variance (R²) of {a} with each other instruction, {words[part]}, by region; {frames.ends(grid)}",
+        )  # fmt: skip
+        export_ui.export(
+            lambda made: paper.matrix(
+                grid, "R²", paper.words.of_matrix(store, rows, a, part), "matrix", made | {"a": a},
+                paper.queries.matrix(rows, part),
+            ),
+            store, "matrix",
+        )  # fmt: skip
+        ui.data(table[table.a == a], "parts")
+    here = table[table.roi == roi]
+    if here.a.nunique() > 2:
+        every_two(here)
+
+
+def every_two(here):
     st.header(f"Every two instructions in {roi}", anchor=False)
     ways = {"shared": "shared", "unique_a": "of the row beyond the column"}
     way = ui.segments("Part of every two", list(ways), "square", ways.get)
@@ -158,18 +156,21 @@ if here.a.nunique() > 2:
         store, "pairs",
     )  # fmt: skip
 
-# each instruction against all the others
-uniques = frames.of_subject(store.rows("roi_uniques", model=model), subject, MEAN)
-alone = uniques[uniques.roi == roi]
-if alone.unique_r2.notna().any():
+
+def each_against_the_rest(uniques):
+    """What each instruction explains beyond all the others in one region."""
+    alone = uniques[uniques.roi == roi]
     st.header(f"What each instruction explains beyond all the others in {roi}", anchor=False)
+    if not alone.unique_r2.notna().any():
+        st.info(f"What each instruction explains by itself is not defined in {roi} for {subject}.")
+        return
     order = ui.in_order(set(alone.instruction))
     each = frames.apart(alone, "instruction", "unique_r2", order)
     shades = {id: theme.instruction_colour(id) for id in order}
-    told = ", ".join(f"{id} {said(each[id].mean())}" for id in order)
+    spoken = ", ".join(f"{id} {said(each[id].mean())}" for id in order)
     ui.plot(
         figures.signed_bars(each, shades, {id: id for id in order}, "R²"), "unique",
-        f"Unique variance of each instruction, mean over subjects: {told}",
+        f"Unique variance of each instruction, mean over subjects: {spoken}",
     )  # fmt: skip
     sure = [id for id in order if (each[f"{id}_low"] > 0).all()]
     where = f"in {each.subject.iloc[0]}" if len(each) == 1 else f"in each of {len(each)} subjects"
@@ -184,11 +185,15 @@ if alone.unique_r2.notna().any():
         ),
         store, "unique",
     )  # fmt: skip
+    ui.data(alone, "unique")
 
-# three instructions
-triples = frames.of_subject(store.rows("roi_triples", model=model), subject, MEAN)
-triples = triples[triples.roi == roi]
-if triples.value.notna().any():
+
+def seven_parts(triples):
+    """Circles and bars of three instructions in one region."""
+    triples = triples[triples.roi == roi]
+    if not triples.value.notna().any():
+        st.info(f"The partition of three instructions is not defined in {roi} for {subject}.")
+        return
     sets = list(dict.fromkeys(map(",".join, zip(triples.a, triples.b, triples.c))))
     three = ui.choice("Three instructions", sets, "three", lambda ids: ids.replace(",", " · ")).split(",")
     found = triples[(triples.a == three[0]) & (triples.b == three[1]) & (triples.c == three[2])]
@@ -197,9 +202,9 @@ if triples.value.notna().any():
     parts = found.groupby("part").value.mean().to_dict()
     tint = {side: theme.instruction_colour(id) for side, id in zip("abc", three)}
     called = frames.parts_of_three(three)
-    told = ", ".join(f"{' and '.join(members)} {said(parts[part])}" for part, members in called.items())
+    spoken = ", ".join(f"{' and '.join(members)} {said(parts[part])}" for part, members in called.items())
     with left:
-        ui.plot(figures.venn_three(parts, dict(zip("abc", three)), tint), "venn of three", f"Three circles: {told}")
+        ui.plot(figures.venn_three(parts, dict(zip("abc", three)), tint), "venn of three", f"Three circles: {spoken}")
         ui.sentence(
             "Three circles cannot have seven true areas in general: these are placed by each space's whole and each "
             "two's overlap, negative parts with no area. A part too small for its number has it in the bars, which "
@@ -207,7 +212,7 @@ if triples.value.notna().any():
         )
     with right:
         seven = frames.apart(found, "part", "value", called)
-        ui.plot(figures.upset(seven, called, three, tint), "upset", f"Seven parts as bars: {told}")
+        ui.plot(figures.upset(seven, called, three, tint), "upset", f"Seven parts as bars: {spoken}")
         whose = "a point a subject" if subject == MEAN else f"{subject} alone"
         ui.sentence(f"Signed, {whose}, with 95 % intervals; dots below a bar say who shares the part.")
     export_ui.export(
@@ -216,3 +221,46 @@ if triples.value.notna().any():
         ),
         store, "triple",
     )  # fmt: skip
+    ui.data(found, "three")
+
+
+store = ui.page_store()
+ui.header(
+    store,
+    "Variance",
+    "What instructions explain of the response to test images together and apart: ridge models on each and a "
+    "banded model on both; shared = R²(a) + R²(b) − R²(both), only a = R²(both) − R²(b).",
+)
+ui.hint(
+    "variance",
+    "Choose two instructions and a region: the overlap is what both explain. The other views take more at a time.",
+)
+table = store.roi_variance()
+if table.empty:
+    ui.empty("The store has no partition of variance yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
+
+# what to partition
+uniques, triples = store.rows("roi_uniques"), store.rows("roi_triples")
+had = {"rest": uniques.unique_r2.notna().any(), "three": triples.value.notna().any()}
+view = ui.segments("Show", [name for name in VIEWS if had.get(name, True)], "view", VIEWS.get)
+controls = st.columns([1, 1, 1.4, 1.6, 1.6])
+model = ui.choice("Model", sorted(set(table.model)), "model", container=controls[0])
+table = table[table.model == model]
+subject = ui.choice("Subject", [MEAN, *sorted(set(table.subject))], "subject", container=controls[1])
+roi = ui.choice(
+    "Region", frames.in_order(table.roi, tables.rois()), "roi", default=frames.WHOLE, container=controls[2]
+)
+if view in ("pair", "all"):
+    several = [key for key in ("pooling", "layer") if (table.groupby(["subject", "a", "b"])[key].nunique() > 1).any()]
+    for key in several:
+        table = table[table[key].astype(str) == ui.choice(key.capitalize(), sorted(map(str, set(table[key]))), key)]
+    a, b = pair_of(table, controls[3:])
+    shown = frames.of_subject(table, subject, MEAN)
+    if view == "pair":
+        one_pair(shown, a, b)
+    else:
+        all_pairs(shown, a)
+elif view == "rest":
+    each_against_the_rest(frames.of_subject(uniques[uniques.model == model], subject, MEAN))
+else:
+    seven_parts(frames.of_subject(triples[triples.model == model], subject, MEAN))

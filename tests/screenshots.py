@@ -31,11 +31,32 @@ VIEWS = {
     "layers": "layers?model=llava-demo&instruction=VQ2",
     "instructions": "layers?model=llava-demo&lines=instruction&roi=EBA",
     "variance": "variance?subject=subj01&model=llava-demo&a=IC&b=VQ2",
-    "rsa": "rsa?model=llava-demo&instructions=IC,VQ2,CR,IU1&roi=EBA&map=VQ2",
+    "pairs": "variance?view=all&model=llava-demo&a=IC&roi=EBA",
+    "rest": "variance?view=rest&model=llava-demo&roi=EBA",
+    "three": "variance?view=three&model=llava-demo&roi=EBA",
+    "areas": "layers?view=areas&model=llava-demo&instruction=VQ2",
+    "states": "layers?view=states&model=llava-demo",
+    "rsa": "rsa?model=llava-demo&instructions=IC,VQ2,CR,IU1",
+    "pictures": "rsa?view=pictures&model=llava-demo&roi=EBA&map=VQ2",
+    "depth": "rsa?view=depth&model=llava-demo&roi=EBA",
     "compare": "compare?model=llava-demo&instruction=VQ2",
+    "specialisation": "compare?view=instructions&model=llava-demo",
+    "studies": "compare?view=studies&model=llava-demo",
     "runs": "runs",
 }
-README = ("overview", "live", "flatmaps", "rois", "layers", "variance", "rsa", "compare", "runs")
+README = (
+    "overview",
+    "live",
+    "flatmaps",
+    "rois",
+    "layers",
+    "variance",
+    "rsa",
+    "pictures",
+    "compare",
+    "specialisation",
+    "runs",
+)
 SCREENS = tuple(view for view in VIEWS if view not in ("place", "predicted"))
 EXPECTED = ROOT / "tests" / "screens"
 
@@ -51,10 +72,10 @@ def ready(page, view, ask=True):
         page.get_by_text("tokens in").first.wait_for()
     elif VIEWS[view].startswith("flatmaps") or view == "predicted":
         page.wait_for_selector("canvas.map[data-painted]")
+    elif view == "studies":
+        page.get_by_test_id("stTable").wait_for()
     elif view != "runs":
         page.wait_for_selector(".js-plotly-plot .main-svg")
-    if view == "rsa":
-        page.get_by_role("heading", name="One region").evaluate("heading => heading.scrollIntoView()")
     page.wait_for_timeout(1500)
 
 

@@ -108,9 +108,24 @@ def test_a_choice_changes_the_view_and_its_link_restores_it(address, visit):
         expect(view.locator("[data-testid=stPlotlyChart] .legend .traces")).to_have_count(3)
 
 
+def test_the_views_of_a_page_are_a_click_apart(address, visit):
+    page = visit(f"{address}/variance?roi=V1")
+    for name, heading in (
+        ("All pairs", "IC with every other instruction"),
+        ("Each against the rest", "What each instruction explains beyond all the others in V1"),
+        ("Three instructions", "IC, VQ1 and IU3 in V1"),
+        ("Two instructions", "IC and VQ1 in V1"),
+    ):
+        page.get_by_role("radio", name=name, exact=True).click()
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+        expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+    page.wait_for_url(re.compile("view=pair"))
+
+
 def test_back_goes_to_the_view_before(address, visit):
     page = visit(f"{address}/variance?b=VQ1")
-    page.wait_for_url(re.compile("regions="))
+    page.wait_for_url(re.compile("roi="))
     page.get_by_role("combobox", name="Second instruction").click()
     page.get_by_role("option", name=re.compile("IU3")).click()
     expect(page.get_by_role("heading", name="IC and IU3")).to_be_visible()
@@ -246,6 +261,7 @@ def test_a_job_is_chosen_in_the_table_and_its_link_leads_to_it(address, visit):
 def test_a_region_s_matrices_and_pictures_are_picked_and_looked_at(address, visit):
     page = visit(f"{address}/rsa?roi=FFA")
     expect(page.get_by_test_id("stTopNavLink").filter(has_text="RSA")).to_have_count(1)
+    page.get_by_role("radio", name="Pictures in one region").click()
     expect(page.get_by_text("Matrix of distances: FFA, mean over 3 subjects")).to_be_visible()
     pictures = page.locator("[data-testid=stPlotlyChart] .imagelayer image")
     expect(pictures).to_have_count(2 * (12 + 6))  # along two sides of each matrix, and in each plane

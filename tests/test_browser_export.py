@@ -125,19 +125,19 @@ def test_limits_that_a_reader_keeps_hold_for_the_next_map_and_its_figure(store, 
     [
         ("rois?by=model&instruction=IU3&layer=2", 0, "rois"),
         ("layers?lines=model&instruction=IU3&roi=PPA", 0, "layers"),
-        ("layers?instruction=IU3", 1, "chosen"),
-        ("layers?lines=instruction&pooling=last_prompt", 2, "shares"),
+        ("layers?view=areas&instruction=IU3", 0, "chosen"),
+        ("layers?view=states&pooling=last_prompt", 0, "shares"),
         ("variance?b=IU3&roi=FFA", 0, "variance"),
-        ("variance?part=unique_a&regions=faces,places&subject=subj02", 1, "matrix"),
-        ("variance?roi=PPA", 2, "pairs"),
-        ("variance?roi=PPA", 3, "unique"),
-        ("variance?roi=V1&subject=subj05", 4, "triple"),
+        ("variance?view=all&part=unique_a&regions=faces,places&subject=subj02", 0, "matrix"),
+        ("variance?view=all&roi=PPA", 1, "pairs"),
+        ("variance?view=rest&roi=PPA", 0, "unique"),
+        ("variance?view=three&roi=V1&subject=subj05", 0, "triple"),
         ("compare?instruction=VQ1&roi=FFA&model=vit-demo", 0, "compare"),
-        ("compare?instruction=VQ1&roi=FFA", 1, "specialisation"),
+        ("compare?view=instructions", 0, "specialisation"),
         ("overview", 0, "coverage"),
         ("rsa?by=model&instruction=IU3&reference=vit-demo", 0, "rsa"),
-        ("rsa?roi=FFA&map=VQ1&sorted=model", 1, "rdms"),
-        ("rsa?roi=V1&instructions=IC,IU3", 2, "rsa-layers"),
+        ("rsa?view=pictures&roi=FFA&map=VQ1&sorted=model", 0, "rdms"),
+        ("rsa?view=depth&roi=V1&instructions=IC,IU3", 0, "rsa-layers"),
     ],
 )
 def test_a_bundle_of_a_page_says_where_it_comes_from(store, serve, visit, link, figure, kind):
@@ -159,7 +159,7 @@ def test_a_bundle_of_a_page_says_where_it_comes_from(store, serve, visit, link, 
     pd.testing.assert_frame_equal(table[list(typed)], typed.reset_index(drop=True), check_dtype=False)
 
 
-@pytest.mark.parametrize(("link", "many"), [("variance", 5), ("layers", 3), ("compare?roi=FFA", 2)])
+@pytest.mark.parametrize(("link", "many"), [("variance", 1), ("variance?view=all", 2)])
 def test_each_export_of_a_page_has_a_name_of_its_own(store, serve, visit, link, many):
     page = visit(f"{serve(store.path)}/{link}")
     buttons = page.get_by_role("button", name="Export ")

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 import numpy as np
 import pytest
 import stores
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 from test_flatmap import sent
 
@@ -16,6 +17,13 @@ from brainalign.paper import export
 from brainalign.tables import related_work
 
 PAGES = ("overview", "live", "flatmaps", "rois", "layers", "variance", "rsa", "compare", "runs")
+VIEWS = (  # those of a page that shows one at a time
+    *((page, "") for page in PAGES),
+    *(("layers", view) for view in ("areas", "states")),
+    *(("variance", view) for view in ("all", "rest", "three")),
+    *(("rsa", view) for view in ("pictures", "depth")),
+    *(("compare", view) for view in ("instructions", "studies")),
+)
 
 
 @pytest.fixture(scope="session")
@@ -104,11 +112,19 @@ def test_an_empty_store_says_so(page, empty, monkeypatch):
         assert "brainalign run" in words(app)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_nothing_defined_is_no_fault(page, undefined, monkeypatch):
-    app = show(page, undefined, monkeypatch)
-    if page in ("rois", "variance"):
+@pytest.mark.parametrize(("page", "view"), VIEWS)
+def test_nothing_defined_is_no_fault(page, view, undefined, monkeypatch):
+    app = show(page, undefined, monkeypatch, view=view)
+    if page in ("rois", "variance") and view != "all":
         assert "defined" in app.info[-1].value
+
+
+@pytest.mark.parametrize(("page", "view"), [(page, view) for page, view in VIEWS if view])
+def test_each_view_of_a_page_has_a_link(page, view, tiny, monkeypatch):
+    app = show(page, tiny, monkeypatch, view=view)
+    assert app.query_params["view"] == view
+    assert not app.info
+    assert app.get("plotly_chart") or app.table
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -231,11 +247,13 @@ def test_negative_parts_are_marked(tmp_path, monkeypatch):
 
 
 def test_a_pair_is_the_same_the_other_way_round(tiny, monkeypatch):
-    one, other = (show("variance", tiny, monkeypatch, a=a, b=b, roi="FFA") for a, b in (("IC", "IU3"), ("IU3", "IC")))
+    pairs = (("IC", "IU3"), ("IU3", "IC"))
+    one, other = (show("variance", tiny, monkeypatch, view="pair", a=a, b=b, roi="FFA") for a, b in pairs)
     bars = [numbers(chart(app, "signed")["data"][0]["y"]) for app in (one, other)]
     assert bars[0] == pytest.approx([bars[1][k] for k in (2, 1, 0, 3)])
     assert "IU3 and IC in FFA" in other.header[0].value
-    square = np.reshape(numbers(chart(other, "square")["data"][0]["z"]), (3, 3))
+    every = show("variance", tiny, monkeypatch, view="all", roi="FFA")
+    square = np.reshape(numbers(chart(every, "square")["data"][0]["z"]), (3, 3))
     assert square[0, 2] == square[2, 0] == pytest.approx(bars[0][1])
     assert np.isnan(square[1, 2])  # VQ1 and IU3 are no pair of this store
     units = stores.variance()
@@ -437,7 +455,7 @@ def test_layers_show_the_profile_and_the_chosen_layer(tiny, monkeypatch):
     frame = frame[inside & (frame.model == "llava-demo") & (frame.pooling == "mean_generated")]
     want = frame[frame.instruction == "IC"].groupby(["subject", "layer"]).r.mean().groupby("layer").mean()
     assert numbers(line["y"]) == pytest.approx(want.to_numpy(), abs=1e-5)
-    shares = [numbers(trace["y"]) for trace in chart(app, "shares")["data"]]
+    shares = [numbers(t["y"]) for t in chart(show("layers", tiny, monkeypatch, view="states"), "shares")["data"]]
     np.testing.assert_allclose(np.sum(shares, 0), 1, atol=1e-6)
     diamond = next(t for t in data if t.get("marker", {}).get("symbol") == "diamond")
     assert numbers(diamond["y"])[0] == pytest.approx(np.mean(expected_chosen("FFA", "IC")), abs=1e-5)
@@ -452,15 +470,21 @@ def frames_ceiling(roi):
     return rows[rows.roi == roi].r_ceiling.mean()
 
 
-def test_layers_tell_of_one_model_throughout(tiny, monkeypatch):
-    """Of the first line's model, in every section and in the link to its map; models of one depth offer no other."""
-    for link, model in (({"model lines": "vit-demo"}, "vit-demo"), ({}, "llava-demo")):
-        app = show("layers", tiny, monkeypatch, lines="model", instruction="IC", **link)
-        heads = [head.value for head in app.header]
-        assert heads[0].startswith(f"From early to high-level areas: {model}")
-        assert all(model in head for head in heads)
-        assert f"model={model}" in str(app.get("page_link")[0].proto)
-        assert not [control for control in app.get("button_group") if control.label == "Depth"]
+def test_the_layers_of_areas_are_those_of_the_map_that_is_chosen(tiny, monkeypatch):
+    app = show("layers", tiny, monkeypatch, view="areas", model="vit-demo")
+    assert app.header[0].value == "From early to high-level areas: vit-demo"
+    assert "model=vit-demo" in str(app.get("page_link")[0].proto)
+    app = show("layers", tiny, monkeypatch, view="areas", model="llava-demo", instruction="IU3")
+    nested = stores.tables()["roi_nested"][0]
+    nested = nested[(nested.instruction == "IU3") & (nested.pooling == "mean_generated") & (nested.roi == "FFA")]
+    bars = chart(app, "chosen")["data"][0]
+    height = dict(zip(bars["customdata"], numbers(bars["y"])))
+    assert height["FFA"] == pytest.approx(nested.layer.mean())
+
+
+def test_models_of_one_depth_are_not_offered_another(tiny, monkeypatch):
+    app = show("layers", tiny, monkeypatch, lines="model", instruction="IC")
+    assert not [control for control in app.get("button_group") if control.label == "Depth"]
 
 
 def test_compare_turns_differences_towards_the_chosen_model(tiny, monkeypatch):
@@ -468,26 +492,26 @@ def test_compare_turns_differences_towards_the_chosen_model(tiny, monkeypatch):
     assert numbers(chart(app, "forest")["data"][0]["x"]) == pytest.approx(0.2, abs=1e-6)
     app = show("compare", tiny, monkeypatch, roi="FFA", instruction="IC", model="vit-demo")
     assert numbers(chart(app, "forest")["data"][0]["x"]) == pytest.approx(-0.2, abs=1e-6)
-    table = app.dataframe[0].value
-    assert table["is"].tolist() in (["instruction-tuned", "vision only"], ["vision only", "instruction-tuned"])
-    assert app.table[0].value.study.iloc[0] == "This store: tiny (simulated)"
+    table = app.table[0].value.set_index("model")
+    assert table["is"].to_dict() == {"llava-demo": "instruction-tuned", "vit-demo": "vision only"}
+    assert table.r["llava-demo"] == f"{np.mean(expected_chosen('FFA', 'IC')):.3f}"
 
 
 def test_specialisation_is_what_an_instruction_adds_to_the_mean(tiny, monkeypatch):
-    heat = chart(show("compare", tiny, monkeypatch), "specialisation")["data"][0]
+    heat = chart(show("compare", tiny, monkeypatch, view="instructions"), "specialisation")["data"][0]
     values = np.array(heat["z"], float) if isinstance(heat["z"], list) else numbers(heat["z"]).reshape(3, -1)
     np.testing.assert_allclose(values.sum(0), 0, atol=1e-6)
 
 
 def test_unique_variance_and_three_instructions(tiny, monkeypatch):
-    app = show("variance", tiny, monkeypatch, roi="V1")
+    app = show("variance", tiny, monkeypatch, view="rest", roi="V1")
     unique = chart(app, "unique")["data"]
     assert numbers(unique[0]["y"])[0] > 0.03 > 0.02 > abs(numbers(unique[0]["y"])[1])
     assert "The whole interval is above 0 in each of 3 subjects: IC (not corrected" in words(app)
-    alone = words(show("variance", tiny, monkeypatch, roi="V1", subject="subj02"))
+    alone = words(show("variance", tiny, monkeypatch, view="rest", roi="V1", subject="subj02"))
     assert "above 0 in subj02: IC" in alone
     assert "every subject" not in alone
-    seven = numbers(chart(app, "upset")["data"][0]["y"])
+    seven = numbers(chart(show("variance", tiny, monkeypatch, view="three", roi="V1"), "upset")["data"][0]["y"])
     assert seven == pytest.approx([0.05, 0.03, -0.01, 0.04, 0.02, 0.01, 0.1], abs=1e-6)
 
 
@@ -560,7 +584,7 @@ def test_charts_say_their_numbers_to_a_screen_reader(tiny, monkeypatch):
     ffa = np.mean(expected_chosen("FFA", "IC"))
     bars = next(text for id, text in said("rois", instructions="IC").items() if "bars" in id)
     assert f"FFA IC {ffa:.3f}" in bars
-    seven = next(text for id, text in said("variance", roi="V1").items() if "upset" in id)
+    seven = next(text for id, text in said("variance", view="three", roi="V1").items() if "upset" in id)
     assert "IC 0.050" in seven
     assert "IU3 −0.010" in seven
     forest = next(text for id, text in said("compare", roi="FFA", instruction="IC").items() if "forest" in id)
@@ -570,7 +594,7 @@ def test_charts_say_their_numbers_to_a_screen_reader(tiny, monkeypatch):
 
 
 def test_compare_stands_beside_earlier_work(tiny, tmp_path, monkeypatch):
-    rows = show("compare", tiny, monkeypatch).table[0].value
+    rows = show("compare", tiny, monkeypatch, view="studies").table[0].value
     own = next(row for _, row in rows.iterrows() if row.study.startswith("This store"))
     nested = stores.tables()["roi_nested"][0]
     nested = nested[(nested.roi == "visual cortex (nsdgeneral)") & (nested.pooling != "last_prompt")]
@@ -580,7 +604,8 @@ def test_compare_stands_beside_earlier_work(tiny, tmp_path, monkeypatch):
     nested = stores.tables()["roi_nested"][0].replace("vit-demo", "clip-demo")
     keys = ["subject", "model", "instruction", "pooling", "roi"]
     store.write(tmp_path, stores.tables() | {"roi_nested": [nested.sort_values(keys)]}, stores.info())
-    rows = show("compare", tmp_path, monkeypatch).table[0].value
+    rows = show("compare", tmp_path, monkeypatch, view="studies").table[0].value
+    assert rows.study.iloc[0] == "This store: tiny (simulated)"
     gain = 100 * (mean["llava-demo"] / mean["vit-demo"] - 1)
     assert rows["gain on the project page"][0] == f"{gain:+.0f} % of r over clip-demo"
 
@@ -631,6 +656,7 @@ def test_the_link_of_a_printed_flatmap_opens_the_same_maps(asked, tiny, monkeypa
 
 
 def test_the_next_maps_are_read_while_the_reader_looks(tiny, monkeypatch):
+    st.cache_resource.clear()
     read, plain = [], store.Store.layer_maps
     monkeypatch.setattr(store.Store, "layer_maps", lambda self, *key: read.append(key) or plain(self, *key))
     app = show("flatmaps", tiny, monkeypatch, subject="subj02", instruction="VQ1")
@@ -664,8 +690,10 @@ def test_tables_and_matrices_say_what_they_hold(tiny, monkeypatch):
     assert [alt.split(":")[0] for alt in alts[:2]] == ["Subjects", "Instructions with their text, family and level"]
     assert alts[2].startswith("Models: what each is")
     app = show("compare", tiny, monkeypatch, roi="FFA")
-    assert app.dataframe[0].proto.alt.startswith("Every model in the FFA")
+    assert app.table[0].proto.alt.startswith("Every model in FFA")
+    app = show("compare", tiny, monkeypatch, view="studies")
     assert app.table[0].proto.alt.startswith("This store beside earlier studies")
+    app = show("compare", tiny, monkeypatch, view="instructions")
     grid = frames.specialisation(stores.tables()["roi_nested"][0], "llava-demo")
     alt = next(e.proto.alt for e in app.get("plotly_chart") if "specialisation" in e.proto.id)
     row, column = np.unravel_index(np.argmax(grid.to_numpy()), grid.shape)

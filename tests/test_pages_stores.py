@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 import stores
-from test_pages import PAGES, chart, no_model, show, words
+from test_pages import PAGES, VIEWS, chart, no_model, show, words
 
 from brainalign import paper, store
 
@@ -53,17 +53,17 @@ def earlier(tmp_path_factory):
     return directory
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_one_map_is_enough(page, single, monkeypatch):
-    app = show(page, single, monkeypatch)
+@pytest.mark.parametrize(("page", "view"), VIEWS)
+def test_one_map_is_enough(page, view, single, monkeypatch):
+    app = show(page, single, monkeypatch, view=view)
     if page == "rois":
         assert len([trace for trace in chart(app, "bars")["data"] if trace["type"] == "bar"]) == 1
-    if page == "layers":
+    if page == "layers" and not view:
         assert "profile" in str([element.proto.id for element in app.get("plotly_chart")])
     if page == "variance":
         assert "no partition of variance yet" in words(app)
     if page == "compare":
-        assert "Beside earlier work" in words(app) or "where models are compared" in words(app)
+        assert "Every model" in words(app) or "project page" in words(app) or "where models are compared" in words(app)
         assert "nan" not in words(app)
 
 
@@ -78,7 +78,10 @@ def test_a_store_of_an_earlier_version_opens(page, earlier, monkeypatch):
         assert len(app.get("plotly_chart")) == 1
     if page == "variance":
         drawn = [chart.proto.id.rpartition("-")[2] for chart in app.get("plotly_chart")]
-        assert drawn == ["venn", "signed", "matrix", "square"]
+        assert drawn == ["venn", "signed"]
+        app = show(page, earlier, monkeypatch, view="all")
+        drawn = [chart.proto.id.rpartition("-")[2] for chart in app.get("plotly_chart")]
+        assert drawn == ["matrix", "square"]
     if page == "compare":
         assert "brainalign publish" in words(app)
 

@@ -43,9 +43,10 @@ def test_bars_are_means_with_subjects_intervals_and_a_band_for_the_ceiling(tiny,
 
 
 def test_marks_matrices_and_pictures_follow_the_choice(tiny, monkeypatch):  # noqa: F811
-    app = show("rsa", tiny, monkeypatch, reference="IC", roi="FFA", map="VQ1", sorted="model")
+    app = show("rsa", tiny, monkeypatch, reference="IC")
     marks = next(trace for trace in chart(app, "bars")["data"] if trace["name"] == "differences")
     assert marks["text"] == ["▼", "▼"]
+    app = show("rsa", tiny, monkeypatch, view="pictures", roi="FFA", map="VQ1", sorted="model")
     found = rdms(tiny, "VQ1")
     places = rsa.arrangement(found["model"])[0]
     order = np.argsort(places[:, 0], kind="stable")
@@ -71,7 +72,7 @@ def rdms(place, instruction):
 
 
 def test_layers_are_means_over_subjects(tiny, monkeypatch):  # noqa: F811
-    app = show("rsa", tiny, monkeypatch, roi="FFA")
+    app = show("rsa", tiny, monkeypatch, view="depth", roi="FFA")
     line = next(
         t for t in chart(app, "profile")["data"] if t.get("name", "").startswith("IC") and "lines" in t["mode"]
     )
@@ -80,9 +81,10 @@ def test_layers_are_means_over_subjects(tiny, monkeypatch):  # noqa: F811
 
 
 def test_by_model_a_model_without_instruction_stands_beside(tiny, monkeypatch):  # noqa: F811
-    app = show("rsa", tiny, monkeypatch, by="model", instruction="VQ1", map="vit-demo")
+    app = show("rsa", tiny, monkeypatch, by="model", instruction="VQ1")
     bars = [trace["name"] for trace in chart(app, "bars")["data"] if trace["type"] == "bar"]
     assert bars == ["llava-demo", "vit-demo"]
+    app = show("rsa", tiny, monkeypatch, view="pictures", by="model", instruction="VQ1", map="vit-demo")
     assert "Matrix of distances: vit-demo, layer" in words(app)
 
 
@@ -109,7 +111,7 @@ def test_the_view_is_offered_where_the_store_has_it(tiny, without, tmp_path, mon
 def test_pictures_that_may_not_be_shown_are_points_with_numbers(tmp_path, monkeypatch):
     monkeypatch.delenv("BRAINALIGN_NSD_TERMS", raising=False)
     stores.tiny_store(tmp_path, simulated="false", stimuli=f"root:{tmp_path}")
-    app = show("rsa", tmp_path, monkeypatch)
+    app = show("rsa", tmp_path, monkeypatch, view="pictures")
     plane = chart(app, "plane-region")
     assert not plane["layout"].get("images")
     assert plane["data"][0]["text"] == [str(picture) for picture in stores.RSA_PICTURES]

@@ -37,15 +37,24 @@ KINDS = {  # kind -> (how its plot is made, what it can be asked for)
     "rsa-layers": (rsa_asked.layers, (*SIMILAR, "roi")),
     "rdms": (rsa_asked.matrices, (*SIMILAR, "roi", "map", "sorted")),
 }
-PAGES = {
-    "flatmap": "flatmaps",
-    "chosen": "layers",
-    "shares": "layers",
-    "specialisation": "compare",
-    "coverage": "overview",
-    "rsa-layers": "rsa",
-    "rdms": "rsa",
-} | dict.fromkeys(("matrix", "pairs", "unique", "triple"), "variance")  # where a page's name is not its figure's
+PAGES = {  # kind -> the page that shows it and, where a page shows one of several views at a time, which
+    "flatmap": ("flatmaps", ""),
+    "rois": ("rois", ""),
+    "layers": ("layers", "profile"),
+    "chosen": ("layers", "areas"),
+    "shares": ("layers", "states"),
+    "variance": ("variance", "pair"),
+    "matrix": ("variance", "all"),
+    "pairs": ("variance", "all"),
+    "unique": ("variance", "rest"),
+    "triple": ("variance", "three"),
+    "compare": ("compare", "models"),
+    "specialisation": ("compare", "instructions"),
+    "coverage": ("overview", ""),
+    "rsa": ("rsa", "bars"),
+    "rsa-layers": ("rsa", "depth"),
+    "rdms": ("rsa", "pictures"),
+}
 
 
 def plot(store, kind, **asked):
@@ -74,12 +83,14 @@ def from_link(link, kind=None):
     """(kind, choices) of a page's address: the page's main figure, or the one of `kind` where the page shows it; what
     does not concern the figure is left out."""
     parts = urlsplit(link)
+    asked = dict(parse_qsl(parts.query))
     page = parts.path.strip("/").rpartition("/")[2] or "overview"
-    shown = [name for name in KINDS if PAGES.get(name, name) == page]
+    shown = [name for name in KINDS if PAGES[name][0] == page]
     if not shown:
-        known = ", ".join(dict.fromkeys(PAGES.get(name, name) for name in KINDS))
+        known = ", ".join(dict.fromkeys(page for page, _ in PAGES.values()))
         raise ValueError(f"the link leads to {page!r}; figures are made of {known}")
-    kind = kind if kind in shown else shown[0]
+    if kind not in shown:
+        kind = next((name for name in shown if PAGES[name][1] == asked.get("view")), shown[0])
     own = {name: key for key, name in LINKED.get(kind, {}).items()}
-    found = {own.get(key, key): value for key, value in parse_qsl(parts.query)}
+    found = {own.get(key, key): value for key, value in asked.items()}
     return kind, {key: value for key, value in found.items() if key in KINDS[kind][1]}

@@ -32,7 +32,9 @@ def link(plot, address=ADDRESS):
     with spaces between.
     """
     named = {LINKED.get(plot.kind, {}).get(key, key): value for key, value in plot.choices.items()}
-    page = f"{address.rstrip('/')}/{PAGES.get(plot.kind, plot.kind)}"
+    page, view = PAGES.get(plot.kind, (plot.kind, ""))
+    named |= {"view": view} if view else {}
+    page = f"{address.rstrip('/')}/{page}"
     views = (
         [named | {"instruction": id} for id in named["instruction"].split(",")] if "instruction" in named else [named]
     )

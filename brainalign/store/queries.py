@@ -73,7 +73,7 @@ class Store:
         return self._db.cursor()
 
     def _frame(self, sql, **values):
-        """A frame of one's own. What was read is kept, since a page asks the same at each click: KEPT cells at most."""
+        """A frame of one's own. What was read is kept, as a page asks the same at each click: KEPT cells at most."""
         key = sql, *values.items()
         found = self._kept.get(key)
         if found is None:
