@@ -1,5 +1,7 @@
 """Figures hold the numbers they are given."""
 
+import tomllib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -218,6 +220,25 @@ def test_the_ten_instructions_are_told_apart_by_every_reader(sight):
     apart = ciede2000(lab[:, None], lab[None])
     assert apart[:10, :10][np.triu_indices(10, 1)].min() > 14
     assert apart[:10, 10:].min() > 11
+
+
+def luminance(colour):
+    """Relative luminance of WCAG 2."""
+    srgb = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def test_bars_and_points_stand_out_from_a_light_and_a_dark_page():
+    """A colour of the ten may fade into the page; the edge has the 3 : 1 that WCAG 2 asks of graphics."""
+    themes = tomllib.loads((tables.DATA.parent / ".streamlit" / "config.toml").read_text())["theme"]
+    for mode in ("light", "dark"):
+        one, other = sorted(map(luminance, (theme.EDGE["color"], themes[mode]["backgroundColor"])))
+        assert (other + 0.05) / (one + 0.05) > 3
+    frame = frames.roi_frame(frames.at_layer(scores(), "0", "r_mean"), "r_mean", "instruction")
+    groups = sorted(set(frame.group))
+    drawn = roi_bars(frame, dict.fromkeys(groups, "#000000"), {group: group for group in groups}, "r")
+    assert all(trace.marker.line.color == theme.EDGE["color"] for trace in drawn.data if trace.type == "bar")
 
 
 def test_ties_are_not_the_brightest_of_a_map():

@@ -220,6 +220,15 @@ def test_an_address_that_lags_behind_does_not_undo_a_choice(tiny, monkeypatch):
     assert "IC and VQ1 in visual cortex" in app.header[0].value
 
 
+def test_what_was_touched_on_one_page_has_no_say_in_a_link_to_another(tiny, monkeypatch):
+    app = show("variance", tiny, monkeypatch)
+    next(box for box in app.selectbox if box.label == "Region").select("FFA").run()
+    app.switch_page("pages/flatmaps.py")
+    app.query_params["instruction"] = "IU3"
+    app.run()
+    assert app.selectbox(key="widget instruction").value == "IU3"
+
+
 def test_variance_draws_the_means_of_the_units(tiny, monkeypatch):
     app = show("variance", tiny, monkeypatch, b="VQ1", roi="FFA", subject="subj02")
     units = stores.variance()

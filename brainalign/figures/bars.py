@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from brainalign.figures.numerals import digits, said
-from brainalign.figures.theme import INTERVAL, MUTED, RING, finish, translucent
+from brainalign.figures.theme import EDGE, INTERVAL, MUTED, RING, finish, translucent
 
 
 def signed_bars(frame, colours, names, axis):
@@ -20,7 +20,7 @@ def signed_bars(frame, colours, names, axis):
         "x": at,
         "y": means.to_numpy(),
         "width": 0.6,
-        "marker": {"color": [colours[part] for part in names]},
+        "marker": {"color": [colours[part] for part in names], "line": EDGE},
         "customdata": list(names.values()),
         "hovertemplate": "%{customdata}: mean %{y:.4f}<extra></extra>",
     }

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from brainalign.figures.theme import BETTER, INTERVAL, MUTED, RING, WORSE, finish, translucent
+from brainalign.figures.theme import BETTER, EDGE, INTERVAL, MUTED, RING, WORSE, finish, translucent
 
 COLUMN = "at the<br>layers chosen"  # where a profile shows the scores of units at the layers of their own
 STEP = {False: 1.0, True: 0.14}  # from the last layer to that column; True: of depth from 0 to 1
@@ -78,7 +78,7 @@ def _line(x, rows, colour, name, group):
         "name": name,
         "legendgroup": str(group),
         "line": {"color": colour, "width": 2},
-        "marker": {"size": 6},
+        "marker": {"size": 7, "line": EDGE},
         "customdata": rows.reset_index()[["layer", "min", "max", "count"]].to_numpy(),
         "hovertemplate": "layer %{customdata[0]}: %{y:.3f}<br>%{customdata[3]} subjects, "
         "from %{customdata[1]:.3f} to %{customdata[2]:.3f}",

@@ -5,7 +5,7 @@ from itertools import groupby
 import numpy as np
 import plotly.graph_objects as go
 
-from brainalign.figures.theme import INTERVAL, MUTED, RING, finish, translucent
+from brainalign.figures.theme import EDGE, INTERVAL, MUTED, RING, finish, translucent
 from brainalign.tables import rois
 
 GROUP_WIDTH = 0.84  # of the distance between two regions
@@ -90,7 +90,7 @@ def _bar(means, at, offset, width, colour, name):
         "y": means["mean"].to_numpy(),
         "width": width * 0.94,
         "name": name,
-        "marker": {"color": colour},
+        "marker": {"color": colour, "line": EDGE},
         "customdata": means[["roi", "subjects", "n", "layers"]].to_numpy(),
         "hovertemplate": "%{customdata[0]}<br>mean %{y:.3f} over %{customdata[1]} subjects"
         "<br>%{customdata[2]} units, layer %{customdata[3]}",
@@ -149,7 +149,7 @@ def _marks(frame, at, places, marks):
 
 def _dots(frame, groups, at, places, colours, names, marks):
     """A dot for each mean with a line from the lowest subject to the highest; a mark is the shape of its dot."""
-    traces, all_means = [], summary(frame, at)
+    traces, all_means, dot = [], summary(frame, at), {"size": 7, "line": EDGE | {"width": 0.5}}
     for group in groups:
         means = all_means[group]
         found = [marks.get((roi, group)) for roi in means.roi]
@@ -160,14 +160,18 @@ def _dots(frame, groups, at, places, colours, names, marks):
             "mode": "markers",
             "name": names[group],
             "legendgroup": group or names[group],
-            "marker": {"color": colours[group], "size": [9 if one else 7 for one in found] if marks else 7},
+            "marker": {
+                "color": colours[group],
+                "size": [9 if one else 7 for one in found] if marks else 7,
+                "line": EDGE,
+            },
             "error_y": _error(means["mean"], means["min"], means["max"], 1.5, translucent(colours[group], 0.55)),
             "customdata": means[["roi", "subjects", "min", "max", "n", "layers"]].to_numpy(),
             "hovertemplate": "%{customdata[0]}<br>mean %{y:.3f} over %{customdata[1]} subjects, from "
             "%{customdata[2]:.3f} to %{customdata[3]:.3f}<br>%{customdata[4]} units, layer %{customdata[5]}",
         }
         if marks:  # the legend would show the shape of the first
-            plain = {"x": [None], "y": [None], "marker": {"color": colours[group], "size": 7}, "error_y": None}
+            plain = {"x": [None], "y": [None], "marker": dot | {"color": colours[group]}, "error_y": None}
             traces.append({k: v for k, v in (trace | plain).items() if k not in ("customdata", "hovertemplate")})
             trace["marker"]["symbol"] = [SYMBOLS.get(one, "circle") for one in found]
             trace["showlegend"] = False

@@ -54,6 +54,7 @@ OTHERS = ("#228833", "#aa3377", "#ee6677", "#7a6fd0", "#b0713c")
 MUTED = "#8a929b"  # marks that carry no category: noise ceilings, axes through zero
 SEQUENTIAL = "Cividis"
 INTERVAL = "rgba(128,134,142,0.75)"
+EDGE = {"color": MUTED, "width": 1}  # of marks whose own colour may fade into a light or a dark page
 RING = {"color": "#ffffff", "line": {"color": "#30363d", "width": 1}}
 BETTER, WORSE = "#2166ac", "#b2182b"  # differences above and below 0
 DIVERGING = [[0.0, "#2166ac"], [0.25, "#92c5de"], [0.5, "#f2f2f2"], [0.75, "#f4a582"], [1.0, "#b2182b"]]

@@ -17,6 +17,7 @@ PANEL = 52.0  # mm: height of the bars
 LEAST, LOW = {False: 1.5, True: 0.95}, 38.0  # mm: the narrowest bar and (True) dot; height of several rows
 EDGE = 0.6  # from the middle of the outermost of a few bars to the end of the axis, in bars
 BAND = "#cdd2d7"  # between the bounds of a noise ceiling
+EDGED = {"edgecolor": theme.MUTED, "linewidth": 0.4}
 RING = {"mfc": "white", "mec": "#30363d", "mew": 0.4, "ls": "none", "marker": "o", "clip_on": False}
 
 
@@ -147,7 +148,7 @@ def _grouped(axes, frame, order, groups, colours, slot, marks):
     for group, offset in offsets(groups).items():
         rows = frame[frame.group == group]
         means = rows.groupby("roi").value.mean()
-        axes.bar([at[roi] + offset for roi in means.index], means, bar * 0.94, color=colours[group], linewidth=0)
+        axes.bar([at[roi] + offset for roi in means.index], means, bar * 0.94, color=colours[group], **EDGED)
         points(axes, rows.dropna(subset=["value"]), at, offset, bar, size)
 
 
@@ -221,7 +222,7 @@ def signed(sheet, frame, colours, names, axis, x, y, width, height):
     """Signed parts as bars (mean over subjects) with the subjects as points: as `figures.signed_bars`."""
     means, at = frame[list(names)].mean(), np.arange(len(names))
     axes = sheet.axes(x + WIDE_LEFT, y, width - WIDE_LEFT - 1, height)
-    axes.bar(at, means, 0.6, color=[colours[part] for part in names], linewidth=0)
+    axes.bar(at, means, 0.6, color=[colours[part] for part in names], **EDGED)
     spread = np.linspace(-0.2, 0.2, len(frame)) if len(frame) > 1 else [0.0]
     for offset, (_, row) in zip(spread, frame.iterrows()):
         low, high = (row.reindex([f"{part}_{end}" for part in names]).to_numpy(float) for end in ("low", "high"))
