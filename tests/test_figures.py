@@ -24,6 +24,7 @@ from brainalign.figures import (
 from brainalign.figures.flatmap import palettes
 from brainalign.figures.venn import circles, overlap
 from brainalign.figures.venn_three import fits, layout, middles, venn_three
+from brainalign.models import MODELS
 
 SIZES = st.one_of(st.just(0.0), st.floats(0.001, 1))
 
@@ -248,10 +249,21 @@ def test_ties_are_not_the_brightest_of_a_map():
 
 def test_colours_of_models_are_fixed_and_distinct():
     assert theme.model_colour("another") == theme.model_colour("another")
-    zoo = [*theme.MODELS, *(f"llava-demo-{control}" for control in theme.CONTROLS)]
+    zoo = {*MODELS, *(f"llava-demo-{control}" for control in theme.CONTROLS)}
     assert len({theme.model_colour(name) for name in zoo}) == len(zoo)
     assert theme.model_colour("llava-demo-random") == theme.model_colour("any-random")
     assert theme.instruction_colour("mine") == theme.MUTED
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_models_are_told_apart_by_every_reader(sight):
+    """Least CIEDE2000: 12 between those of the demo and its controls, 6 between any two families."""
+    shown = [name for name in MODELS if name.endswith("-demo")] + ["pixels"]
+    shown += [f"llava-demo-{control}" for control in ("random", "image-only", "shuffled")]
+    lab = seen(list(map(theme.model_colour, shown)), sight)
+    assert ciede2000(lab[:, None], lab[None])[np.triu_indices(len(shown), 1)].min() > 12
+    lab = seen(sorted(set(theme.FAMILIES.values())), sight)
+    assert ciede2000(lab[:, None], lab[None])[np.triu_indices(len(lab), 1)].min() > 6
 
 
 SEVEN = ("unique_a", "unique_b", "unique_c", "shared_ab", "shared_ac", "shared_bc", "shared_abc")

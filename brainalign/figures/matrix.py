@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from brainalign.figures import frames
 from brainalign.figures.numerals import said
-from brainalign.figures.theme import DIVERGING, MODELS, diverging, finish, ink_on
+from brainalign.figures.theme import COVERED, DIVERGING, diverging, finish, ink_on
 
 ROW = 36  # pixels
 LINE = 48  # characters of a row's label before it goes on in a second line
@@ -81,12 +81,12 @@ def coverage(frame, order=()):
             x=[id or "–" for id in columns],
             y=rows,
             text=said.fillna("").to_numpy(),
-            colorscale=[[0, MODELS["llava-demo"]], [1, MODELS["llava-demo"]]],
+            colorscale=[[0, COVERED], [1, COVERED]],
             showscale=False,
             xgap=2,
             ygap=2,
             texttemplate="%{text}",
-            textfont={"color": "#10202b"},
+            textfont={"color": "#000000"},
             hovertemplate="%{y}, %{x}: %{z} maps a subject<extra></extra>",
             hoverongaps=False,
         )

@@ -28,16 +28,21 @@ INSTRUCTIONS = {
     "ATT": "#999933",
     "REL": "#44aa99",
 }
-MODELS = {
-    "llava-1.5-7b": "#4477aa",
-    "llava-demo": "#3c9dc7",
-    "instructblip-demo": "#117733",
-    "blip2-demo": "#8fcf9f",
-    "text-demo": "#cc6677",
-    "clip-demo": "#aa4499",
-    "vit-demo": "#c2a32d",
-    "pixels": "#6d5b45",
-}
+FAMILIES = {  # of models, by how their names begin
+    "llava": "#4e7fbf",
+    "instructblip": "#1dacff",
+    "blip2": "#c19076",
+    "minigpt4": "#e78148",
+    "mplug-owl": "#9f6f98",
+    "idefics": "#e7b3ad",
+    "qwen": "#657f79",
+    "clip": "#c43e66",
+    "bridgetower": "#7ea1c2",
+    "lxmert": "#a2928a",
+    "visualbert": "#3162ab",
+    "vit": "#c5c85a",
+    "pixels": "#5c3d27",
+} | dict.fromkeys(("text", "vicuna", "llama", "bert"), "#62781e")
 CONTROLS = {"random": "#9aa0a6", "image-only": 0.55, "instruction-only": 0.75, "shuffled": -0.45}  # grey, or mixed
 ROI_FAMILIES = {
     "early visual": "#6f6f6f",
@@ -52,6 +57,7 @@ ROI_FAMILIES = {
 }
 OTHERS = ("#228833", "#aa3377", "#ee6677", "#7a6fd0", "#b0713c")
 MUTED = "#8a929b"  # marks that carry no category: noise ceilings, axes through zero
+COVERED = "#3c9dc7"  # what a store has
 SEQUENTIAL = "Cividis"
 INTERVAL = "rgba(128,134,142,0.75)"
 EDGE = {"color": MUTED, "width": 1}  # of marks whose own colour may fade into a light or a dark page
@@ -74,12 +80,18 @@ def instruction_colour(id):
 def model_colour(name):
     """The fixed colour of a model; one that the table does not list always gets the same of a few others.
 
-    A control has its model's hue, lighter or darker; random weights are grey.
+    Members of a family have its hue, lighter or darker, and so has a control that of its model; random weights are
+    grey.
     """
     for control, tint in CONTROLS.items():
         if name.endswith(f"-{control}"):
             return tint if isinstance(tint, str) else _lighter(model_colour(name.removesuffix(f"-{control}")), tint)
-    return MODELS.get(name, OTHERS[crc32(name.encode()) % len(OTHERS)])
+    family = next((family for family in FAMILIES if name.startswith(family)), None)
+    if family is None:
+        return OTHERS[crc32(name.encode()) % len(OTHERS)]
+    if name in (family, f"{family}-demo"):
+        return FAMILIES[family]
+    return _lighter(FAMILIES[family], (crc32(name.encode()) % 41) / 50 - 0.4)
 
 
 def roi_colour(name):

@@ -40,7 +40,7 @@ def coverage(cells, about, choices=None, query=""):
             sheet.text(x + left - 1.5, top + (k + 0.5) * ROW, model, ha="right")
         for model, id, text in zip(cells.model, cells.instruction, said(width)):
             across, down = x + left + asked.index(id) * column, top + models.index(model) * ROW
-            sheet.box(across + GAP / 2, down + GAP / 2, column - GAP, ROW - GAP, theme.MODELS["llava-demo"])
+            sheet.box(across + GAP / 2, down + GAP / 2, column - GAP, ROW - GAP, theme.COVERED)
             sheet.text(across + column / 2, down + ROW / 2, text, ha="center", color=INK)
         if starred(width):
             sheet.text(x + left, top + ROW * len(models) + line_height() / 2 + 0.5, STAR, fontsize=SIZE - 0.5)
