@@ -7,12 +7,122 @@ import numpy as np
 import pytest
 import stores
 from PIL import Image
-from test_pages import FakeStream, button, fake, no_model, show, tiny, words
+from test_pages import no_model, show, tiny, words
 
 from brainalign import export_ui, live, paper, store
 from brainalign.atlas import gallery
 
-__all__ = ["fake", "no_model", "tiny"]  # fixtures
+__all__ = ["no_model", "tiny"]  # fixtures
+
+
+class FakeStream:
+    """As models.streaming.Stream: some words and the instruction; what a visitor does meanwhile is `meanwhile`."""
+
+    waited = first_token_seconds = 0.0
+    seconds, tokens, tokens_per_second = 1.0, 4, 4.0
+
+    def __init__(self, model, image, text, cancel):
+        assert image.dtype == np.uint8
+        self.text, self.cancel = text, cancel
+
+    def __iter__(self):
+        yield from ("Two ", "<b>dogs</b> ", "*run* ")
+        self.meanwhile()
+        if not self.cancel.is_set():
+            yield self.text
+
+    def meanwhile(self):
+        pass
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    monkeypatch.setattr(live, "stream", FakeStream)
+    monkeypatch.setattr("brainalign.models.missing", lambda name: "")
+
+
+def button(app, label):
+    return next(button for button in app.button if button.label == label)
+
+
+def test_live_answers_in_text_beside_the_stored_and_the_true_one(tiny, monkeypatch, fake):
+    app = show("live", tiny, monkeypatch, picture="9", instruction="VQ1")
+    button(app, "Ask").click().run()
+    texts = [item.value for item in app.text]
+    assert "Two <b>dogs</b> *run* What is in this image?" in texts
+    assert "VQ1: a dog <b>and</b> 9 cats" in texts
+    assert live.truth("demo:0", 9)["VQ1"] in texts
+    assert not any("dogs" in item.value for item in app.markdown)  # text, never Markdown or HTML
+    assert "4 tokens in 1.0 s" in words(app)
+    assert not button(app, "Ask").disabled
+
+
+def test_live_keeps_what_was_said_before_the_stop(tiny, monkeypatch, fake):
+    monkeypatch.setattr(FakeStream, "meanwhile", lambda self: self.cancel.set())
+    app = show("live", tiny, monkeypatch, picture="9", instruction="own", text="Is it *nice*?")
+    button(app, "Ask").click().run()
+    assert "stopped" in words(app)
+    assert "Two <b>dogs</b> *run*" in [item.value for item in app.text]
+    assert r"Is it \*nice\*?" in words(app)
+
+
+def test_live_compares_two_instructions(tiny, monkeypatch, fake):
+    link = {"picture": "9", "answers": "2", "instruction": "IC", "instruction2": "IU3"}
+    app = show("live", tiny, monkeypatch, **link)
+    button(app, "Ask").click().run()
+    assert "Two <b>dogs</b> *run* How many animals are there in the image?" in words(app)
+    assert "Two <b>dogs</b> *run* Generate some text to describe the image" in words(app)
+
+
+def test_another_question_puts_the_old_answer_away(tiny, monkeypatch, fake):
+    app = show("live", tiny, monkeypatch, picture="9")
+    button(app, "Ask").click().run()
+    assert "Two <b>dogs</b>" in words(app)
+    button(app, "12").click().run()
+    assert "Two <b>dogs</b>" not in words(app)
+    assert app.query_params["picture"] == "12"
+
+
+def test_live_says_what_went_wrong(tiny, monkeypatch, fake):
+    def broken(*_):
+        raise ValueError("llava-demo: out of memory; try a smaller model")
+
+    monkeypatch.setattr(FakeStream, "__iter__", broken)
+    app = show("live", tiny, monkeypatch)
+    button(app, "Ask").click().run()
+    assert "out of memory; try a smaller model" in words(app)
+
+
+def test_live_takes_ones_own_picture_and_refuses_what_is_none(tiny, monkeypatch, fake):
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (30, 20), "green").save(buffer, "PNG")
+    app = show("live", tiny, monkeypatch, picture="9")
+    app.file_uploader[0].set_value(("own.png", buffer.getvalue(), "image/png")).run()
+    button(app, "Ask").click().run()
+    assert "Two <b>dogs</b> *run*" in words(app)
+    assert "a dog <b>and</b>" not in words(app)  # nothing stored and nothing known about it
+    app.file_uploader[0].set_value(("own.png", b"<svg onload=alert(1)>", "image/png")).run()
+    assert app.error[0].value == "This file is not a picture that can be read; expected one of PNG, JPEG, WebP."
+    button(app, "12").click().run()
+    assert "12 cats" in words(app)
+
+
+def test_live_without_the_models_files_says_so(tiny, monkeypatch):
+    monkeypatch.setattr("brainalign.models.missing", lambda name: f"{name}: no files on this machine")
+    app = show("live", tiny, monkeypatch)
+    assert button(app, "Ask").disabled
+    assert "no files on this machine" in words(app)
+
+
+@pytest.mark.parametrize("stimuli", ["", "root:/nowhere"])
+def test_live_without_pictures_says_so(stimuli, tmp_path, monkeypatch):
+    stores.tiny_store(tmp_path, stimuli=stimuli)
+    app = show("live", tmp_path, monkeypatch)
+    assert "cannot be shown" in app.error[0].value
 
 
 def png(colour="green", size=(30, 20)):
@@ -138,3 +248,54 @@ def test_the_maps_on_the_live_page_are_exported(tiny, monkeypatch, states):
         ]
     assert ">predicted<" in svg
     assert ">measured<" in svg
+
+
+def test_pictures_are_found_by_number_and_by_answer(tiny, monkeypatch):
+    def buttons(search):
+        app = show("live", tiny, monkeypatch, search=search)
+        return [button.label for button in app.button if button.label.isdecimal()], words(app)
+
+    assert buttons("2")[0] == ["21", "24", "27"]
+    assert buttons("and</b> 9 cats")[0] == ["9"]
+    found, said = buttons("<script>")
+    assert found == []
+    assert "No picture among these is found for “<script>”." in said
+
+
+def test_the_response_to_what_is_on_the_screen_is_predicted(tiny, monkeypatch):
+    """Beside the measured one, for the units with enough ceiling; other weights than the question's are told."""
+    states = np.random.default_rng(9).normal(size=(4, stores.DIMS)).astype(np.float32)
+    monkeypatch.setattr(live.Resident, "states", lambda self, image, text, pooling: states)
+    monkeypatch.setattr(live.models, "missing", lambda name: "")
+    app = show("live", tiny, monkeypatch, picture="6", predict="True")
+    centre, into, out, bias = stores.readout()
+    predicted, measured = (states[2] - centre) @ into @ out + bias, stores.responses()[6].astype(float)
+    shown = (stores.units()[: stores.N_UNITS].nc >= 10).to_numpy()
+    r = np.corrcoef(predicted[shown], measured[shown])[0, 1]
+    said = f"{r:z.2f}".replace("-", "−")
+    assert f"Over these {shown.sum()} units predicted and measured pattern correlate with r = {said}." in words(app)
+    app = show("live", tiny, monkeypatch, picture="6", predict="True", instruction="VQ1")
+    assert "ridge weights fitted under IC, although another instruction was given here" in words(app)
+    app = show("live", tiny, monkeypatch, picture="33", predict="True")
+    assert "Measured responses are kept for test images" in words(app)
+    monkeypatch.setattr(live.Resident, "states", lambda self, image, text, pooling: states[:, :5])
+    app = show("live", tiny, monkeypatch, picture="9", predict="True", instruction="VQ2")
+    assert "weights of 8 dimensions" in words(app)
+
+
+def test_four_answers_stand_side_by_side(tiny, monkeypatch):
+    app = show("live", tiny, monkeypatch, picture="9", answers="4", model="llava-demo", instruction3="VQ1")
+    asked = [box.value for box in app.selectbox if box.label.startswith("Instruction")]
+    assert asked == ["IC", "VQ1", "VQ1", "IU3"]
+    assert {box.value for box in app.selectbox if box.label.startswith("Model")} == {"llava-demo"}
+    assert "IU3: a dog <b>and</b> 9 cats" in words(app)
+
+
+def test_how_likely_each_word_is(tiny, monkeypatch):
+    said = [[("a", 0.9), ("<b>", 0.06), ("no", 0.0001)], [("dog", 0.5), ("cat", 0.4)]]
+    monkeypatch.setattr(live.Resident, "likely", lambda self, image, text: said)
+    monkeypatch.setattr(live.models, "missing", lambda name: "")
+    table = show("live", tiny, monkeypatch, picture="6", likely="True").dataframe[0].value
+    assert table.token.tolist() == ["a", "dog"]
+    assert table.probability.tolist() == [0.9, 0.5]
+    assert table["else"].tolist() == ["<b> 6.0 %", "cat 40.0 %"]
