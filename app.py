@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from brainalign import ui
+from brainalign import serving, ui
 
 VIEWS = {
     "overview": ("Overview", ":material/dashboard:"),
@@ -38,7 +38,8 @@ def named():
 
 
 pages.append(st.Page(named, title="Overview", url_path="overview", visibility="hidden"))
-ui.spare_the_collector()
+serving.spare_the_collector()
+serving.send_at_once()
 page = st.navigation(pages, position="top")
 st.set_page_config(page_title=f"{page.title} · BrainAlign")
 ui.arrived(page.url_path)

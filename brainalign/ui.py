@@ -4,9 +4,7 @@ A selection is kept in three places that must agree: the widget, the address (`s
 view has a permalink) and the session (so that a subject chosen on one page is still chosen on the next).
 """
 
-import gc
 import os
-import sys
 import time
 import tomllib
 from pathlib import Path
@@ -18,20 +16,6 @@ from brainalign import live, tables
 DEFAULT_STORE = tables.DATA / "store"
 CONFIGURATION = "brainalign.toml"
 ECHO = 2.0  # seconds until the browser has surely taken over the address that a page wrote
-
-
-def spare_the_collector():
-    """Keep what was imported out of garbage collection, once for every few hundred modules.
-
-    Streamlit collects all garbage after every run; with torch loaded that is 0.35 s of each click, and nothing of it
-    can ever be freed.
-    """
-    _freeze(len(sys.modules) // 200)
-
-
-@st.cache_resource(show_spinner=False)
-def _freeze(hundreds):
-    gc.freeze()
 
 
 # --- Stores ---

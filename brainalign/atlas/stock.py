@@ -1,7 +1,7 @@
 """What a store holds for the page of flatmaps, read once and kept in memory by the store's path and names."""
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import streamlit as st
 
@@ -69,11 +69,15 @@ def read_ahead(store, stock, subjects, asked):
 
     Stops where the reader makes another choice, and once AHEAD bytes of maps are read.
     """
-    if asked.quantity not in (*asking.SCORES, "layer"):
-        return
+    if asked.quantity in (*asking.SCORES, "layer"):
+        _read_ahead(store.path, store, stock, tuple(subjects), *(getattr(asked, f.name) for f in fields(asked)))
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)  # once for each map and not at each look at it
+def _read_ahead(path, _store, _stock, subjects, *wish):
+    asked, kept, left = asking.Asked(*wish), Kept(_store), AHEAD
     model, instruction, pooling = asked.chosen
-    kept, left = Kept(store), AHEAD
-    maps = [stock["maps"][subject][model] for subject in subjects]
+    maps = [_stock["maps"][subject][model] for subject in subjects]
     order = list(maps[0])
     here = order.index(instruction)
     for other in sorted(order, key=lambda id: abs(order.index(id) - here))[1:]:
@@ -81,7 +85,7 @@ def read_ahead(store, stock, subjects, asked):
             continue
         st.session_state.get("flatmap shows")  # asking the session for anything lets a newer choice in
         with suppress(ValueError):  # what the store lacks is said when it is asked for
-            found = pictured.grid(kept, stock, subjects, replace(asked, chosen=(model, other, pooling)))
+            found = pictured.grid(kept, _stock, subjects, replace(asked, chosen=(model, other, pooling)))
             left -= sum(one.values.nbytes for one in found.values())
 
 

@@ -1,26 +1,20 @@
 """What the bench of the app measures beside it: a bare selectbox, one Plotly chart of two points alone (?chart=1), and
 flatmaps of as many vertices as the link says (?vertices=77000).
 
-Streamlit runs this script with the app's own settings; the app does not know it.
+Streamlit runs this script with the app's own settings and what the app does to its server; the app does not know
+it.
 """
-
-import gc
 
 import numpy as np
 import streamlit as st
 
+from brainalign import serving
 from brainalign.figures import flatmap
 from brainalign.surface import FlatGeometry
 
 MAPS = [f"map {k}" for k in range(40)]
 MOST = 1_000_000  # vertices
 HEIGHT, WIDTH = 512, 1024  # pixels
-
-
-@st.cache_resource(show_spinner=False)
-def freeze():
-    """As the app does, so that no run waits for the collector."""
-    gc.freeze()
 
 
 @st.cache_resource(show_spinner=False)
@@ -57,7 +51,8 @@ def view(n_vertices):
 
 if __name__ == "__main__":
     st.set_page_config(layout="wide")
-    freeze()
+    serving.spare_the_collector()
+    serving.send_at_once()
     vertices = min(MOST, int(st.query_params.get("vertices", 0)))
     st.title("Bench")
     if "chart" in st.query_params:
