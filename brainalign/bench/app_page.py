@@ -1,8 +1,7 @@
 """What the bench of the app measures beside it: a bare selectbox, one Plotly chart of two points alone (?chart=1), and
 flatmaps of as many vertices as the link says (?vertices=77000).
 
-Streamlit runs this script with the app's own settings and what the app does to its server; the app does not know
-it.
+Streamlit runs this script with the app's own settings, and its server is treated as the app treats its own.
 """
 
 import numpy as np
