@@ -113,9 +113,9 @@ def view(store, stock):
     found, lacking = {}, ""
     try:
         found = choices.pictures(store, stock, subjects, asked, choices.kept_limits(asked))
-        message, now = composed(store, stock, found, drawn, width)
     except ValueError as problem:
         lacking = str(problem)
+    message, now = composed(store, stock, found, drawn, width) if found else (None, None)
     top = st.container()  # not sooner: each message that comes by itself makes the browser draw the page anew
     if found:
         paint(message, found)

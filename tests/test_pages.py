@@ -383,7 +383,10 @@ def test_the_layers_of_areas_are_those_of_the_map_that_is_chosen(tiny, monkeypat
     app = show("layers", tiny, monkeypatch, view="areas", model="vit-demo")
     assert app.header[0].value == "From early to high-level areas: vit-demo"
     assert "model=vit-demo" in str(app.get("page_link")[0].proto)
+    assert show("layers", tiny, monkeypatch, view="states").header[0].value.endswith("llava-demo")
     app = show("layers", tiny, monkeypatch, view="areas", model="llava-demo", instruction="IU3")
+    assert app.header[0].value == "From early to high-level areas: llava-demo, IU3"
+    assert "model=llava-demo" in str(app.get("page_link")[0].proto)
     nested = stores.tables()["roi_nested"][0]
     nested = nested[(nested.instruction == "IU3") & (nested.pooling == "mean_generated") & (nested.roi == "FFA")]
     bars = chart(app, "chosen")["data"][0]
@@ -392,8 +395,9 @@ def test_the_layers_of_areas_are_those_of_the_map_that_is_chosen(tiny, monkeypat
 
 
 def test_models_of_one_depth_are_not_offered_another(tiny, monkeypatch):
-    app = show("layers", tiny, monkeypatch, lines="model", instruction="IC")
-    assert not [control for control in app.get("button_group") if control.label == "Depth"]
+    for link in ({"model lines": "vit-demo"}, {}):
+        app = show("layers", tiny, monkeypatch, lines="model", instruction="IC", **link)
+        assert not [control for control in app.get("button_group") if control.label == "Depth"]
 
 
 def test_compare_turns_differences_towards_the_chosen_model(tiny, monkeypatch):

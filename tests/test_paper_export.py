@@ -200,6 +200,7 @@ def test_the_link_of_a_figure_leads_to_the_same_figure(store):
         plot = paper.plot(store, kind, **CHOICES.get(kind, {}))
         again, choices = paper.from_link(export.link(plot), kind)
         assert again == kind
+        assert paper.from_link(export.link(plot))[0] == {"pairs": "matrix"}.get(kind, kind)  # two of one view
         pd.testing.assert_frame_equal(paper.plot(store, again, **choices).data, plot.data)
 
 
