@@ -12,6 +12,7 @@ from pathlib import Path
 import streamlit as st
 
 from brainalign import live, tables
+from brainalign.figures import chart
 
 DEFAULT_STORE = tables.DATA / "store"
 CONFIGURATION = "brainalign.toml"
@@ -151,13 +152,8 @@ def hint(view, text):
 
 
 def plot(figure, key, alt):
-    """A figure in the page's own ink; alt : what a screen reader says."""
-    ink = "#e4e8ec" if st.context.theme.type == "dark" else "#1f2933"
-    axis = {"tickfont": {"color": ink}, "title": {"font": {"color": ink}}}  # which Streamlit's theme would make grey
-    axes = [name for name in figure.layout.to_plotly_json() if name[1:5] == "axis"]
-    figure.update_layout({"font": {"color": ink}, "xaxis": axis, "yaxis": axis} | dict.fromkeys(axes, axis))
-    bar = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
-    st.plotly_chart(figure, key=key, alt=alt, config=bar)
+    """A chart in the page's colours; alt : what a screen reader says."""
+    chart.show(figure, key, alt, st.context.theme.type == "dark")
 
 
 def data(frame, key):

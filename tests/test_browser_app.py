@@ -75,7 +75,7 @@ def test_every_page_has_an_address(address, visit, name):
 def test_overview_leads_to_every_page(address, visit):
     page = visit(address)
     expect(page.get_by_role("heading", name="BrainAlign")).to_be_visible()
-    expect(page.locator("[data-testid=stPlotlyChart]")).to_have_count(1)
+    expect(page.locator(".js-plotly-plot")).to_have_count(1)
     for name, title in {"Live": "Live", "Flatmaps": "Flatmaps", "ROIs": "ROIs", "Variance": "Variance"}.items():
         page.get_by_test_id("stTopNavLink").filter(has_text=name).click()
         expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
@@ -87,7 +87,7 @@ def test_venn_shows_its_numbers(address, visit):
     page = visit(f"{address}/variance?b=VQ1&roi=V1&subject=subj01")
     units = stores.variance()
     units = units[(units.b == "VQ1") & (units.subject == "subj01") & (units.unit < 60) & (units.unit % 50 > 0)]
-    chart = page.locator("[data-testid=stPlotlyChart]").first
+    chart = page.locator(".js-plotly-plot").first
     for part in ("unique_a", "shared", "unique_b"):
         expect(chart.get_by_text(f"{units[part].mean():.3f}")).to_be_visible()
     page.get_by_role("link", name=re.compile("share variance in the cortex of subj01")).click()
@@ -99,13 +99,13 @@ def test_a_choice_changes_the_view_and_its_link_restores_it(address, visit):
     page = visit(f"{address}/rois")
     page.get_by_role("radio", name="R²").click()
     page.get_by_role("button", name="IC", exact=True).click()
-    expect(page.locator("[data-testid=stPlotlyChart] .ytitle").filter(has_text="R²")).to_have_count(1)
-    expect(page.locator("[data-testid=stPlotlyChart] .legend .traces")).to_have_count(3)
+    expect(page.locator(".js-plotly-plot .ytitle").filter(has_text="R²")).to_have_count(1)
+    expect(page.locator(".js-plotly-plot .legend .traces")).to_have_count(3)
     page.wait_for_url(re.compile("quantity=r2_mean.*instructions=VQ1"))
     page.reload()
     for view in (settled(page), visit(page.url)):
-        expect(view.locator("[data-testid=stPlotlyChart] .ytitle").filter(has_text="R²")).to_have_count(1)
-        expect(view.locator("[data-testid=stPlotlyChart] .legend .traces")).to_have_count(3)
+        expect(view.locator(".js-plotly-plot .ytitle").filter(has_text="R²")).to_have_count(1)
+        expect(view.locator(".js-plotly-plot .legend .traces")).to_have_count(3)
 
 
 def test_the_views_of_a_page_are_a_click_apart(address, visit):
@@ -263,7 +263,7 @@ def test_a_region_s_matrices_and_pictures_are_picked_and_looked_at(address, visi
     expect(page.get_by_test_id("stTopNavLink").filter(has_text="RSA")).to_have_count(1)
     page.get_by_role("radio", name="Pictures in one region").click()
     expect(page.get_by_text("Matrix of distances: FFA, mean over 3 subjects")).to_be_visible()
-    pictures = page.locator("[data-testid=stPlotlyChart] .imagelayer image")
+    pictures = page.locator(".js-plotly-plot .imagelayer image")
     expect(pictures).to_have_count(2 * (12 + 6))  # along two sides of each matrix, and in each plane
     settled(page)  # charts that come in close a list that is open
     box = page.get_by_role("combobox", name="Region")

@@ -1,15 +1,18 @@
 """Figures hold the numbers they are given."""
 
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plotly.offline import get_plotlyjs_version
 
 from brainalign import tables
 from brainalign.figures import (
+    chart,
     coverage,
     frames,
     layer_profile,
@@ -403,3 +406,11 @@ def test_the_best_instruction_leads_only_where_the_test_says_so():
     assert "in 1 of 2 regions: FFA (IC over VQ1, 0.200)" in said
     assert said.endswith("Not tested: PPA.")
     assert "not tested" in leads.sentence(leads.leads(rows, tests.iloc[:0]), 2, "")
+
+
+def test_charts_are_drawn_by_the_plotly_that_made_them():
+    """The bundle is of the version that the installed plotly writes figures for."""
+    bundle = (Path(chart.__file__).parent / "plotly.js").read_text()
+    assert f'="{get_plotlyjs_version()}"' in bundle
+    for kind in ("scatter", "bar", "heatmap"):
+        assert f'name:"{kind}"' in bundle

@@ -156,7 +156,7 @@ def run(app):
 
 def sent(app):
     """(header, values (n_layers, n_units)) of the map, and the two parts."""
-    messages = [payload.decode(shown.proto.bytes) for shown in app.get("bidi_component")]
+    messages = [payload.decode(shown.proto.bytes) for shown in app.get("bidi_component") if shown.proto.bytes]
     header, found = next(one for one in messages if one[0]["kind"] == "map")
     values = payload.read(found["codes"], header["low"], header["step"], header["missing"])
     values = values.reshape(-1 if len(header["subjects"]) > 1 else len(header["layers"]), N_UNITS)

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 import stores
-from test_pages import PAGES, VIEWS, chart, no_model, show, words
+from test_pages import PAGES, VIEWS, chart, charts, no_model, show, words
 
 from brainalign import paper, store
 
@@ -59,7 +59,7 @@ def test_one_map_is_enough(page, view, single, monkeypatch):
     if page == "rois":
         assert len([trace for trace in chart(app, "bars")["data"] if trace["type"] == "bar"]) == 1
     if page == "layers" and not view:
-        assert "profile" in str([element.proto.id for element in app.get("plotly_chart")])
+        assert "profile" in str(list(charts(app)))
     if page == "variance":
         assert "no partition of variance yet" in words(app)
     if page == "compare":
@@ -75,13 +75,11 @@ def test_a_store_of_an_earlier_version_opens(page, earlier, monkeypatch):
         assert app.query_params["layer"] == "3"
     if page == "layers":
         assert "diamond is" not in words(app)
-        assert len(app.get("plotly_chart")) == 1
+        assert len(charts(app)) == 1
     if page == "variance":
-        drawn = [chart.proto.id.rpartition("-")[2] for chart in app.get("plotly_chart")]
-        assert drawn == ["venn", "signed"]
+        assert list(charts(app)) == ["venn", "signed"]
         app = show(page, earlier, monkeypatch, view="all")
-        drawn = [chart.proto.id.rpartition("-")[2] for chart in app.get("plotly_chart")]
-        assert drawn == ["matrix", "square"]
+        assert list(charts(app)) == ["matrix", "square"]
     if page == "compare":
         assert "brainalign publish" in words(app)
 

@@ -61,6 +61,9 @@ COVERED = "#3c9dc7"  # what a store has
 SEQUENTIAL = "Cividis"
 INTERVAL = "rgba(128,134,142,0.75)"
 EDGE = {"color": MUTED, "width": 1}  # of marks whose own colour may fade into a light or a dark page
+INK, GROUND = {False: "#1f2933", True: "#e4e8ec"}, {False: "#ffffff", True: "#14181d"}  # in a light page, a dark one
+GRID = {False: "#dde3e8", True: "#303943"}
+FONT = '"Source Sans", sans-serif'
 RING = {"color": "#ffffff", "line": {"color": "#30363d", "width": 1}}
 BETTER, WORSE = "#2166ac", "#b2182b"  # differences above and below 0
 DIVERGING = [[0.0, "#2166ac"], [0.25, "#92c5de"], [0.5, "#f2f2f2"], [0.75, "#f4a582"], [1.0, "#b2182b"]]
@@ -120,6 +123,25 @@ def finish(figure, height, legend_y=1.02, **layout):
         **layout,
     )
     return figure
+
+
+def of_page(dark):
+    """Plotly's template for a chart that stands in a page of the app: its ink, its font and its lines."""
+    ink, ground, grid = {"color": INK[dark]}, GROUND[dark], GRID[dark]
+    small, title = ink | {"size": 12}, {"font": ink | {"size": 14}}
+    axis = {"gridcolor": grid, "zerolinecolor": grid, "tickcolor": grid, "tickfont": small, "automargin": True}
+    return {
+        "layout": {
+            "font": small | {"family": FONT},
+            "paper_bgcolor": ground,
+            "plot_bgcolor": ground,
+            "xaxis": axis | {"title": title | {"standoff": 16}, "showgrid": False, "zeroline": False},
+            "yaxis": axis | {"title": title | {"standoff": 24}},
+            "margin": {"pad": 8},
+            "hoverlabel": {"bgcolor": ground, "bordercolor": grid, "font": small},
+        },
+        "data": {"heatmap": [{"colorbar": {"outlinewidth": 0, "tickfont": small, "title": title}}]},
+    }
 
 
 def ink_on(colour):
