@@ -11,20 +11,19 @@ import streamlit as st
 
 
 def spare_the_collector():
-    """Keep what has been there for a while out of garbage collection: anew for every few hundred modules, and each
-    minute for what readers have opened.
+    """Keep what is there out of the garbage collection after this run; called by what readers run again and again.
 
     Streamlit collects all garbage after every run; with torch loaded that is 0.35 s of each click, with the pages of
-    60 readers 0.03 s, and hardly any of it can be freed.
+    60 readers 0.03 s, and hardly any of it can be freed. What became garbage in the meantime goes each minute.
     """
-    _freeze(len(sys.modules) // 200)
+    _let_go(len(sys.modules) // 200)  # and for every few hundred modules, which leave much behind
+    gc.freeze()
 
 
 @st.cache_resource(ttl=60, show_spinner=False)
-def _freeze(hundreds):
-    gc.unfreeze()  # what has become garbage since
+def _let_go(hundreds):
+    gc.unfreeze()
     gc.collect()
-    gc.freeze()
 
 
 @st.cache_resource(show_spinner=False)

@@ -269,7 +269,8 @@ class Later:
             made = getattr(container, name)(*args, **options)
             if inside is not None:
                 inside.draw(made)
-        st.query_params.update(self.link)
+        if self.link:  # each update is a message, also one of nothing
+            st.query_params.update(self.link)
 
 
 def choice(label, options, key, format_func=str, default=None, container=None):

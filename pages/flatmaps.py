@@ -4,7 +4,7 @@ import time
 
 import streamlit as st
 
-from brainalign import export_ui, paper, ui
+from brainalign import export_ui, paper, serving, ui
 from brainalign.atlas import choices, memory, place, region
 from brainalign.atlas.stock import flat_units_of, read_ahead, stock_of, subject_of, surface_of
 from brainalign.figures import flatmap, frames
@@ -106,6 +106,7 @@ def view(store, stock):
     The map goes to the browser first and has it alone for a moment: the controls take longer to draw than the map.
     Returns (subjects, Asked) of what is shown.
     """
+    serving.spare_the_collector()
     again, rows = "flatmap shows" in st.session_state, [[ui.Later() for _ in widths] for widths in ROWS]
     subjects = choices.subjects(list(stock["maps"]), rows[0][0])
     asked = choices.choose(stock, subjects, rows[0][1:], rows[1])

@@ -9,6 +9,7 @@ import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+AGE = 2  # runs of the script for which a browser keeps a message that came
 PAUSE = 3.0  # seconds between the maps that one reader looks at, on average
 
 
@@ -18,6 +19,7 @@ class Visitor:
     def __init__(self, address, query):
         self.address, self.query = address.replace("http", "ws", 1) + "/_stcore/stream", query
         self.options, self.id, self.fragment, self.hash = [], "", "", ""
+        self.runs, self.held = 0, {}  # hash of a message that came -> the run it was last part of
 
     async def enter(self):
         """Open the page and find its selectbox of instructions."""
@@ -39,7 +41,8 @@ class Visitor:
         start, came = time.perf_counter(), None
         await self._ask(self.options[k % len(self.options)])
         async for message in self._answers():
-            if came is None and message.delta.new_element.WhichOneof("type") == "bidi_component":
+            map = message.delta.new_element.WhichOneof("type") == "bidi_component"
+            if came is None and (map or message.ref_hash):  # or one that this visitor has
                 came = time.perf_counter() - start
         if came is None:
             raise ValueError("a new instruction brought no new map")
@@ -51,9 +54,12 @@ class Visitor:
     async def _ask(self, chosen=None):
         from streamlit.proto.BackMsg_pb2 import BackMsg
 
+        self.runs += 1
+        self.held = {hash: run for hash, run in self.held.items() if self.runs - run <= AGE}
         message = BackMsg()
         wish = message.rerun_script
         wish.query_string, wish.page_name, wish.page_script_hash = self.query, "flatmaps", self.hash
+        wish.cached_message_hashes.extend(self.held)
         if chosen is not None:
             wish.fragment_id = self.fragment
             state = wish.widget_states.widgets.add()
@@ -66,6 +72,8 @@ class Visitor:
 
         while True:
             message = ForwardMsg.FromString(await asyncio.wait_for(self.socket.recv(), 60))
+            if message.metadata.cacheable or message.ref_hash:
+                self.held[message.ref_hash or message.hash] = self.runs
             if message.WhichOneof("type") == "page_info_changed":  # a browser asks next with the address it was given
                 self.query = message.page_info_changed.query_string
             yield message

@@ -42,6 +42,8 @@ function entry(name) {
   }
   return parts.get(name);
 }
+// The highest noise ceiling of a subject, looked up once.
+const highest = (subject) => (subject.highest ??= subject.nc.reduce((most, one) => (one > most ? one : most), 0));
 const part = (name) => entry(name).ready;
 globalThis.brainalignFlatCode ??= entry("code"); // door.js waits for it
 globalThis.brainalignFlatCode.resolve(receive);
@@ -120,8 +122,7 @@ class Flatmap {
     this.clamp();
     this.populate(map, subjects);
     if (moved) this.begin(map.start);
-    const top = Math.max(10, ...subjects.map(({ nc }) => nc.reduce((most, one) => (one > most ? one : most), 0)));
-    this.thresholdSlider.max = Math.floor(top);
+    this.thresholdSlider.max = Math.floor(Math.max(10, ...subjects.map(highest)));
     this.layerSlider.max = map.layers.length - 1;
     this.layerSlider.parentElement.hidden = map.layers.length < 2;
     this.marginSlider.parentElement.hidden = !map.lead;

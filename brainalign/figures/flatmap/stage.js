@@ -98,37 +98,47 @@ class Stage {
   // --- Values and their colours ---
 
   value(unit) {
-    const { map, row } = this.view;
+    const { map, row, margin } = this.view;
     const code = map.codes[this.offset + row * this.subject.nc.length + unit];
     if (code === map.missing) return NaN;
-    if (map.lead && map.lead[this.first + unit] <= this.view.margin) return map.classes.length - 1;
+    if (map.lead && map.lead[this.first + unit] <= margin) return map.classes.length - 1;
     return map.low + map.step * code;
   }
 
   // Packed colour of each unit, its weight as opacity; 0 where the folds show through.
   colours() {
-    const { map, threshold } = this.view;
+    const { map, row, margin, threshold } = this.view;
+    const { codes, missing, step, lead, weights, palette } = map; // value() in one piece, since these may be 300,000
     const { nc } = this.subject;
     const [low, high] = map.limits;
+    const shades = new Uint32Array(256);
+    for (let k = 0; k < 256; k++) shades[k] = (palette[3 * k + 2] << 16) | (palette[3 * k + 1] << 8) | palette[3 * k];
     const colours = new Uint32Array(nc.length);
+    const first = this.offset + row * nc.length;
     for (let unit = 0; unit < colours.length; unit++) {
-      const value = this.value(unit);
-      if (Number.isNaN(value) || !(nc[unit] >= threshold)) continue;
-      const k = 3 * Math.max(0, Math.min(255, Math.round(((value - low) / (high - low)) * 255)));
-      const weight = map.weights ? map.weights[this.first + unit] : 255;
-      colours[unit] = (weight << 24) | (map.palette[k + 2] << 16) | (map.palette[k + 1] << 8) | map.palette[k];
+      const code = codes[first + unit];
+      if (code === missing || !(nc[unit] >= threshold)) continue;
+      const tie = lead !== undefined && lead[this.first + unit] <= margin;
+      const value = tie ? map.classes.length - 1 : map.low + step * code;
+      const shade = shades[Math.max(0, Math.min(255, Math.round(((value - low) / (high - low)) * 255)))];
+      colours[unit] = ((weights ? weights[this.first + unit] : 255) << 24) | shade;
     }
     return colours;
   }
 
   // Of each vertex, for this map and for the solid one.
   vertexColours() {
-    const { surface } = this.view;
+    const { sulcus, greys } = this.view.surface;
+    const { vertex_unit } = this.subject;
     const colours = this.colours();
-    const vertices = new Uint32Array(surface.sulcus.length);
+    const folds = greys.map((grey) => over(0, grey));
+    const vertices = new Uint32Array(sulcus.length);
     for (let vertex = 0; vertex < vertices.length; vertex++) {
-      const unit = this.subject.vertex_unit[vertex];
-      vertices[vertex] = over(unit < 0 ? 0 : colours[unit], surface.greys[surface.sulcus[vertex]]);
+      const unit = vertex_unit[vertex];
+      const colour = unit < 0 ? 0 : colours[unit];
+      const weight = colour >>> 24;
+      const fold = sulcus[vertex];
+      vertices[vertex] = weight === 255 ? colour : weight === 0 ? folds[fold] : over(colour, greys[fold]);
     }
     return vertices;
   }
@@ -271,8 +281,6 @@ const number = (value, digits) => value.toFixed(digits).replace("-", "−");
 // A packed colour with its opacity over a grey, rounded as palettes.mix rounds.
 function over(colour, grey) {
   const weight = colour >>> 24;
-  if (weight === 0) return ((255 << 24) | (grey << 16) | (grey << 8) | grey) >>> 0;
-  if (weight === 255) return colour;
   const part = (shift) => Math.floor((2 * (((colour >> shift) & 255) * weight + grey * (255 - weight)) + 255) / 510);
   return ((255 << 24) | (part(16) << 16) | (part(8) << 8) | part(0)) >>> 0;
 }
