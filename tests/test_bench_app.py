@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -104,6 +105,12 @@ def test_a_large_cortex_shows_every_vertex_and_a_map_of_it_is_small():
     assert arrays["codes"].tobytes() != decode(app_page.map_of(302_000, 4, name, subject))[1]["codes"].tobytes()
 
 
+def run(turns):
+    """In a thread of its own, since a browser opened by other tests keeps a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, turns).result()
+
+
 def test_visitors_ask_for_the_page_and_then_for_the_fragment():
     from streamlit.proto.BackMsg_pb2 import BackMsg
 
@@ -114,8 +121,8 @@ def test_visitors_ask_for_the_page_and_then_for_the_fragment():
 
     visitor = visitors.Visitor("http://127.0.0.1:1", "subject=subj01")
     visitor.socket, visitor.id, visitor.fragment = SimpleNamespace(send=send), "box", "view"
-    asyncio.run(visitor._ask())
-    asyncio.run(visitor._ask("IC"))
+    run(visitor._ask())
+    run(visitor._ask("IC"))
     assert [(wish.page_name, wish.query_string) for wish in sent] == [("flatmaps", "subject=subj01")] * 2
     assert not sent[0].fragment_id
     assert sent[1].fragment_id == "view"
@@ -128,6 +135,40 @@ def test_visitors_get_the_maps_they_ask_for_also_beside_a_running_loop(serve, tm
     async def beside():
         return visitors.seconds_of(address, "subject=subj01&model=llava-demo", 2, 2, 0)
 
-    seconds = asyncio.run(beside())
+    seconds = run(beside())
     assert len(seconds) == 4
     assert min(seconds) > 0
+
+
+def test_visitors_tell_what_they_hold_as_a_browser_does():
+    """Messages that came, for as long as a browser keeps them: two more runs of the script."""
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+    told, coming = [], []
+
+    async def send(data):
+        told.append(list(BackMsg.FromString(data).rerun_script.cached_message_hashes))
+
+    async def recv():
+        return coming.pop(0).SerializeToString()
+
+    async def look(*messages):
+        coming[:] = [*messages, ForwardMsg(script_finished=ForwardMsg.FINISHED_SUCCESSFULLY)]
+        await visitor._ask()
+        async for _ in visitor._answers():
+            pass
+
+    def large(hash):
+        message = ForwardMsg(hash=hash)
+        message.metadata.cacheable = True
+        message.delta.new_element.text.body = hash
+        return message
+
+    visitor = visitors.Visitor("http://127.0.0.1:1", "subject=subj01")
+    visitor.socket = SimpleNamespace(send=send, recv=recv)
+    run(look(large("surface"), large("map"), ForwardMsg(hash="small")))
+    run(look(ForwardMsg(ref_hash="surface")))
+    for _ in range(3):
+        run(look())
+    assert told == [[], ["surface", "map"], ["surface", "map"], ["surface"], []]

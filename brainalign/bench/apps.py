@@ -42,7 +42,7 @@ def app(store=None, repeats=10, crowd=20):
     """Everything that a reader waits for.
 
     store : a store's directory; the shipped one by default; repeats : of which the median and the 95th percentile are
-    told; a page is opened half as often; crowd : visitors at once
+    told; maps are switched twice as often, a page is opened half as often; crowd : visitors at once
     Returns a dict of plain numbers, in milliseconds unless the name says otherwise. `goals` has what is
     wanted and what was found. ValueError where there is no browser or no playwright.
     """
@@ -125,7 +125,7 @@ def _switches(opened, address, bare, query, repeats):
             heard[name] = [sizes, []]
         count = browser.options(pages["app"], "Instruction")
         keys = cycle(["ArrowDown"] * (count - 1) + ["ArrowUp"] * (count - 1))
-        for k, key in enumerate(islice(keys, repeats + 1)):
+        for k, key in enumerate(islice(keys, 2 * repeats + 1)):
             for name, page in pages.items():
                 page.bring_to_front()
                 heard[name][0].clear()

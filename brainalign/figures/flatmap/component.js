@@ -56,6 +56,11 @@ function make(tag, name, parent, attributes = {}) {
   return element;
 }
 
+// The same text set anew would lay out the page anew.
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 class Flatmap {
   constructor(parent) {
     make("style", "", parent).textContent = CSS;
@@ -199,11 +204,11 @@ class Flatmap {
     this.thresholdSlider.value = this.threshold;
     this.marginSlider.value = Math.round(this.margin * 400);
     const name = map.names[this.row];
-    this.layerText.textContent = name;
+    put(this.layerText, name);
     this.layerSlider.setAttribute("aria-valuetext", name);
-    this.thresholdText.textContent = `noise ceiling ≥ ${this.threshold} %`;
+    put(this.thresholdText, `noise ceiling ≥ ${this.threshold} %`);
     this.thresholdSlider.setAttribute("aria-valuetext", `${this.threshold} percent`);
-    this.marginText.textContent = `tie up to ${number(this.margin, 4).replace(/0+$/, "").replace(/\.$/, "")}`;
+    put(this.marginText, `tie up to ${number(this.margin, 4).replace(/0+$/, "").replace(/\.$/, "")}`);
     for (const stage of this.stages) {
       stage.canvas.setAttribute("aria-label", name ? `${map.about}, ${name}` : map.about);
       stage.paint();

@@ -19,10 +19,10 @@ class Key {
 
   draw(map, surface) {
     const bar = !map.classes || map.ordered;
-    this.label.textContent = map.label;
+    put(this.label, map.label);
     this.scale.hidden = !bar;
     this.second.hidden = !map.second;
-    this.second.textContent = map.second ? `↑ ${map.second.label}` : "";
+    put(this.second, map.second ? `↑ ${map.second.label}` : "");
     this.scale.classList.toggle("two", Boolean(map.second));
     if (bar) this.drawBar(map, surface);
     this.drawClasses(map);
@@ -32,7 +32,12 @@ class Key {
 
   // The second dimension goes up; it is drawn over the mean grey of the folds.
   drawBar(map, surface) {
+    this.write(this.ticks, map.ticks, "left");
+    this.write(this.side, map.second?.ticks ?? [], "bottom");
     const levels = map.second?.levels ?? [255];
+    const all = [...map.palette, "levels", ...levels, ...surface.greys].join();
+    if (this.painted === all) return;
+    this.painted = all;
     const grey = Math.round((surface.greys[0] + surface.greys[1]) / 2);
     const rows = map.second ? HIGH : 1;
     Object.assign(this.bar, { width: 256, height: rows });
@@ -47,8 +52,6 @@ class Key {
       }
     }
     pen.putImageData(image, 0, 0);
-    this.write(this.ticks, map.ticks, "left");
-    this.write(this.side, map.second?.ticks ?? [], "bottom");
   }
 
   write(parent, ticks, side) {

@@ -50,7 +50,12 @@ class FlatLines {
 
   draw() {
     const { stage } = this;
-    const { map } = stage.view;
+    const { map, zoom, lasso, width, height } = stage.view;
+    const picked = stage.view.pickedVertex(stage);
+    const held = [map.rois, map.width, map.dark, zoom, lasso, picked, stage.ringAt, stage.pointer, width, height];
+    const all = JSON.stringify([...held, stage.lines.width, stage.lines.height]);
+    if (this.subject === stage.subject && this.drawn === all) return; // another map has the same lines
+    this.drawn = all;
     const pen = stage.lines.getContext("2d");
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, stage.lines.width, stage.lines.height);

@@ -25,7 +25,7 @@ class Stage {
   update(subject, title, offset, first) {
     if (this.subject !== subject) this.ringAt = this.firsts = null;
     Object.assign(this, { subject, offset, first });
-    this.title.textContent = title;
+    put(this.title, title);
     this.title.hidden = !title;
     this.root.style.aspectRatio = `${this.view.width} / ${this.view.height}`;
     const { top, height, width } = this.view;
