@@ -410,7 +410,7 @@ def test_the_best_instruction_leads_only_where_the_test_says_so():
 
 def test_charts_are_drawn_by_the_plotly_that_made_them():
     """The bundle is of the version that the installed plotly writes figures for."""
-    bundle = (Path(chart.__file__).parent / "plotly.js").read_text()
+    bundle = (Path(chart.__file__).parent / "browser" / "plotly.js").read_text()
     assert f'="{get_plotlyjs_version()}"' in bundle
     for kind in ("scatter", "bar", "heatmap"):
         assert f'name:"{kind}"' in bundle

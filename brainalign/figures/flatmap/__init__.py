@@ -8,10 +8,8 @@ dimensions once the reader wants to see that.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
@@ -19,9 +17,6 @@ from brainalign import surface
 from brainalign.figures.flatmap import palettes
 from brainalign.figures.flatmap.payload import encode, quantise
 
-HERE = Path(__file__).parent
-# One module in the browser, with door.js as its end.
-CODE = ("sheet", "lines", "stage", "hand", "key", "raster", "contours", "solid", "component")
 SPECK = 8  # outlines of so few points go around one vertex; such specks of coarse voxels are not drawn
 CHOSEN = -1  # stands in the place of a layer's number: each unit at the layer that training images choose
 FAR = 1000  # more than there are layers: CHOSEN is nearest to none of them
@@ -189,18 +184,10 @@ def map_part(pictures, *, surface, subjects, start, rois=(), width=1.0, lasso=No
 
 
 @cache
-def _component(whole):
-    """The component; whole : with its code, which waits in the browser for those without.
-
-    Streamlit sends a component's code with each of its messages; so what paints maps has none.
-    """
+def _component():
     import streamlit as st
 
-    code = (HERE / "door.js").read_text(encoding="utf-8")
-    if whole:
-        css = f"const CSS = {json.dumps((HERE / 'component.css').read_text(encoding='utf-8'))};"
-        code = "\n".join([css, *((HERE / f"{name}.js").read_text(encoding="utf-8") for name in CODE), code])
-    return st.components.v2.component(f"brainalign_flatmap{'_code' * whole}", js=code)
+    return st.components.v2.component("brainalign.flatmap", js="component.js", css="component.css")
 
 
 def _ignore():
@@ -215,9 +202,9 @@ def show(message, key, on_view=_ignore, on_unit=_ignore, on_lasso=_ignore):
         "solid": "True" or "", "surface": text, "side": text},
         `unit` {"unit": number, "vertex": number, "map": which of several} or `lasso` {"points": [x, y, ...]}
     """
-    _component(False)(data=message, key=key, on_view_change=on_view, on_unit_change=on_unit, on_lasso_change=on_lasso)
+    _component()(data=message, key=key, on_view_change=on_view, on_unit_change=on_unit, on_lasso_change=on_lasso)
 
 
 def keep(message, key):
-    """Give the browser a surface's or a subject's part, and the code; paints nothing."""
-    _component(True)(data=message, key=key, height=1)
+    """Give the browser a surface's or a subject's part; paints nothing."""
+    _component()(data=message, key=key, height=1)

@@ -1,6 +1,6 @@
 // The flat surface: which of its rows have cortex, and where on it a vertex is seen.
 
-class Sheet {
+export class Sheet {
   constructor(surface) {
     const { pixel_vertex } = surface;
     const cortex = (vertex) => vertex >= 0;

@@ -1,16 +1,21 @@
 // Flatmaps: sliders, one stage for each subject, the same in three dimensions if wanted, and the key below. Messages are
-// described in __init__.py and payload.py. All text goes in as text, never as HTML.
+// described in ../__init__.py and ../payload.py. All text goes in as text, never as HTML.
 
-const ARRAYS = { u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array };
-const MOST = 12; // times the zoom enlarges
+import { make, put } from "./elements.js";
+import { MOST } from "./hand.js";
+import { Key } from "./key.js";
+import { decode, keep, part } from "./parts.js";
+import { Sheet } from "./sheet.js";
+import { Solid } from "./solid.js";
+import { number, Stage } from "./stage.js";
+
 const MARGINS = 40; // steps of 0.0025 that a class can be asked to be ahead by
-const parts = (globalThis.brainalignFlatParts ??= new Map()); // name -> {ready, resolve, here}
 const views = new WeakMap();
 
-function receive({ data, parentElement, setStateValue, setTriggerValue }) {
+export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const message = decode(data);
   if (message === null) return; // a part that is here already
-  if (message.kind === "part") return entry(message.name).resolve(message);
+  if (message.kind === "part") return keep(message);
   if (!views.has(parentElement)) views.set(parentElement, new Flatmap(parentElement));
   const view = views.get(parentElement);
   view.tell = { setStateValue, setTriggerValue };
@@ -21,49 +26,11 @@ function receive({ data, parentElement, setStateValue, setTriggerValue }) {
   return () => view.close();
 }
 
-function decode(data) {
-  const length = new DataView(data.buffer, data.byteOffset, 4).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(data.subarray(4, 4 + length)));
-  if (header.kind === "part" && entry(header.name).here) return null;
-  for (const [name, [type, offset, shape]] of Object.entries(header.arrays)) {
-    const start = 4 + length + offset;
-    const bytes = shape.reduce((a, b) => a * b, 1) * ARRAYS[type].BYTES_PER_ELEMENT;
-    header[name] = new ARRAYS[type](data.slice(start, start + bytes).buffer);
-    header[name].shape = shape;
-  }
-  return header;
-}
-
-function entry(name) {
-  if (!parts.has(name)) {
-    const made = {};
-    made.ready = new Promise((resolve) => (made.resolve = (part) => { made.here = true; resolve(part); }));
-    parts.set(name, made);
-  }
-  return parts.get(name);
-}
 // The highest noise ceiling of a subject, looked up once.
 const highest = (subject) => (subject.highest ??= subject.nc.reduce((most, one) => (one > most ? one : most), 0));
-const part = (name) => entry(name).ready;
-globalThis.brainalignFlatCode ??= entry("code"); // door.js waits for it
-globalThis.brainalignFlatCode.resolve(receive);
-
-function make(tag, name, parent, attributes = {}) {
-  const element = document.createElement(tag);
-  element.className = name;
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  parent.append(element);
-  return element;
-}
-
-// The same text set anew would lay out the page anew.
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
 
 class Flatmap {
   constructor(parent) {
-    make("style", "", parent).textContent = CSS;
     this.root = make("div", "flat", parent);
     const controls = make("div", "controls", this.root);
     [this.layerSlider, this.layerText] = this.slider(controls, "Layer");

@@ -1,12 +1,12 @@
 // What lies over a painted map in vectors: outlines and names of ROIs, what is picked, pointed at and drawn.
 
 const PLACES = [[0, 0], [0, -0.7], [0, 0.7], [0, -1.3], [0, 1.3], [-0.5, 0], [0.5, 0]]; // of a name, in its own size
-const DRAWN = [[3.5, "#000"], [2, "#ffd166"]]; // a drawn region's lines as [width, colour], the halo first
+export const DRAWN = [[3.5, "#000"], [2, "#ffd166"]]; // a drawn region's lines as [width, colour], the halo first
 
 // Those of ROIs: seen on any colour.
-const strokes = ({ dark }) => [[3, dark ? "rgb(255 255 255 / 60%)" : "rgb(0 0 0 / 55%)"], [1.3, dark ? "#222" : "#fff"]];
+export const strokes = ({ dark }) => [[3, dark ? "rgb(255 255 255 / 60%)" : "rgb(0 0 0 / 55%)"], [1.3, dark ? "#222" : "#fff"]];
 
-function ring(pen, [x, y], ratio) {
+export function ring(pen, [x, y], ratio) {
   for (const [line, colour] of [[4, "#000"], [2, "#fff"]]) {
     pen.lineWidth = line * ratio;
     pen.strokeStyle = colour;
@@ -18,7 +18,7 @@ function ring(pen, [x, y], ratio) {
 
 // names: [{name, at: [x, y], fits: whether a place belongs to what is named}]. Of each the first place near the wanted
 // one that fits and is clear of other names; without any it is left out: pointing still names it. Returns how many.
-function writeNames(pen, names, size) {
+export function writeNames(pen, names, size) {
   const { width, height } = pen.canvas;
   pen.font = `600 ${size}px ${getComputedStyle(pen.canvas).fontFamily}`;
   pen.textAlign = "center";
@@ -43,7 +43,7 @@ function writeNames(pen, names, size) {
 }
 
 // On a flat map.
-class FlatLines {
+export class FlatLines {
   constructor(stage) {
     this.stage = stage;
   }

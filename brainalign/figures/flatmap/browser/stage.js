@@ -2,9 +2,13 @@
 // `view` is the Flatmap (component.js) that holds what all its stages share: map, surface, layer, zoom.
 // Places are told in pixels of the surface with the row `view.top` on top, and "screen" in pixels of the canvas.
 
+import { make, put } from "./elements.js";
+import { Hand } from "./hand.js";
+import { FlatLines } from "./lines.js";
+
 const STEP = 12; // screen pixels that an arrow key moves the pointer
 
-class Stage {
+export class Stage {
   constructor(view, parent) {
     this.view = view;
     this.root = make("div", "stage", parent);
@@ -276,10 +280,10 @@ class Stage {
   }
 }
 
-const number = (value, digits) => value.toFixed(digits).replace("-", "−");
+export const number = (value, digits) => value.toFixed(digits).replace("-", "−");
 
 // A packed colour with its opacity over a grey, rounded as palettes.mix rounds.
-function over(colour, grey) {
+export function over(colour, grey) {
   const weight = colour >>> 24;
   const part = (shift) => Math.floor((2 * (((colour >> shift) & 255) * weight + grey * (255 - weight)) + 255) / 510);
   return ((255 << 24) | (part(16) << 16) | (part(8) << 8) | part(0)) >>> 0;

@@ -1,6 +1,8 @@
 // What lies over cortex in three dimensions in vectors. An outline runs through the triangles that a region cuts, as on
 // the flat map, and is drawn where nothing lies before it.
 
+import { DRAWN, ring, strokes, writeNames } from "./lines.js";
+
 // Where a region of vertices ends: the triangles that it cuts, [a, b, c, ...] as they are wound, each with the corner
 // first that is alone on its side; so the outline runs from the middle of a-b to that of a-c. A vertex alone is no region.
 function borders(faces, inside) {
@@ -20,7 +22,7 @@ function borders(faces, inside) {
     });
 }
 
-class SolidLines {
+export class SolidLines {
   constructor(solid) {
     this.solid = solid;
     this.kept = {};

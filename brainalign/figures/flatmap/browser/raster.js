@@ -14,19 +14,19 @@ const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 
 // How a surface is held: the eye `round` degrees to the right of behind and `up` degrees above, each hemisphere opened
 // by `open` degrees like a book's page (90 shows both from inside), enlarged `times`, with `x`, `y` (mm) in the middle.
-function poseOf(text) {
+export function poseOf(text) {
   const [round, up, open, times = 1, x = 0, y = 0] = SIDES[text] ?? text.split(",").map(Number);
   const fine = [round, up, open, times, x, y].every(Number.isFinite);
   return fine ? { round, up, open, times, x, y } : poseOf("behind");
 }
 
-function textOf({ round, up, open, times, x, y }) {
+export function textOf({ round, up, open, times, x, y }) {
   const numbers = [Math.round(round), Math.round(up), open];
   const side = Object.keys(SIDES).find((name) => SIDES[name].join() === numbers.join());
   return times === 1 && side ? side : [...numbers, times.toFixed(2), Math.round(x), Math.round(y)].join();
 }
 
-class Mesh {
+export class Mesh {
   constructor(part, shape) {
     const { low, step } = part.reading[shape];
     this.xyz = Float32Array.from(part[shape], (code) => low + step * code);
@@ -108,7 +108,7 @@ class Mesh {
 }
 
 // The picture: `vertex` shown by each pixel or -1, its `shade` (0..255) and its depth; and each vertex's place in it.
-class Raster {
+export class Raster {
   resize(width, height) {
     if (this.width === width && this.height === height) return;
     Object.assign(this, { width, height });

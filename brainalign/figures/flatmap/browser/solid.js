@@ -3,6 +3,12 @@
 // Flatmap (component.js), `stage` the flat map (stage.js) that it shows, `raster` the image (raster.js) it looks like,
 // `vectors` what lies over it (contours.js).
 
+import { SolidLines } from "./contours.js";
+import { make } from "./elements.js";
+import { Hand, MOST } from "./hand.js";
+import { part } from "./parts.js";
+import { Mesh, poseOf, Raster, textOf } from "./raster.js";
+
 const SHAPES = { infl: "Inflated", pial: "Pial" };
 const SEEN = { behind: "Behind", left: "Left", right: "Right", below: "Below", inside: "Inside" };
 const FROM = { behind: "from behind", left: "from the left", right: "from the right", below: "from below", inside: "opened" };
@@ -13,7 +19,7 @@ const ARROW = 6; // degrees that an arrow key turns
 const HELP = "Turned surface: arrows turn it, plus and minus zoom, 0 shows it whole; a click picks a place";
 const NONE = "This store's surface is not fsaverage5; there is none in three dimensions for it.";
 
-class Solid {
+export class Solid {
   constructor(view) {
     this.view = view;
     this.raster = new Raster();

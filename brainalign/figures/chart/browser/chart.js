@@ -1,4 +1,4 @@
-// A Plotly chart in the page. Messages are described in __init__.py; text goes in as Plotly's, never as HTML of ours.
+// A Plotly chart in the page. Messages are described in ../__init__.py; text goes in as Plotly's, never as HTML of ours.
 
 import Plotly from "./plotly.js";
 

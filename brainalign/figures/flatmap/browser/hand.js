@@ -2,10 +2,11 @@
 // drawing a region, and the same by keyboard. The stage says what they mean: under, say, leave, pick, drag, magnify,
 // press and step; only a flat one has `corners` drawn on it.
 
+export const MOST = 12; // times the zoom enlarges
 const APART = 5; // screen pixels between the corners of a drawn region
 const CORNERS = 80; // of a drawn region, at most
 
-class Hand {
+export class Hand {
   constructor(stage) {
     this.stage = stage;
     this.touching = new Map(); // pointer id -> its last event

@@ -1,8 +1,11 @@
 // The key below the maps: a colour bar, or the classes with how many places they have, and the greys of the folds.
 
+import { make, put } from "./elements.js";
+import { over } from "./stage.js";
+
 const HIGH = 64; // rows of a key in two dimensions
 
-class Key {
+export class Key {
   constructor(parent) {
     const root = make("div", "key", parent);
     this.label = make("div", "label", root);
