@@ -18,7 +18,7 @@ export default function ({ data, parentElement }) {
 class Chart {
   constructor(parent) {
     this.at = document.createElement("div");
-    this.at.role = "img";
+    this.at.setAttribute("role", "img");
     parent.append(this.at);
     this.watch = new ResizeObserver(() => this.fit());
     this.watch.observe(this.at);
@@ -35,6 +35,7 @@ class Chart {
       displaylogo: false,
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
       modeBarButtonsToAdd: [whole],
+      toImageButtonOptions: { filename: "brainalign", scale: 2 },
     });
   }
 
