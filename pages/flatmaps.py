@@ -11,7 +11,7 @@ from brainalign.figures import flatmap, frames
 from brainalign.figures.flatmap import pictures
 from brainalign.paper import asked as asking
 
-ROWS = ([1, 1.5, 1.4, 2.5, 2], [2.6, 1.7, 1.4, 1.9, 1.1, 1.1])  # of controls, their widths
+ROWS = ([1, 1.5, 1.4, 2.5, 2], [2.5, 1.7, 1.4, 1.9, 1.25, 1.2])  # of controls, their widths
 PAINTING = 0.05  # seconds in which the browser paints a new map, before it hears of the rest
 HINT = (
     "Point for values, click for one place in full. Once clicked, the wheel or + and − zoom, "

@@ -96,6 +96,13 @@ def test_a_chart_can_have_the_whole_screen_and_gives_it_back(look):
     assert size(page) == before
 
 
+def test_a_charts_buttons_offer_nothing_that_leaves_the_machine(look):
+    buttons = look().locator(".modebar-btn")
+    offered = [buttons.nth(k).get_attribute("data-title") for k in range(buttons.count())]
+    moves = ["Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"]
+    assert offered == ["Download plot as a PNG", *moves, "Whole screen"]
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_chart_has_the_pages_ink_on_the_pages_ground(look, dark):
     page = look(dark=dark)

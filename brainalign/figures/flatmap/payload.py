@@ -44,11 +44,14 @@ def quantise(values):
     dtype = np.uint16 if 2 * values.size <= SMALL else np.uint8
     missing = np.iinfo(dtype).max
     there = np.isfinite(values)
-    low, high = (float(values[there].min()), float(values[there].max())) if there.any() else (0.0, 0.0)
+    inside = values[there]
+    low, high = (float(inside.min()), float(inside.max())) if inside.size else (0.0, 0.0)
     step = (high - low) / (missing - 1) or 1.0
-    codes = np.full(values.shape, missing, dtype)
-    codes[there] = np.rint((values[there].astype("f8") - low) / step)
-    return codes, {"low": low, "step": step, "missing": missing}
+    codes = np.subtract(values, low, dtype="f8")
+    codes /= step
+    np.rint(codes, out=codes)
+    codes[~there] = missing
+    return codes.astype(dtype), {"low": low, "step": step, "missing": missing}
 
 
 def read(codes, low, step, missing):

@@ -33,6 +33,8 @@ class Chart {
     const whole = { name: "whole", title: "Whole screen", icon: CORNERS, click: () => this.at.requestFullscreen() };
     Plotly.react(this.at, figure.data, figure.layout, {
       displaylogo: false,
+      showSendToCloud: false, // what is shown is the lab's own
+      plotlyServerURL: "",
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
       modeBarButtonsToAdd: [whole],
       toImageButtonOptions: { filename: "brainalign", scale: 2 },
