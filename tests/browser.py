@@ -24,6 +24,7 @@ ARGUMENTS = (
     "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--disable-component-update",
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",  # 400 files for each window
     "--disable-sync",
     "--no-first-run",
 )

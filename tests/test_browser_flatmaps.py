@@ -7,12 +7,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from browser import settled
+from browser import ROOT, settled
 from PIL import Image
 from playwright.sync_api import expect
 from stores import ROIS, tiny_store
 
 from brainalign import surface
+from brainalign.bench import app_page
+from brainalign.bench.browser import served
 from brainalign.figures.flatmap import palettes
 from brainalign.store import open_latest
 
@@ -497,3 +499,25 @@ def test_a_grid_shows_the_subject_picked_last_in_three_dimensions(look, store):
     page.mouse.click(x, middle["y"] + (row + 0.5 - top) / rows * middle["height"])
     page.wait_for_url(re.compile("whose=subj02"))
     assert (pixels(page, "canvas.cast") != first).any()
+
+
+def test_a_map_of_302_000_vertices_has_the_palettes_colours(visit):
+    """So large a map comes in one byte a value."""
+    with served(ROOT / "brainalign" / "bench" / "app_page.py") as (_, address, _):
+        page = visit(
+            f"{address}/?vertices=302000", width=app_page.WIDTH + 160
+        )  # a pixel of the map is one of the screen
+        page.wait_for_selector("canvas.map[data-painted]")
+        image = pixels(page)
+        shape = {key: int(page.locator("canvas.map").get_attribute(f"data-{key}")) for key in ("top", "rows")}
+    y, x = np.mgrid[: app_page.HEIGHT, : app_page.WIDTH]
+    inside = (abs(x - app_page.WIDTH / 2) - app_page.WIDTH / 4) ** 2 + (y - app_page.HEIGHT / 2) ** 2 < 240**2
+    vertices = np.linspace(0, 301_999, inside.sum()).astype(int)
+    values = np.sin(np.arange(302_000) / 1000)[vertices]
+    table = palettes.table("sequential").astype(int)
+    wanted = np.zeros((app_page.HEIGHT, app_page.WIDTH, 3), int)
+    wanted[inside] = table[np.clip(np.rint(values / palettes.limits(values)[1] * 255), 0, 255).astype(int)]
+    rows = slice(shape["top"], shape["top"] + shape["rows"])
+    assert image.shape[1] == app_page.WIDTH
+    away = np.abs(image[: shape["rows"], :, :3] - wanted[rows]).max(-1)[inside[rows]]
+    assert (away <= 3).mean() > 0.999

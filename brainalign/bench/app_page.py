@@ -29,9 +29,15 @@ def cortex(n_vertices):
     return geometry.hash, flatmap.surface_part(geometry), *flatmap.subject_part(geometry, flat_units, {}, nc)
 
 
+@st.cache_resource(show_spinner=False)
+def wave(n_vertices):
+    """Values that are there, as the app's are."""
+    return np.sin(np.arange(n_vertices, dtype="f4") / 1000)
+
+
 def map_of(n_vertices, k, surface, subject):
     """The message of the k-th map, of one layer."""
-    values = np.sin(np.arange(n_vertices, dtype="f4") / (1000 + 37 * k))[None]
+    values = np.roll(wave(n_vertices), 997 * k)[None]
     picture = flatmap.Picture(values, (0,), "r", "r", f"map {k}", layered=False)
     start = {"layer": 0, "threshold": 0, "margin": 0, "zoom": "", "unit": None, "serial": 0}
     return flatmap.map_part([picture], surface=surface, subjects=[subject], start=start)

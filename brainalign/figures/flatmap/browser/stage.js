@@ -117,14 +117,17 @@ export class Stage {
     const [low, high] = map.limits;
     const shades = new Uint32Array(256);
     for (let k = 0; k < 256; k++) shades[k] = (palette[3 * k + 2] << 16) | (palette[3 * k + 1] << 8) | palette[3 * k];
+    const shadeOf = (value) => shades[Math.max(0, Math.min(255, Math.round(((value - low) / (high - low)) * 255)))];
+    const few = codes.BYTES_PER_ELEMENT === 1; // codes, each looked up once
+    const coded = Uint32Array.from({ length: few ? 256 : 0 }, (_, code) => shadeOf(map.low + step * code));
+    const tied = map.classes && shadeOf(map.classes.length - 1);
     const colours = new Uint32Array(nc.length);
     const first = this.offset + row * nc.length;
     for (let unit = 0; unit < colours.length; unit++) {
       const code = codes[first + unit];
       if (code === missing || !(nc[unit] >= threshold)) continue;
       const tie = lead !== undefined && lead[this.first + unit] <= margin;
-      const value = tie ? map.classes.length - 1 : map.low + step * code;
-      const shade = shades[Math.max(0, Math.min(255, Math.round(((value - low) / (high - low)) * 255)))];
+      const shade = tie ? tied : few ? coded[code] : shadeOf(map.low + step * code);
       colours[unit] = ((weights ? weights[this.first + unit] : 255) << 24) | shade;
     }
     return colours;
