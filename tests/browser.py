@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from brainalign.bench.browser import ADDRESS_BAR
+
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
@@ -24,7 +26,7 @@ ARGUMENTS = (
     "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--disable-component-update",
-    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",  # 400 files for each window
+    ADDRESS_BAR,
     "--disable-sync",
     "--no-first-run",
 )

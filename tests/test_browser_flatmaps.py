@@ -504,9 +504,8 @@ def test_a_grid_shows_the_subject_picked_last_in_three_dimensions(look, store):
 def test_a_map_of_302_000_vertices_has_the_palettes_colours(visit):
     """So large a map comes in one byte a value."""
     with served(ROOT / "brainalign" / "bench" / "app_page.py") as (_, address, _):
-        page = visit(
-            f"{address}/?vertices=302000", width=app_page.WIDTH + 160
-        )  # a pixel of the map is one of the screen
+        as_wide = app_page.WIDTH + 160  # as makes a pixel of the map one of the screen
+        page = visit(f"{address}/?vertices=302000", width=as_wide)
         page.wait_for_selector("canvas.map[data-painted]")
         image = pixels(page)
         shape = {key: int(page.locator("canvas.map").get_attribute(f"data-{key}")) for key in ("top", "rows")}

@@ -1,7 +1,6 @@
 """Each page on a store, on an empty one, on one with NaN everywhere, and on none: what it shows, never a traceback."""
 
 import json
-import socket
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
@@ -11,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from test_flatmap import sent
 
-from brainalign import live, paper, serving, store, ui
+from brainalign import live, paper, store, ui
 from brainalign.figures import frames
 from brainalign.figures.frames import by_level
 from brainalign.paper import export
@@ -322,15 +321,6 @@ def test_the_app_is_served_to_this_machine_alone():
     assert server["maxUploadSize"] <= 20
     assert not settings["browser"]["gatherUsageStats"]
     assert settings["client"]["showErrorDetails"] == "none"
-
-
-def test_small_messages_of_the_server_do_not_wait_for_one_another():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        assert not server.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        serving.send_at_once.clear()
-        serving.send_at_once()
-        with socket.create_connection(server.getsockname()), server.accept()[0] as accepted:
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_the_first_charts_need_no_torch():

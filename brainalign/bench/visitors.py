@@ -41,8 +41,8 @@ class Visitor:
         start, came = time.perf_counter(), None
         await self._ask(self.options[k % len(self.options)])
         async for message in self._answers():
-            map = message.delta.new_element.WhichOneof("type") == "bidi_component"
-            if came is None and (map or message.ref_hash):  # or one that this visitor has
+            painted = message.delta.new_element.WhichOneof("type") == "bidi_component"
+            if came is None and (painted or message.ref_hash):  # or one that this visitor has
                 came = time.perf_counter() - start
         if came is None:
             raise ValueError("a new instruction brought no new map")
