@@ -113,6 +113,8 @@ def ask(image, instruction, model, as_json):
 
     answer = live.ask(image, instruction, model)
     click.echo(json.dumps(answer, indent=2) if as_json else answer["answer"])
+    for note in () if as_json else answer["notes"]:
+        click.echo(note, err=True)
 
 
 @main.command("models", epilog=_example("brainalign models", "brainalign models --json"))

@@ -209,7 +209,8 @@ def ask(image, instruction, model="llava-demo", stimuli="demo:0"):
     """One question to one model, for the command line.
 
     image : the id of a picture, or an image file; instruction : an id (IC, VQ1 ...) or free text
-    Returns image, instruction, text, model, answer, truth (None where unknown), seconds and tokens.
+    Returns image, instruction, text, model, answer, truth (None where unknown), seconds, tokens and notes: what the
+    model did not see of the picture, as sentences.
     """
     by_id = str(image).isdecimal()
     pixels = picture(stimuli, int(image)) if by_id else read_picture(image)
@@ -226,6 +227,7 @@ def ask(image, instruction, model="llava-demo", stimuli="demo:0"):
         "truth": (answers or {}).get(meant(asked)),
         "seconds": round(said.seconds, 3),
         "tokens": said.tokens,
+        "notes": said.notes,
     }
 
 

@@ -267,7 +267,7 @@ def test_a_decompression_bomb_is_refused(monkeypatch):
 
 def test_ask_by_id_and_by_file(tmp_path):
     answer = live.ask("12", "iu3")
-    assert list(answer) == ["image", "instruction", "text", "model", "answer", "truth", "seconds", "tokens"]
+    assert list(answer) == ["image", "instruction", "text", "model", "answer", "truth", "seconds", "tokens", "notes"]
     assert (answer["image"], answer["instruction"], answer["model"]) == (12, "IU3", "llava-demo")
     assert answer["text"] == "How many animals are there in the image?"
     assert answer["truth"] == answers.answers(scenes.scene(12))["IU3"]

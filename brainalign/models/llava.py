@@ -9,6 +9,7 @@ from transformers import (
 )
 from transformers.models.llava_next.modeling_llava_next import image_size_to_num_patches
 
+from brainalign.models import framing
 from brainalign.models.prefix import PicturePrefix, Seen
 
 
@@ -32,6 +33,7 @@ class Llava(PicturePrefix):
         return self.layers
 
     def _see(self, images, poolings):
+        images = [self._framed(image) for image in images]
         inputs = self.processor.image_processor(images, return_tensors="pt").to(self.device, self.net.dtype)
         wanted = {"vision_mean", "vision_cls"} & set(poolings)
         seen = self.net.get_image_features(**inputs, output_hidden_states=bool(wanted), return_dict=True)
@@ -42,6 +44,14 @@ class Llava(PicturePrefix):
             pooled["vision_cls"] = torch.stack([layer[:, 0] for layer in layers], 1)
         pooled["connector_mean"] = torch.stack([tokens.float().mean(0)[None] for tokens in seen.pooler_output])
         return Seen(list(seen.pooler_output), {p: pooled[p].cpu().numpy() for p in poolings if p in pooled})
+
+    def _framed(self, image):
+        """Padded as LLaVA's publishers do, where the published processor would cut off the ends of a longer side."""
+        processor = self.processor.image_processor
+        return framing.squared(image, processor.image_mean) if processor.do_center_crop else image
+
+    def unseen(self, image):
+        return super().unseen(self._framed(image))
 
     def _whole(self, inputs):
         """Where the whole pictures are among what the vision tower sees."""
@@ -57,6 +67,12 @@ class LlavaNext(Llava):
 
     net_class, processor_class = LlavaNextForConditionalGeneration, LlavaNextProcessor
     template = "[INST] <image>\n{text} [/INST]"
+
+    def _framed(self, image):
+        return image
+
+    def unseen(self, image):
+        return 0.0, 0.0  # its processor pads
 
     def _whole(self, inputs):
         config = self.net.config
