@@ -7,6 +7,7 @@ import json
 import numpy as np
 
 from brainalign.figures.flatmap import palettes
+from brainalign.files import in_words
 
 HALF = 10242  # vertices of one hemisphere of fsaverage5
 SIDES = {"lh": "CortexLeft", "rh": "CortexRight"}
@@ -53,7 +54,7 @@ def nifti(one, units, space, like, about):
     try:
         model = nib.load(like)
     except (nib.filebasedimages.ImageFileError, OSError) as error:
-        raise ValueError(f"{like} is no NIfTI file that can be read: {error}") from None
+        raise ValueError(f"{like} is no NIfTI file that can be read: {in_words(error)}") from None
     places, size = units.place.to_numpy(), int(np.prod(model.shape[:3]))
     if places.max() >= size:
         raise ValueError(

@@ -6,12 +6,12 @@ Every call takes its own cursor, so one `Store` serves all threads. SQL is param
 from functools import cached_property
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
 
 from brainalign import rsa
 from brainalign.files import text
+from brainalign.store.connecting import reader
 from brainalign.store.schema import TABLES, columns
 from brainalign.tables import instructions, rois
 
@@ -49,10 +49,7 @@ class Store:
         self.path, self._kept = Path(path), {}
         if not self.path.is_file():
             raise FileNotFoundError(f"no store at {self.path}; run `brainalign publish STUDY.toml`")
-        try:
-            self._db = duckdb.connect(str(self.path), read_only=True)
-        except duckdb.Error as error:
-            raise ValueError(f"{self.path} is not a store that can be read: {error}") from None
+        self._db = reader(self.path)
 
     @cached_property
     def _tables(self):
