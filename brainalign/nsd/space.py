@@ -76,6 +76,13 @@ def grid(path, shape, affine):
     return Grid(path, tuple(turned.tolist()), affine, axes, new)
 
 
+def centred(shape, zooms):
+    """NSD's own affine of a volume in its order: the middle of the volume is at 0 mm."""
+    affine = np.diag([*zooms[:3], 1.0])
+    affine[:3, 3] = -(np.array(shape[:3]) - 1) / 2 * zooms[:3]
+    return affine
+
+
 def apart(a, b, shape):
     """How far two affines place the same voxel apart, in voxels of the first: the largest of the eight corners."""
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape])).reshape(3, -1)

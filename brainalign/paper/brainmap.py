@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 
@@ -38,10 +39,14 @@ def gifti(one, about):
 def nifti(one, units, space, like, about):
     """A NIfTI volume with each unit's value at its voxel, NaN elsewhere, as bytes (not compressed).
 
-    units : Store.units of the subject, whose `place` is the voxel; space : of the store; like : a NIfTI file of the
-    subject in that space, such as NSD's brainmask.nii.gz, for the shape and the place in the scanner
+    units : Store.units of the subject, whose `place` is the voxel in NSD's order; space : of the store
+    like : a NIfTI file of the subject in that space, such as NSD's brainmask.nii.gz, for the shape, the order in which
+    voxels are stored and the place in the scanner (NSD's own where it states none)
     """
     import nibabel as nib
+
+    from brainalign.nsd import read
+    from brainalign.nsd.space import centred, grid
 
     if space == "fsaverage":
         raise ValueError("this store's units are vertices; write .func.gii instead of a volume")
@@ -54,16 +59,31 @@ def nifti(one, units, space, like, about):
         model = nib.load(like)
     except (nib.filebasedimages.ImageFileError, OSError) as error:
         raise ValueError(f"{like} is no NIfTI file that can be read: {error}") from None
-    places, size = units.place.to_numpy(), int(np.prod(model.shape[:3]))
-    if places.max() >= size:
+    shape, places = model.shape[:3], units.place.to_numpy()
+    stated = model.header.get("sform_code", 0) or model.header.get("qform_code", 0)
+    affine = model.affine if stated else centred(shape, model.header.get_zooms())
+    here = grid(like, shape, affine)
+    if places.max() >= here.size:
         raise ValueError(
-            f"{like} has {size:,} voxels but {one.subject} has a unit at voxel {places.max():,}; take {space}"
+            f"{like} has {here.size:,} voxels but {one.subject} has a unit at voxel {places.max():,}; take {space}"
         )
-    volume = np.full(size, np.nan, "f4")
-    volume[places] = np.where(one.shown, one.values, np.nan)
-    image = nib.Nifti1Image(volume.reshape(model.shape[:3]), model.affine)
+    if len(model.shape) == 3:
+        _inside(read.volume(Path(like)), places, like, one.subject)
+    volume = np.full(here.size, np.nan, "f4")
+    volume[here.places()[places]] = np.where(one.shown, one.values, np.nan)
+    image = nib.Nifti1Image(volume.reshape(shape, order="F"), affine)
     image.header["descrip"] = about.encode("ascii", "replace")[:79]
     return image.to_bytes()
+
+
+def _inside(mask, places, like, subject):
+    """An error where `like` is a mask and the units, which all lie in the brain, do not lie in it."""
+    outside = (mask.ravel()[places] == 0).sum()
+    if outside and set(np.unique(mask)) == {0, 1}:
+        raise ValueError(
+            f"{outside:,} of {len(places):,} units of {subject} lie outside the mask {like}; take the brain mask of "
+            f"{subject} and of the study's space"
+        )
 
 
 def pycortex(maps, limits, about, origin, subject="fsaverage5"):
