@@ -15,6 +15,11 @@ CONTROLS = {  # suffix of a name: what it does
     "instruction-only": "a uniform grey picture instead of the picture",
     "shuffled": "the instruction's words in another, fixed order",
 }
+PARTS = {  # of checkpoints by the kind of model, beside configuration and weights
+    "multimodal": ("tokenizer", "processor"),
+    "vision": ("processor",),
+    "language": ("tokenizer",),
+}
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "8bit": 1.1, "4bit": 0.7}  # a parameter, see Model.memory
 
 
@@ -28,6 +33,8 @@ class Family:
     fixed_poolings : those that cannot depend on the instruction
     text_poolings : of a text about each picture that the model reads instead of it, none if it cannot
     regions : reads features of a picture's regions, see `brainalign.models.regions`
+    parts : what its checkpoints hold beside weights, see `complete.fault`; by default what the kind needs
+    words_of : name of the model whose tokenizer it takes where its checkpoint has none
     """
 
     kind: str
@@ -36,10 +43,13 @@ class Family:
     fixed_poolings: tuple[str, ...] = ()
     text_poolings: tuple[str, ...] = ()
     regions: bool = False
+    parts: tuple[str, ...] | None = None
+    words_of: str = ""
 
 
 ANSWERED = ("mean_generated", "last_prompt", "mean_instruction", "mean_image")  # of the language model
 BEFORE = ("vision_mean", "vision_cls", "connector_mean")  # of the vision tower and the connector
+INSTRUCTBLIP = (*PARTS["multimodal"], "qformer_tokenizer")
 QWEN = Family(
     "multimodal", True, (*ANSWERED, "vision_mean", "connector_mean"), ("mean_image", "vision_mean", "connector_mean")
 )
@@ -48,8 +58,12 @@ FAMILIES = {
     "llava:LlavaNext": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "blip:Blip2": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "blip:Blip2T5": Family("multimodal", True, (*ANSWERED, *BEFORE), BEFORE),
-    "blip:InstructBlip": Family("multimodal", True, (*ANSWERED, *BEFORE), ("vision_mean", "vision_cls")),
-    "blip:InstructBlipT5": Family("multimodal", True, (*ANSWERED, *BEFORE), ("vision_mean", "vision_cls")),
+    "blip:InstructBlip": Family(
+        "multimodal", True, (*ANSWERED, *BEFORE), ("vision_mean", "vision_cls"), parts=INSTRUCTBLIP
+    ),
+    "blip:InstructBlipT5": Family(
+        "multimodal", True, (*ANSWERED, *BEFORE), ("vision_mean", "vision_cls"), parts=INSTRUCTBLIP
+    ),
     "minigpt4:Minigpt4": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "minigpt4:Minigpt4Llama2": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "vit:Vit": Family("vision", False, ("mean_patches", "cls"), ("mean_patches", "cls")),
@@ -81,9 +95,21 @@ FAMILIES = {
         ("vision_mean", "vision_cls"),
     ),
     "lxmert:Lxmert": Family(
-        "multimodal", False, ("mean_image", "mean_instruction", "cls", "vision_mean"), ("vision_mean",), regions=True
+        "multimodal",
+        False,
+        ("mean_image", "mean_instruction", "cls", "vision_mean"),
+        ("vision_mean",),
+        regions=True,
+        parts=("tokenizer",),
     ),
-    "visualbert:VisualBert": Family("multimodal", False, ("mean_image", "mean_instruction", "cls"), regions=True),
+    "visualbert:VisualBert": Family(
+        "multimodal",
+        False,
+        ("mean_image", "mean_instruction", "cls"),
+        regions=True,
+        parts=(),
+        words_of="bert-base",
+    ),
 }
 
 
@@ -124,6 +150,13 @@ class Model:
     @property
     def kind(self):
         return self.family.kind
+
+    @property
+    def parts(self):
+        """What its checkpoint holds beside configuration and weights, see `complete.fault`."""
+        if not self.adapter:
+            return ()
+        return PARTS[self.kind] if self.family.parts is None else self.family.parts
 
     @property
     def answers(self):
