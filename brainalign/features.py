@@ -28,6 +28,7 @@ class Request:
     instruction, prompt : id and text; both "" for a model that takes no instruction
     image_ids : ascending NSD ids counted from 0
     shard : pictures in one file, which bounds the memory and what a kill can lose
+    text : what is read about each picture instead of the prompt: "answers:<model>", the path of captions, or ""
     """
 
     model: str
@@ -38,6 +39,7 @@ class Request:
     max_new_tokens: int = 64
     batch_size: int = 16
     shard: int = 128
+    text: str = ""
 
     def shards(self):
         """(file name, image ids) of every shard."""
@@ -61,15 +63,17 @@ def extract(requests, load_model, stimulus, progress=None):
     _extract(requests, load_model, look, progress)
 
 
-def extract_texts(directory, request, load_model, texts, progress=None):
+def extract_texts(directory, request, load_model, texts, progress=None, stimulus=None):
     """Extract the states of one text about each picture, by a model that reads texts; see `extract`.
 
-    texts : {image_id: text}, such as another model's `answers`
+    texts : {image_id: text}, such as captions or another model's `answers`
+    stimulus : for the poolings of picture and text together
     """
 
     def read(adapter, ids, prompts, options):
         poolings, _, batch_size = options
-        states = adapter.states_of_texts([texts[image_id] for image_id in ids], poolings, batch_size)
+        seen = {"images": [stimulus(image_id) for image_id in ids]} if stimulus else {}
+        states = adapter.states_of_texts([texts[image_id] for image_id in ids], poolings, batch_size, **seen)
         return {prompt: ([""] * len(ids), states) for prompt in prompts}
 
     missing = [image_id for image_id in request.image_ids if image_id not in texts]
@@ -171,6 +175,7 @@ def _finish(directory, request, adapter, seconds):
         "model": request.model,
         "instruction": request.instruction,
         "prompt": request.prompt,
+        **({"text": Path(request.text).name} if request.text else {}),
         "poolings": {name: {"layers": layers, "dims": dims} for name, (layers, dims) in found.items()},
         "layers": list(adapter.layers),
         "images": len(request.image_ids),

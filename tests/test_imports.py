@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LEVELS = [
     {"types", "entries"},
     {"tables", "stats", "files", "serving"},
-    {"nsd", "surface", "models", "encoding", "variance", "rsa", "demo"},
+    {"nsd", "surface", "models", "encoding", "variance", "rsa", "demo", "captions"},
     {"study", "store"},
     {"features", "figures", "live", "bench"},
     {"jobs", "paper"},

@@ -23,6 +23,7 @@ def test_a_family_is_told_as_its_adapter_says(adapter):
     assert family.answers == cls.answers
     assert cls.uses_instruction == (family.poolings != family.fixed_poolings)
     assert family.text_poolings == getattr(cls, "text_poolings", ())
+    assert family.pair_poolings == getattr(cls, "pair_poolings", ())
     assert set(family.fixed_poolings) <= set(family.poolings)
     assert inspect.getdoc(cls)
     assert adapter in {row.adapter for row in ROWS}, "a family without a model"

@@ -13,6 +13,7 @@ POOLINGS = {
     "mean_instruction": "the instruction's words (mean)",
     "mean_image": "the picture's patches (mean)",
     "mean_patches": "the picture's patches (mean)",
+    "pair": "picture and text together",
     "vision_mean": "the vision tower's patches (mean)",
     "vision_cls": "the vision tower's class token",
     "connector_mean": "the connector's tokens (mean)",

@@ -30,6 +30,7 @@ def _entry(model):
         "poolings": list(model.poolings),
         "fixed_poolings": list(model.fixed_poolings),
         "text_poolings": list(model.text_poolings),
+        "pair_poolings": list(model.family.pair_poolings),
         "parameters": model.parameters,
         "memory": {dtype: model.memory(dtype) for dtype in (DTYPES if model.answers else DTYPES[:2])},
         "dtype": model.dtype,

@@ -27,6 +27,7 @@ class Family:
     poolings : names of its states, see `Adapter`; the usual ones first
     fixed_poolings : those that cannot depend on the instruction
     text_poolings : of a text about each picture that the model reads instead of it, none if it cannot
+    pair_poolings : those that such a model has of picture and text together, and of the picture beside the text
     regions : reads features of a picture's regions, see `brainalign.models.regions`
     """
 
@@ -36,6 +37,7 @@ class Family:
     fixed_poolings: tuple[str, ...] = ()
     text_poolings: tuple[str, ...] = ()
     regions: bool = False
+    pair_poolings: tuple[str, ...] = ()
 
 
 ANSWERED = ("mean_generated", "last_prompt", "mean_instruction", "mean_image")  # of the language model
@@ -60,6 +62,7 @@ FAMILIES = {
         ("vision_mean", "vision_cls", "joint"),
         ("vision_mean", "vision_cls", "joint"),
         text_poolings=("mean_instruction", "cls", "joint"),
+        pair_poolings=("pair", "vision_mean", "vision_cls"),
     ),
     "language:Bert": Family("language", False, ("mean_instruction", "cls"), text_poolings=("mean_instruction", "cls")),
     "language:Decoder": Family(
@@ -132,6 +135,11 @@ class Model:
     @property
     def text_poolings(self):
         return self.family.text_poolings
+
+    @property
+    def reading_poolings(self):
+        """Names of its states where it reads a text about each picture."""
+        return (*self.family.pair_poolings, *self.family.text_poolings)
 
     @property
     def poolings(self):
