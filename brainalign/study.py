@@ -1,16 +1,16 @@
 """A study: the TOML file that says which subjects, models and instructions are compared, and how.
 
-`load("study.toml")` checks every name and gives a frozen `Study`. Paths are relative to the study file.
+`load("study.toml")` checks every name and gives a frozen `Study`. Paths are relative to the study file, and may begin
+with ~ or hold $VARIABLES of the environment.
 `data/study-demo.toml` is an example with every setting explained.
 """
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from brainalign import captions, entries, models, tables
+from brainalign import captions, entries, files, models, tables
 from brainalign.nsd.layout import BETA_VERSIONS, SPACES
 from brainalign.rsa import DISTANCES
 
@@ -167,13 +167,10 @@ class Study:
 def load(path):
     """Read and check a study file."""
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        raw = tomllib.loads(text)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no study file {path}; copy data/study-demo.toml and change it") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a TOML file: {error}") from None
+    if not path.is_file():
+        raise FileNotFoundError(f"no study file {path}; copy data/study-demo.toml and change it")
+    text = files.text(path)
+    raw = files.toml(text, path)
     try:
         return _study(raw, path, text)
     except ValueError as error:
@@ -196,12 +193,12 @@ def _study(raw, path, text):
     chosen = tuple(_model(entry, path.parent) for entry in given)
     entries.once([model.name for model in chosen], "[[models]]")
     _readable(chosen)
-    output = path.parent / head["output"]
+    places = {key: _place(head, key, path) for key in ("root", "output", "store") if key in head}
     return Study(
         name=head["name"],
-        root=path.parent / head["root"],
-        output=output,
-        store=path.parent / head["store"] if "store" in head else output / "store",
+        root=places["root"],
+        output=places["output"],
+        store=places.get("store") or places["output"] / "store",
         subjects=entries.names_of(head.get("subjects", "all"), SUBJECTS, "[study] subjects"),
         space=entries.one_of(head.get("space", SPACES[0]), SPACES, "[study] space"),
         beta_version=entries.one_of(head.get("beta_version", BETA_VERSIONS[2]), BETA_VERSIONS, "[study] beta_version"),
@@ -216,6 +213,12 @@ def _study(raw, path, text):
         path=path,
         text=text,
     )
+
+
+def _place(head, key, path):
+    if not isinstance(head[key], str) or not head[key]:
+        raise ValueError(f'[study] {key} is {head[key]!r}, expected a path such as "results"')
+    return files.place(head[key], path.parent, f"[study] {key}")
 
 
 def _model(entry, folder):
@@ -239,10 +242,11 @@ def _text(text, folder, where):
         raise ValueError(f'{where} is {text!r}, expected "{ANSWERS}<model>" or a table of captions')
     if not text or text.startswith(ANSWERS):
         return text
-    if not text.endswith(captions.ENDINGS):
+    if not text.lower().endswith(captions.ENDINGS):
         raise ValueError(f'{where} is {text!r}, expected "{ANSWERS}<model>", or captions such as "captions.csv"')
-    captions.read(folder / text)
-    return str(folder / text)
+    path = files.place(text, folder, where)
+    captions.read(path)
+    return str(path)
 
 
 def _asked(values, model, where):

@@ -18,6 +18,9 @@ def test_captions_are_read_by_picture(tmp_path):
     found = captions.read(path)
     assert found == {7: 'A dog, and a "cat"', 0: "Zwei Hunde – größer"}
     assert captions.of(found, (0,), path) == {0: "Zwei Hunde – größer"}
+    assert captions.read(written(tmp_path, "image_id;caption\n0;Zwei Hunde, und eine Katze\n")) == {
+        0: "Zwei Hunde, und eine Katze"
+    }
     assert captions.read(written(tmp_path, b"\xef\xbb\xbfimage_id,caption\n72999,A cat\n")) == {72999: "A cat"}
 
 
@@ -26,15 +29,18 @@ def test_captions_are_read_by_picture(tmp_path):
     [
         ("image_id,caption\n3,A dog\n4,  \n", "line 3: the caption of picture 4 is empty"),
         ("image_id,caption\n3,A dog\n4\n", "line 3: the caption of picture 4 is empty"),
-        ("image_id,caption\n3,A dog\n4,A cat\n3,A hound\n", "picture 3 has captions in lines 2 and 4; give one"),
+        (
+            "image_id,caption\n3,A dog\n4,A cat\n3,A hound\n",
+            "line 4: picture 3 has a caption in an earlier line too; give one",
+        ),
         (
             "image_id,caption\n1,A dog\n73000,A cat\n",
             "'73000', expected a whole number from 0 to 72999; ids here count",
         ),
         ("image_id,caption\n-1,A dog\n", "line 2: image_id is '-1', expected a whole number"),
         ("image_id,caption\nnsd_03,A dog\n", "line 2: image_id is 'nsd_03', expected a whole number"),
-        ("nsdId,caption\n1,A dog\n", "has no column 'image_id'; expected image_id, caption, found 'nsdId', 'caption'"),
-        ("", "has no column 'image_id'; expected image_id, caption, found nothing"),
+        ("nsdId,caption\n1,A dog\n", "has no column 'image_id'; its first line is nsdId, caption"),
+        ("", "has no column 'image_id'; its first line is empty"),
         ("image_id,caption\n", "holds no captions"),
     ],
 )

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from brainalign import rsa
+from brainalign.files import text
 from brainalign.store.schema import TABLES, columns
 from brainalign.tables import instructions, rois
 
@@ -30,7 +31,7 @@ def latest(place):
     pointer = place / "LATEST"
     if not pointer.is_file():
         raise FileNotFoundError(f"no store in {place}: expected a file LATEST there; run `brainalign publish`")
-    path = place / pointer.read_text(encoding="utf-8").strip()
+    path = place / text(pointer).strip()
     if not path.is_file():
         raise FileNotFoundError(f"{pointer} names {path.name}, which is not there; run `brainalign publish` again")
     return path
