@@ -129,11 +129,12 @@ class StatisticsChoice:
 
 @dataclass(frozen=True)
 class FeatureChoice:
-    """[features]: how answers are generated and states kept."""
+    """[features]: how pictures are shown, answers generated and states kept."""
 
     max_new_tokens: int = 64
     batch_size: int = 16
     shard: int = 128  # pictures in one file; a killed run loses at most this many
+    pixels: int = 0  # side to which all pictures are resized before a model prepares them itself; 0: as they are
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def _study(raw, path, text):
         live=_live(raw["live"], chosen) if "live" in raw else None,
         rsa=_rsa(entries.section(raw, "rsa")) if "rsa" in raw else None,
         statistics=entries.wholes(entries.section(raw, "statistics"), StatisticsChoice, "[statistics]"),
-        features=entries.wholes(entries.section(raw, "features"), FeatureChoice, "[features]"),
+        features=entries.wholes(entries.section(raw, "features"), FeatureChoice, "[features]", least={"pixels": 0}),
         path=path,
         text=text,
     )

@@ -71,6 +71,7 @@ def test_what_is_written_is_what_is_read(tmp_path):
     folds = 4
     [features]
     batch_size = 7
+    pixels = 227
     """
     found = load(tmp_path, text)
     assert found.root == Path("/data/nsd")
@@ -83,7 +84,7 @@ def test_what_is_written_is_what_is_read(tmp_path):
     assert found.models[1].poolings == ("mean_patches",)
     np.testing.assert_allclose(found.encoding.alphas, [1, 10, 100, 1000, 10000])
     assert found.encoding.folds == 4
-    assert found.features.batch_size == 7
+    assert (found.features.batch_size, found.features.pixels) == (7, 227)
     assert found.variance is None
 
 
@@ -112,6 +113,7 @@ ADDED = {
     "[encoding]\nfolds = 1": "[encoding] folds is 1, expected a whole number of at least 2",
     '[encoding]\nsolver = "himalya"': "did you mean 'himalaya'?",
     "[features]\nbatch_size = 2.5": "[features] batch_size is 2.5, expected a whole number of at least 1",
+    "[features]\npixels = -1": "[features] pixels is -1, expected a whole number of at least 0",
     "[features]\nbatchsize = 2": "did you mean 'batch_size'?",
     "[statistics]\ndraws = 0": "[statistics] draws is 0, expected a whole number of at least 1",
     '[[models]]\nname = "bert-base"\ntext = "llava-demo"': "text is 'llava-demo', expected \"answers:<model>\"",

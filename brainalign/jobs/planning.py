@@ -131,7 +131,7 @@ def requests(study):
         read = instruction or model.instructions[0]
         prompt = tables.instructions()[read].text if read else ""
         found[model.name, instruction] = features.Request(
-            model.name, instruction, prompt, pictures, model.poolings, *options, model.text
+            model.name, instruction, prompt, pictures, model.poolings, *options, model.text, choice.pixels
         )
     return found
 
@@ -159,7 +159,7 @@ def _features(study, asked):
         "weights": identity.weights(asked.model),
         "prompt": asked.prompt,
         "images": fingerprint(asked.image_ids),
-        "pictures": identity.pictures(study.root),
+        **_pictures(study, asked),
         "poolings": asked.poolings,
         "max_new_tokens": asked.max_new_tokens,
         "shard": asked.shard,
@@ -183,9 +183,14 @@ def _features_of_texts(study, asked, source):
     inputs = {"weights": identity.weights(asked.model), **read, "images": fingerprint(asked.image_ids)}
     inputs |= {"poolings": asked.poolings, "shard": asked.shard}
     if paired(asked):
-        inputs |= {"pictures": identity.pictures(study.root)}
+        inputs |= _pictures(study, asked)
     folder = _path(study, "features", inputs, "features", asked.model, asked.instruction)
     return Job(*job, inputs, folder / features.MANIFEST)
+
+
+def _pictures(study, asked):
+    """What a model sees depends on; the size only where it is not the pictures' own."""
+    return {"pictures": identity.pictures(study.root)} | ({"pixels": asked.pixels} if asked.pixels else {})
 
 
 def paired(asked):
