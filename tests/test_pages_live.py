@@ -233,9 +233,9 @@ def test_a_prediction_sees_the_picture_in_the_size_of_the_features(tmp_path, tin
     shapes = []
     monkeypatch.setattr(live.Resident, "states", lambda self, image, *rest: shapes.append(image.shape) or states)
     stores.tiny_store(tmp_path, pixels="227")
-    show("live", tmp_path, monkeypatch, picture="6", predict="True")
+    show("live", tmp_path, monkeypatch, picture="9", predict="True")
     assert shapes[-1] == (227, 227, 3)
-    show("live", tiny, monkeypatch, picture="6", predict="True")
+    show("live", tiny, monkeypatch, picture="9", predict="True")
     assert shapes[-1] == (425, 425, 3)
 
 
