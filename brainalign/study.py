@@ -227,6 +227,8 @@ def _model(entry, folder):
     values = entries.fill(entry, ModelChoice, where)
     model = models.find(values["name"])
     where = f"[[models]] {model.name}"
+    if model.outside:
+        raise ValueError(f"{where}: {model.outside}")
     values["text"] = _text(values["text"], folder, f"{where} text")
     values["instructions"] = _asked(values, model, where)
     known = (model.reading_poolings if values["text"] else ()) or model.poolings

@@ -121,6 +121,7 @@ ADDED = {
     '[[models]]\nname = "vit-demo"\n[[models]]\nname = "bert-base"\ntext = "answers:vit-demo"': "does not answer",
     '[[models]]\nname = "llava-demo-random"\ntext = "answers:llava-demo"': "cannot give mean_generated",
     '[[models]]\nname = "bert-base"\ntext = "captions.csv"': "there is no table of captions",
+    '[[models]]\nname = "openflamingo-9b"': "Take idefics-9b, an open model of the same design",
     '[[models]]\nname = "bert-base"\ntext = 3': "text is 3, expected",
     '[[models]]\nname = "clip-demo"\ntext = "answers:llava-demo"\npoolings = ["pairs"]': "did you mean 'pair'?",
     '[[models]]\nname = "blip2-demo"\npoolings = "vision_cls"\n[[models]]\n'

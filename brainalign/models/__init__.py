@@ -43,6 +43,8 @@ def find(name):
 def missing(name):
     """What keeps a model from loading on this machine, and what to do; "" if its files are here and complete."""
     model = find(name)
+    if model.outside:
+        return f"{model.name} cannot be loaded: {model.outside}"
     return checkpoint.missing(model) or (regions.missing(checkpoint.source(model)) if model.family.regions else "")
 
 
@@ -70,6 +72,8 @@ def load(name, device=None, dtype=None):
     from brainalign.models.controls import controlled
 
     model = find(name)
+    if model.outside:
+        raise ModelError(missing(name))
     checkpoint.check_choice(device, dtype)
     module, _, cls = model.adapter.partition(":")
     with checkpoint.explained(model):

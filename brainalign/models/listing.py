@@ -10,6 +10,7 @@ HEADINGS = {
     "present": "On this machine",
     "incomplete": "Incomplete on this machine",
     "not downloaded": "Not on this machine; the line below a model downloads it",
+    "outside": "Not for this program; the lines below a model say why",
 }
 
 
@@ -39,10 +40,17 @@ def _entry(model):
         "checkpoint": table.shown(model.checkpoint),
         "controls": [f"{model.name}-{control}" for control in table.controls(model)],
         "note": model.note,
-        "state": "incomplete" if fault and checkpoint.state(model) == "present" else checkpoint.state(model),
-        "todo": fault.removeprefix(f"{model.name}: "),
-        "command": checkpoint.command(model) if fault else "",
+        "state": _state(model, fault),
+        "todo": model.outside or fault.removeprefix(f"{model.name}: "),
+        "command": checkpoint.command(model) if fault and not model.outside else "",
     }
+
+
+def _state(model, fault):
+    if model.outside:
+        return "outside"
+    state = checkpoint.state(model)
+    return "incomplete" if fault and state == "present" else state
 
 
 def as_text(entries):
@@ -72,7 +80,7 @@ def _row(widths, entry):
 
 
 def _todo(entry):
-    if entry["state"] == "incomplete":
+    if entry["state"] in ("incomplete", "outside"):
         return wrap(entry["todo"], WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
     terms = [f"    # accept its terms first: https://huggingface.co/{entry['checkpoint']}, then: hf auth login"]
     return [*(terms if entry["gated"] else []), *([f"    {entry['command']}"] if entry["command"] else [])]

@@ -90,11 +90,14 @@ FAMILIES = {
 }
 
 
+OUTSIDE = Family("multimodal", True, ())  # of a model that has no adapter here
+
+
 @dataclass(frozen=True)
 class Model:
     """One row of the table.
 
-    adapter : "module:Class" within `brainalign.models`, a key of FAMILIES
+    adapter : "module:Class" within `brainalign.models`, a key of FAMILIES; "" if none loads it
     checkpoint : a hub id ("owner/name"), or the path of a folder that comes with the repository
     tuned : trained to follow instructions
     base : name of the matched model without that training, "" if there is none here
@@ -103,6 +106,7 @@ class Model:
     dtype : in which the weights are held unless `load` is told otherwise
     size : of what is downloaded; composed : from several published files, see `brainalign.models.compose`
     control : "", or what is done to the model `of` (a key of CONTROLS)
+    outside : why no adapter loads it, and what to do; "" for all others
     """
 
     name: str
@@ -119,10 +123,11 @@ class Model:
     note: str = ""
     control: str = ""
     of: str = ""
+    outside: str = ""
 
     @property
     def family(self):
-        return FAMILIES[self.adapter]
+        return OUTSIDE if self.outside else FAMILIES[self.adapter]
 
     @property
     def kind(self):
@@ -186,7 +191,7 @@ def controlled(model, control):
 
 def controls(model):
     """Which controls a model can have: the others need both a picture and an instruction, or weights."""
-    if model.control or not model.checkpoint:
+    if model.control or not model.checkpoint or model.outside:
         return ()
     if not model.uses_instruction:
         return ("random",)
@@ -270,6 +275,17 @@ _ROWS = (
         dtype="bfloat16",
         size="32 GB",
         note="InstructBLIP: EVA ViT-g/14, a Q-Former that reads the instruction, Vicuna 7B",
+    ),
+    Model(
+        "instructblip-vicuna-13b",
+        "blip:InstructBlip",
+        "Salesforce/instructblip-vicuna-13b",
+        tuned=True,
+        parameters=14_191_448_064,
+        licence="LLaMA, research",
+        dtype="bfloat16",
+        size="57 GB",
+        note="InstructBLIP with Vicuna 13B",
     ),
     Model(
         "instructblip-flan-t5-xl",
@@ -460,6 +476,17 @@ _ROWS = (
         dtype="bfloat16",
         size="18 GB",
         note="IDEFICS before it was tuned on instructions",
+    ),
+    Model(
+        "openflamingo-9b",
+        "",
+        "openflamingo/OpenFlamingo-9B-vitl-mpt7b",
+        licence="MIT",
+        dtype="bfloat16",
+        note="OpenFlamingo: cross-attention from MPT 7B to a perceiver on CLIP ViT-L/14",
+        outside="transformers has no class for it; only its publishers' package open_flamingo loads it, which demands "
+        "torch 2.0.1 and runs code that comes with the language model's files. Take idefics-9b, an open model of the "
+        "same design, or run that package in an environment of its own",
     ),
     Model(
         "mplug-owl-7b",
