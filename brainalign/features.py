@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainalign.files import claimed, fingerprint, write_once
+from brainalign.files import claimed, fingerprint, in_words, write_once
 from brainalign.types import Features
 
 MANIFEST = "manifest.json"
@@ -229,7 +229,7 @@ def _open(path):
     try:
         return safe_open(path, framework="np")
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} cannot be read ({error}); delete it and run the study again") from None
+        raise ValueError(f"{path} cannot be read ({in_words(error)}); delete it and run the study again") from None
 
 
 def manifest(directory):

@@ -4,7 +4,6 @@ import torch
 from transformers import (
     Blip2ForConditionalGeneration,
     Blip2Processor,
-    GenerationConfig,
     InstructBlipForConditionalGeneration,
     InstructBlipProcessor,
 )
@@ -95,12 +94,9 @@ class Blip2T5(Blip2):
         text = self.net.config.text_config
         self.encoder_layers = self.layers
         self.layers = ("embeddings", *(f"layer {i + 1}" for i in range(text.num_decoder_layers)))
-        self.net.language_model.generation_config = GenerationConfig(
-            do_sample=False,
-            eos_token_id=self.ends.tolist(),
-            pad_token_id=text.pad_token_id,
-            decoder_start_token_id=text.decoder_start_token_id,
-        )
+        start = self.special.first("decoder_start_token_id")
+        start = self.special.first("pad_token_id") if start is None else start  # as T5 was trained
+        self.net.language_model.generation_config = self.special.greedy(decoder_start_token_id=start)
 
     def layer_names(self, pooling):
         return self.encoder_layers if pooling in ("mean_image", "mean_instruction") else super().layer_names(pooling)

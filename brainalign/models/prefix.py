@@ -5,11 +5,12 @@ from functools import partial
 
 import numpy as np
 import torch
-from transformers import GenerationConfig
 
 from brainalign.models import prompts
 from brainalign.models.adapter import Adapter
 from brainalign.models.branches import ALL, Branches, Means, Stops, Suffix, roomy_cache
+from brainalign.models.checkpoint import ModelError
+from brainalign.models.special import Special, picture
 from brainalign.models.streaming import Pieces
 
 TOGETHER = 16  # instructions that are answered at once; more would mostly look at one another's masks
@@ -61,13 +62,11 @@ class PicturePrefix(Adapter):
         self.net = self._weights(self.net_class)
         self.processor = self.processor_class.from_pretrained(self.source, backend="pil")
         self.tokenizer = self.processor.tokenizer
-        text, told = self.net.config.get_text_config(), self.net.generation_config
-        known = (told.eos_token_id, getattr(text, "eos_token_id", None), self.tokenizer.eos_token_id)
-        ends = next(ids for ids in known if ids is not None)
-        self.ends = torch.tensor(ends, device=self.device).reshape(-1)
-        self.net.generation_config = GenerationConfig(
-            do_sample=False, eos_token_id=self.ends.tolist(), pad_token_id=self.tokenizer.pad_token_id or 0
-        )
+        config, mark = self.net.config, str(self.processor.image_token)
+        self.special = Special(self.source, self.tokenizer, config)
+        self.ends = torch.tensor(self.special.ends, dtype=torch.long, device=self.device)
+        self.net.generation_config = self.special.greedy()
+        config.image_token_id, text = picture(config, self.tokenizer, mark), config.get_text_config()
         self.layers = ("embeddings", *(f"layer {i + 1}" for i in range(text.num_hidden_layers)))
 
     @property
@@ -86,7 +85,13 @@ class PicturePrefix(Adapter):
         text = self._plain(text)
         ids, inside = self._tokens(text, n_picture)
         ids, inside = torch.tensor(ids, device=self.device), torch.tensor(inside, device=self.device)
-        prefix = int((ids == self.net.config.image_token_id).nonzero()[-1]) + 1
+        pictured = (ids == self.net.config.image_token_id).nonzero()
+        if not len(pictured):
+            raise ModelError(
+                f"{self.model.name}: its tokenizer has no token {self.processor.image_token} for a picture, or "
+                f"another than its configuration ({self.net.config.image_token_id}); download {self.source} again"
+            )
+        prefix = int(pictured[-1]) + 1
         if text and (inside[:prefix].any() or not inside.any()):
             raise ValueError(f"{self.model.name} reads nothing of the instruction {text!r}; try other words")
         longest = self._longest()
@@ -134,7 +139,8 @@ class PicturePrefix(Adapter):
     # The language model -------------------------------------------------------------------------------------
 
     def _embed(self, ids):
-        return self.net.get_input_embeddings()(ids)
+        """Those of a picture's places, which need be no word, are replaced by its tokens."""
+        return self.net.get_input_embeddings()(ids.clamp(min=0))
 
     def _predict(self, final):
         return self.net.get_output_embeddings()(final).argmax(-1)

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.openers import ImageOpener
 
-from brainalign.files import decoded
+from brainalign.files import decoded, in_words
 from brainalign.nsd.layout import TRIALS
 
 DEFLATE = 1100  # no gzip file holds more than this many times its own size
@@ -30,7 +30,7 @@ def reading(path, kind):
     except PermissionError:
         raise ValueError(f"{path} cannot be read: permission denied") from None
     except Exception as error:  # the libraries raise nearly anything on a damaged file
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (in_words(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path} cannot be read as {kind}: {reason}") from None
 
 
