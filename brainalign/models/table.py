@@ -40,18 +40,24 @@ class Family:
     pair_poolings: tuple[str, ...] = ()
 
 
-ANSWERED = ("mean_generated", "last_prompt", "mean_instruction", "mean_image")  # of the language model
+ANSWERED = ("mean_generated", "last_prompt", "mean_instruction", "mean_image", "mean_prompt")  # of the language model
 BEFORE = ("vision_mean", "vision_cls", "connector_mean")  # of the vision tower and the connector
 QWEN = Family(
     "multimodal", True, (*ANSWERED, "vision_mean", "connector_mean"), ("mean_image", "vision_mean", "connector_mean")
+)
+INSTRUCTBLIP = Family(
+    "multimodal",
+    True,
+    (*ANSWERED, *BEFORE, "vision_all", "connector_all"),
+    ("vision_mean", "vision_cls", "vision_all"),
 )
 FAMILIES = {
     "llava:Llava": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "llava:LlavaNext": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "blip:Blip2": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "blip:Blip2T5": Family("multimodal", True, (*ANSWERED, *BEFORE), BEFORE),
-    "blip:InstructBlip": Family("multimodal", True, (*ANSWERED, *BEFORE), ("vision_mean", "vision_cls")),
-    "blip:InstructBlipT5": Family("multimodal", True, (*ANSWERED, *BEFORE), ("vision_mean", "vision_cls")),
+    "blip:InstructBlip": INSTRUCTBLIP,
+    "blip:InstructBlipT5": INSTRUCTBLIP,
     "minigpt4:Minigpt4": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "minigpt4:Minigpt4Llama2": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "vit:Vit": Family("vision", False, ("mean_patches", "cls"), ("mean_patches", "cls")),
