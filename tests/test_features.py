@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,6 +94,26 @@ def test_a_model_that_reads_a_text_about_each_picture_is_sent_no_prompt(tmp_path
     found = features.load(tmp_path / "IC", 1, "last_prompt").values
     truth = [true_states(i, "", "last_prompt")[1] for i in IDS]
     np.testing.assert_array_equal(found, np.stack(truth).astype(np.float16).astype(np.float32))
+
+
+def test_pictures_can_be_shown_smaller(tmp_path):
+    """As squares of so many pixels, before the model prepares them; by the manifest, and only where it was wished."""
+    adapter, shapes = Adapter(), []
+    adapter.states_many = lambda images, *rest: (
+        shapes.extend(x.shape for x in images) or Adapter().states_many([image[:2, :2] for image in images], *rest)
+    )
+    plain = requests(tmp_path, ("IC",))
+    small = {tmp_path / "small": replace(plain[tmp_path / "IC"], pixels=5)}
+    features.extract(small, lambda: adapter, lambda i: np.full((8, 10, 3), i, np.uint8))
+    assert set(shapes) == {(5, 5, 3)}
+    extract(plain, Adapter())
+    assert features.manifest(tmp_path / "small")["pixels"] == 5
+    assert "pixels" not in features.manifest(tmp_path / "IC")
+    # a straight slope from black to white stays one, and cells of two by two become their mean in the middle
+    slope = np.repeat(np.linspace(0, 255, 10).round().astype(np.uint8)[None, :, None], 10, 0).repeat(3, 2)
+    found = features.resized(slope, 5)
+    np.testing.assert_allclose(found[2, 1:4, 0], [slope[0, k : k + 2, 0].mean() for k in (2, 4, 6)], atol=1.5)
+    assert features.resized(slope, 0) is slope
 
 
 def test_each_picture_is_shown_once_for_all_instructions(tmp_path):

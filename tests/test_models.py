@@ -75,6 +75,7 @@ def reference(llava, picture, text):
         "last_prompt": prompt[:, -1],
         "mean_instruction": prompt[:, 145:-1].mean(1),
         "mean_image": prompt[:, 1:145].mean(1),
+        "mean_prompt": prompt.mean(1),
     } | parts(llava.net.model, pixels)
 
 

@@ -47,6 +47,7 @@ def _info(study):
         "solver": study.encoding.solver,
         "decimals": str(DECIMALS),
         "min_nc": f"{MIN_NC:g}",
+        "pixels": str(study.features.pixels),
     }
 
 
