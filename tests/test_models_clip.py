@@ -193,3 +193,7 @@ def test_what_is_cut_off_of_pictures_and_texts_is_known(clip):
     found = [clip.adapter.unseen(picture) for picture in clip.pictures]
     np.testing.assert_allclose(found, [(0, 0), (0, 1 - 32 / 45), (1 - 32 / 48, 0), (0, 0)])
     assert [clip.adapter.unread(text) for text in (*TEXTS, "dog " * 18, "dog " * 25)] == [0, 0, 0, 0, 7]
+    lost = clip.adapter.lost(clip.pictures, ["dog " * 25, "dog"])
+    np.testing.assert_allclose(lost["unseen"], [0, 1 - 32 / 45, 1 - 32 / 48, 0])
+    assert lost["unread"].tolist() == [7, 0]
+    assert clip.adapter.lost() == {}

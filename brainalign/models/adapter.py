@@ -58,6 +58,12 @@ class Adapter:
         processor = getattr(self, "processor", None)
         return framing.cut(getattr(processor, "image_processor", processor), image.shape)
 
+    def lost(self, images=()):
+        """What is cut off of each of n pictures: {"unseen": (n,) the larger share of `unseen`}."""
+        one = {image.shape: image for image in images}
+        shares = {shape: max(self.unseen(image)) for shape, image in one.items()}
+        return {"unseen": np.array([shares[image.shape] for image in images])} if shares else {}
+
     @property
     def n_bytes(self):
         """Memory that the weights take."""
