@@ -175,6 +175,7 @@ def _features_of_texts(study, asked, source):
         return Job(*job, None, None, f"the {source}")
     inputs = {
         "weights": identity.weights(asked.model),
+        "prompt": asked.prompt,
         "answers": identity.content(source.path),
         "images": fingerprint(asked.image_ids),
     }
