@@ -1,44 +1,40 @@
 """The editable tables in `data/`: instructions, ROIs and earlier studies."""
 
-import csv
 from functools import cache
 from pathlib import Path
 
 from brainalign.catalogue import Catalogue
+from brainalign.files import rows
 from brainalign.types import Instruction, Roi
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 
 
-def rows(name, key):
-    """Rows of a table in `data/` as dictionaries; key : the column in which no two are alike, upper or lower case."""
-    found, lines = [], {}
-    with open(DATA / name, newline="", encoding="utf-8") as file:
-        for row in (reader := csv.DictReader(file)):
-            found.append(row)
-            lines.setdefault((row[key] or "").strip().casefold(), []).append(reader.line_num)
-    for value, places in lines.items():
-        if len(places) > 1:
-            where = f"{', '.join(map(str, places[:-1]))} and {places[-1]}"
-            raise ValueError(f"data/{name}: lines {where} have the same {key}, {value!r}; each needs its own")
-    return found
-
-
 @cache
 def instructions():
     """Instructions by id, in the fixed order of `data/instructions.csv`."""
-    return {row["id"]: Instruction(**row | {"level": int(row["level"])}) for row in rows("instructions.csv", "id")}
+    columns = ("id", "family", "level", "paper", "text")
+    return {one.id: one for one in rows(DATA / "instructions.csv", columns, _instruction, "id")}
+
+
+def _instruction(row):
+    if not row["level"].isdecimal() or not row["id"] or not row["text"]:
+        raise ValueError(f"{row}; expected an id, a text, and a whole number from 0 as its level")
+    return Instruction(row["id"], row["family"], int(row["level"]), row["paper"], row["text"])
 
 
 @cache
 def rois():
     """ROIs by name, in the fixed order of `data/rois.csv`."""
-    return {
-        row["roi"]: Roi(
-            row["roi"], row["family"], row["level"], row["collection"], tuple(row["labels"].split("|")), row["note"]
-        )
-        for row in rows("rois.csv", "roi")
-    }
+    columns = ("roi", "family", "level", "collection", "labels", "note")
+    return {one.name: one for one in rows(DATA / "rois.csv", columns, _roi, "roi")}
+
+
+def _roi(row):
+    labels = tuple(filter(None, map(str.strip, row["labels"].split("|"))))
+    if not row["roi"] or not row["collection"] or not labels:
+        raise ValueError(f"{row}; expected a name, a collection, and its labels with | between them")
+    return Roi(row["roi"], row["family"], row["level"], row["collection"], labels, row["note"])
 
 
 def today():
@@ -51,7 +47,7 @@ def related_work():
 
     Each row names its source: the study's abstract, or the table on the authors' project page.
     """
-    return rows("related_work.csv", "study")
+    return rows(DATA / "related_work.csv", ("study",), key="study")
 
 
 def find_instruction(text):

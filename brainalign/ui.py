@@ -6,12 +6,11 @@ view has a permalink) and the session (so that a subject chosen on one page is s
 
 import os
 import time
-import tomllib
 from pathlib import Path
 
 import streamlit as st
 
-from brainalign import live, tables
+from brainalign import files, live, tables
 from brainalign.figures import chart
 
 DEFAULT_STORE = tables.DATA / "store"
@@ -35,16 +34,13 @@ def configured_stores():
     paths = [part for part in os.environ.get("BRAINALIGN_STORE", "").split(os.pathsep) if part]
     if not paths and Path(CONFIGURATION).is_file():
         paths = _written_stores()
-    paths = [Path(path).expanduser() for path in paths] or [DEFAULT_STORE]
+    paths = [files.place(path, "", "the path of a store") for path in paths] or [DEFAULT_STORE]
     names = [path.name for path in paths]
     return {name if names.count(name) == 1 else str(path): path for name, path in zip(names, paths)}
 
 
 def _written_stores():
-    try:
-        paths = tomllib.loads(Path(CONFIGURATION).read_text(encoding="utf-8")).get("stores", [])
-    except ValueError as error:
-        raise ValueError(f"{CONFIGURATION} cannot be read: {error}") from None
+    paths = files.toml(files.text(CONFIGURATION), CONFIGURATION).get("stores", [])
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
         raise ValueError(f'{CONFIGURATION}: stores is {paths!r}, expected a list such as ["data/store"]')
     return paths

@@ -119,7 +119,7 @@ def test_a_repeated_id_in_a_table_names_the_lines(name, read, again, tmp_path, m
     read()
     lines = text.rstrip("\n").split("\n")
     (tmp_path / name).write_text("\n".join([*lines, again or lines[1]]) + "\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=f"data/{name}: lines 2 and {len(lines) + 1} have the same "):
+    with pytest.raises(ValueError, match=f"{name}: lines 2 and {len(lines) + 1} have the same "):
         read()
 
 

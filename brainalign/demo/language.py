@@ -5,7 +5,8 @@ from functools import cache
 
 from brainalign.demo.scenes import BACKGROUNDS, CATEGORIES
 from brainalign.demo.sprites import NUMBERS, sprites
-from brainalign.tables import instructions, rows
+from brainalign.files import rows
+from brainalign.tables import DATA, instructions
 
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<image>", "<sep>", "<unk>")
 PAD, BOS, EOS, IMAGE, SEP, UNK = range(len(SPECIAL))
@@ -20,7 +21,7 @@ def questions():
     The others are the rows of `data/demo_questions.csv`.
     """
     asked = {key: [instruction.text] for key, instruction in instructions().items() if instruction.paper == "ten"}
-    for row in rows("demo_questions.csv", "question"):
+    for row in rows(DATA / "demo_questions.csv", ("instruction", "question"), key="question"):
         asked[row["instruction"]].append(row["question"])
     return {key: tuple(texts) for key, texts in asked.items()}
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from brainalign import rsa
 from brainalign.catalogue import Catalogue, in_order
+from brainalign.files import text
 from brainalign.store.schema import TABLES, columns
 from brainalign.tables import today
 from brainalign.types import Instruction, Roi
@@ -33,7 +34,7 @@ def latest(place):
     pointer = place / "LATEST"
     if not pointer.is_file():
         raise FileNotFoundError(f"no store in {place}: expected a file LATEST there; run `brainalign publish`")
-    path = place / pointer.read_text(encoding="utf-8").strip()
+    path = place / text(pointer).strip()
     if not path.is_file():
         raise FileNotFoundError(f"{pointer} names {path.name}, which is not there; run `brainalign publish` again")
     return path
