@@ -3,6 +3,7 @@
 import torch
 from transformers import IdeficsForVisionText2Text, IdeficsProcessor
 
+from brainalign.models import prompts
 from brainalign.models.branches import Roomy
 from brainalign.models.prefix import PicturePrefix, Seen
 
@@ -53,8 +54,8 @@ class Idefics(PicturePrefix):
         pooled["connector_mean"] = [tokens.float().mean(1)]
         return Seen(list(tokens), {p: torch.stack(pooled[p], 1).cpu().numpy() for p in poolings if p in pooled})
 
-    def _written(self, text):
-        return self.template.format(text=text)
+    def _around(self, text):
+        return prompts.of_template(self.template)
 
     def _prompt(self, text, n_picture, max_new_tokens):
         prompt = super()._prompt(text, 1, max_new_tokens)

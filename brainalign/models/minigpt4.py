@@ -17,6 +17,7 @@ from transformers import (
     PreTrainedModel,
 )
 
+from brainalign.models import prompts
 from brainalign.models.blip import Blip2
 
 TOLD = (
@@ -83,11 +84,14 @@ class Minigpt4(Blip2):
 
     def _tokens(self, text, n_picture):
         """What is before and after the picture is turned into tokens apart, as the model was trained."""
-        before, after = self.template.split("<ImageHere>")
-        start, after = after.index("{text}"), after.format(text=text)
-        head = self.tokenizer(before)["input_ids"]
-        rest, inside = self._spans(after, start, len(text), add_special_tokens=False)
+        before, after = self._around(text)
+        start, between = before.split("<ImageHere>")
+        head = self.tokenizer(start)["input_ids"]
+        rest, inside = prompts.tokens(self.tokenizer, between, text, after, add_special_tokens=False)
         return [*head, *[-1] * n_picture, *rest], [False] * (len(head) + n_picture) + inside
+
+    def _around(self, text):
+        return prompts.of_template(self.template)
 
     def _embed(self, ids):
         return super()._embed(ids.clamp(min=0))

@@ -3,6 +3,7 @@
 import torch
 from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaProcessor
 
+from brainalign.models import prompts
 from brainalign.models.owl_net import OwlForConditionalGeneration
 from brainalign.models.prefix import PicturePrefix, Seen
 
@@ -58,10 +59,10 @@ class Owl(PicturePrefix):
 
     def _tokens(self, text, n_picture):
         """The beginning, the picture, and the rest are turned into tokens apart, as the model was trained."""
-        before, after = self.template.split("<image>")
-        start, after = after.index("{text}"), after.format(text=text)
-        head = self.tokenizer(before, add_special_tokens=False)["input_ids"]
-        rest, inside = self._spans(after, start, len(text), add_special_tokens=False)
+        before, after = prompts.of_template(self.template)
+        start, between = before.split("<image>")
+        head = self.tokenizer(start, add_special_tokens=False)["input_ids"]
+        rest, inside = prompts.tokens(self.tokenizer, between, text, after, add_special_tokens=False)
         ids = [self.tokenizer.bos_token_id, *head, *[-1] * n_picture, *rest]
         return ids, [False] * (len(ids) - len(rest)) + inside
 

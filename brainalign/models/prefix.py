@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from transformers import GenerationConfig
 
+from brainalign.models import prompts
 from brainalign.models.adapter import Adapter
 from brainalign.models.branches import ALL, Branches, Means, Stops, Suffix, roomy_cache
 from brainalign.models.streaming import Pieces
@@ -102,17 +103,9 @@ class PicturePrefix(Adapter):
 
     def _tokens(self, text, n_picture):
         """Token ids of the whole prompt, and which of them are the instruction's own."""
-        written = self._written(text)
-        bos, mark = self.tokenizer.bos_token, self.processor.image_token
-        special = {"add_special_tokens": not (bos and written.startswith(bos))}
-        whole = written.replace(mark, mark * n_picture)
-        return self._spans(whole, whole.rindex(text), len(text), **special)
-
-    def _spans(self, whole, start, length, **special):
-        """Token ids of a text, and which of them cover a part of it."""
-        told = self.tokenizer(whole, return_offsets_mapping=True, **special)
-        end = start + length
-        return told["input_ids"], [a < end and b > start and b > a for a, b in told["offset_mapping"]]
+        mark = str(self.processor.image_token)
+        before, after = (part.replace(mark, mark * n_picture) for part in self._around(text))
+        return prompts.tokens(self.tokenizer, before, text, after)
 
     def _plain(self, text):
         text = text.strip()
@@ -121,9 +114,17 @@ class PicturePrefix(Adapter):
                 raise ValueError(f"the instruction contains {mark!r}, a mark of {self.model.name}; leave it out")
         return text
 
-    def _written(self, text):
+    def sent(self, text):
+        text = self._plain(text)
+        return text.join(self._around(text))
+
+    def _around(self, text):
+        """What is before and after the instruction in the prompt, with one mark for the picture."""
         if not self.processor.chat_template:
-            return self.template.format(text=text)
+            return prompts.of_template(self.template)
+        return prompts.of_chat(self._rendered, text)
+
+    def _rendered(self, text):
         content = [{"type": "image"}, {"type": "text", "text": text}]
         return self.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
 
