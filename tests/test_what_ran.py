@@ -8,6 +8,7 @@ import stores
 from test_pages import VIEWS, charts, no_model, show, words
 
 from brainalign import live, paper, store, tables
+from brainalign.demo import language
 from brainalign.models.table import by_name
 from brainalign.paper import export
 from brainalign.types import Roi
@@ -109,13 +110,15 @@ def test_a_caption_from_a_store_without_words_says_whose_they_are(tmp_path):
         ("instructions.csv", lambda: tables.instructions.__wrapped__(), "ic ,image captioning,0,ten,Say something"),
         ("rois.csv", lambda: tables.rois.__wrapped__(), "V1,faces,high,floc-faces,OFA,"),
         ("related_work.csv", lambda: tables.related_work(), None),
-        ("demo_questions.csv", lambda: tables.rows("demo_questions.csv", "question"), None),
+        ("demo_questions.csv", lambda: language.questions.__wrapped__(), None),
     ],
 )
 def test_a_repeated_id_in_a_table_names_the_lines(name, read, again, tmp_path, monkeypatch):
     text = (tables.DATA / name).read_text(encoding="utf-8")
-    (tmp_path / name).write_text(text, encoding="utf-8")
-    monkeypatch.setattr(tables, "DATA", tmp_path)
+    for path in tables.DATA.glob("*.csv"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    for place in (tables, language):
+        monkeypatch.setattr(place, "DATA", tmp_path)
     read()
     lines = text.rstrip("\n").split("\n")
     (tmp_path / name).write_text("\n".join([*lines, again or lines[1]]) + "\n", encoding="utf-8")
