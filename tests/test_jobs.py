@@ -3,6 +3,7 @@
 import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainalign import encoding, features, jobs, models, nsd, stats, store, study
+from brainalign import catalogue, encoding, features, jobs, models, nsd, stats, store, study, tables
 from brainalign.jobs import kinds, results
 from brainalign.nsd.layout import Layout
 from brainalign.types import Subject
@@ -329,6 +330,34 @@ def test_a_job_is_done_again_when_its_own_inputs_change_and_not_otherwise(small,
     assert seen == {n for n in ids if n.startswith("features")}
     (Layout(small.root).betas("subj05", *SPACE) / "betas_session01.hdf5").write_text("other data")
     assert changed(TEXT) == {n for n in ids if "subj05" in n or n.startswith("across")}
+
+
+def test_an_edited_instruction_is_asked_again_and_published_with_its_new_words(small, monkeypatch):
+    ids = {str(job): job.id for job in jobs.run(small)}
+    with store.Store(jobs.publish(small)) as opened:
+        before = opened.catalogue
+        prompts = opened.rows("prompts").set_index("instruction").prompt.to_dict()
+    assert before == catalogue.Catalogue({id: tables.instructions()[id] for id in ("IC", "VQ1", "IU3")}, tables.rois())
+    assert prompts == {id: one.text for id, one in before.instructions.items()}
+    edited = tables.instructions() | {"IC": replace(tables.instructions()["IC"], text="Say what you see")}
+    monkeypatch.setattr(tables, "instructions", lambda: edited)
+    with pytest.raises(ValueError, match="jobs are not done: features llava-demo IC"):
+        jobs.publish(small)
+    now = {str(job): job.id for job in jobs.run(small)}
+    changed = {name for name in ids if now[name] != ids[name]}
+    at_its_layer = ("shares", "unique", "pair")
+    assert changed == {name for name in ids if "IC" in name or name.startswith(at_its_layer)}
+    with store.Store(jobs.publish(small)) as opened:
+        assert opened.catalogue.instructions["IC"].text == "Say what you see"
+        assert set(opened.rows("prompts", instruction="IC").prompt) == {"Say what you see"}
+
+
+def test_states_under_other_words_are_not_published(small):
+    manifest = next(job.path for job in jobs.run(small) if str(job) == "features llava-demo VQ1")
+    about = json.loads(manifest.read_text()) | {"prompt": "Who is there?"}
+    manifest.write_text(json.dumps(about))
+    with pytest.raises(ValueError, match="llava-demo was asked 'Who is there"):
+        jobs.publish(small)
 
 
 def test_the_layer_of_the_partition_is_chosen_on_training_images(small):
