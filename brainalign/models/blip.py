@@ -12,6 +12,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from brainalign.models.prefix import PicturePrefix, Seen
 from brainalign.models.streaming import Pieces
+from brainalign.pictures import for_processors
 
 
 class Blip2(PicturePrefix):
@@ -45,7 +46,8 @@ class Blip2(PicturePrefix):
 
     def _looked(self, images, poolings):
         """The vision tower's output for pictures, and its poolings."""
-        inputs = self.processor.image_processor(images, return_tensors="pt").to(self.device, self.net.dtype)
+        pictures = for_processors(images)
+        inputs = self.processor.image_processor(pictures, return_tensors="pt").to(self.device, self.net.dtype)
         wanted = [pooling for pooling in poolings if pooling.startswith("vision_")]
         seen = self.net.vision_model(inputs["pixel_values"], output_hidden_states=bool(wanted), return_dict=True)
         pool = {"vision_mean": lambda layer: layer[:, 1:].mean(1), "vision_cls": lambda layer: layer[:, 0]}

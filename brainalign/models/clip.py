@@ -4,6 +4,7 @@ from transformers import CLIPModel, CLIPProcessor
 
 from brainalign.models.fusion import first, mean
 from brainalign.models.texts import TextReader, last
+from brainalign.pictures import for_processors
 
 
 class Clip(TextReader):
@@ -32,7 +33,7 @@ class Clip(TextReader):
         return self.layers if pooling in self.poolings else _names(self.net.config.text_config)
 
     def _batch(self, images, texts, poolings, max_new_tokens):
-        pixels = self.processor.image_processor(images, return_tensors="pt")["pixel_values"]
+        pixels = self.processor.image_processor(for_processors(images), return_tensors="pt")["pixel_values"]
         seen = self.net.vision_model(pixels.to(self.device, self.net.dtype), output_hidden_states=True)
         pooled = {
             "vision_mean": mean([layer[:, 1:] for layer in seen.hidden_states]),

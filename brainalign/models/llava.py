@@ -10,6 +10,7 @@ from transformers import (
 from transformers.models.llava_next.modeling_llava_next import image_size_to_num_patches
 
 from brainalign.models.prefix import PicturePrefix, Seen
+from brainalign.pictures import for_processors
 
 
 class Llava(PicturePrefix):
@@ -32,7 +33,8 @@ class Llava(PicturePrefix):
         return self.layers
 
     def _see(self, images, poolings):
-        inputs = self.processor.image_processor(images, return_tensors="pt").to(self.device, self.net.dtype)
+        pictures = for_processors(images)
+        inputs = self.processor.image_processor(pictures, return_tensors="pt").to(self.device, self.net.dtype)
         wanted = {"vision_mean", "vision_cls"} & set(poolings)
         seen = self.net.get_image_features(**inputs, output_hidden_states=bool(wanted), return_dict=True)
         pooled = {}
