@@ -281,7 +281,8 @@ def figure(kind, description, out, store, width_mm, dpi, bundle, link, like, **a
       Overview  coverage (what the store holds)
 
     --out ends in .pdf, .svg or .png; .csv or .parquet for the data; .zip for all of it; and for one flatmap
-    .func.gii (GIFTI of fsaverage5, a file a hemisphere), .nii.gz or .hdf (pycortex).
+    .func.gii (GIFTI of fsaverage5, a file a hemisphere; of classes, such as winners, .label.gii), .nii.gz or .hdf
+    (pycortex). Classes carry their names and colours; in .nii.gz they stand in a .tsv beside it.
     """
     from brainalign import paper
 

@@ -7,9 +7,23 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from stores import INSTRUCTIONS, N_UNITS, SUBJECTS, info, maps, nested, scores, tables, tiny_store, units, variance
+from stores import (
+    DIMS,
+    INSTRUCTIONS,
+    N_UNITS,
+    SUBJECTS,
+    info,
+    maps,
+    nested,
+    scores,
+    tables,
+    tiny_store,
+    units,
+    variance,
+)
 
 from brainalign import store, surface
+from brainalign.files import compact
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +155,23 @@ def test_pictures_answers_and_surface(tiny):
     assert set(shown.tolist()) == set(range(-1, N_UNITS))
 
 
+def test_a_picture_has_its_coco_id_beside_nsds_numbers_where_it_is_known(tiny, tmp_path):
+    assert tiny.coco_ids([0, 3]) == {}
+    assert tiny.numbered(3) == "3"
+    known = tables()
+    known["images"] = [known["images"][0].assign(coco_id=pd.array([391895] + [None] * 39, "Int32"))]
+    path = store.write(tmp_path, known, info())
+    with store.Store(path) as found:
+        assert found.coco_ids(np.array([0, 3, 6])) == {0: 391895}
+        assert [found.numbered(k) for k in (0, 3)] == ["0 (73KID 1, COCO 391895)", "3"]
+    with duckdb.connect(str(path)) as db:
+        db.execute("ALTER TABLE images DROP COLUMN coco_id")
+    with store.Store(path) as earlier:
+        assert earlier.image_ids().tolist() == tiny.image_ids().tolist()
+        assert earlier.coco_ids([0]) == {}
+        assert earlier.numbered(0) == "0"
+
+
 def test_what_is_not_there_is_named(tiny):
     with pytest.raises(ValueError, match="no map of subj01, llava-demo, no instruction, layer 1, cls"):
         tiny.unit_map("subj01", "llava-demo", "", 1, "cls")
@@ -240,3 +271,19 @@ def test_a_store_is_read_only_and_its_rows_lie_in_key_order(tiny):
             db.execute("DELETE FROM scores")
         found = db.execute("SELECT subject, model, instruction, layer, pooling, unit FROM scores ORDER BY rowid").df()
     assert list(found.itertuples(index=False)) == sorted(found.itertuples(index=False))
+
+
+@pytest.mark.parametrize(("size", "width"), [(1.0, 2), (1e6, 4), (1e-7, 4)])
+def test_weights_and_responses_of_any_size_come_back(tmp_path, size, width):
+    """As float16 where it suffices, else exactly."""
+    own, rng = tables(), np.random.default_rng(1)
+    into = compact(rng.normal(size=(DIMS, 2)) * size)
+    measured = compact(rng.normal(size=N_UNITS) * size)
+    assert into.itemsize == measured.itemsize == width
+    weights = own["weights"][0].assign(into_rank=[store.to_bytes(into)])
+    responses = pd.DataFrame([{"subject": "subj01", "image_id": 6, "data": store.to_bytes(measured)}])
+    path = store.write(tmp_path, own | {"weights": [weights], "responses": [responses]}, info())
+    with store.open_latest(path) as opened:
+        np.testing.assert_array_equal(opened.readout("subj01", "llava-demo", "IC")[0].into, into)
+        np.testing.assert_array_equal(opened.response("subj01", 6), measured.astype(np.float32))
+        np.testing.assert_array_equal(opened.responses_of("subj01", 3)[1], measured[3:4].astype(np.float32))

@@ -16,9 +16,9 @@ APART, KEY, BAR = 6.0, 9.0, 2.4  # mm: between the sides, what the key takes, it
 THUMB = 0.08  # of half a side's width, half a picture
 
 
-def rsa(frame, colours, names, about, choices, query, marks=None):
+def rsa(frame, colours, names, regions, about, choices, query, marks=None):
     """A `Plot` of similarity by region: as `bars.rois`."""
-    return replace(bars.rois(frame, colours, names, AXIS, about, choices, query, marks), kind="rsa")
+    return replace(bars.rois(frame, colours, names, AXIS, regions, about, choices, query, marks), kind="rsa")
 
 
 def rsa_layers(frame, colours, names, about, choices, query, chosen):
@@ -64,7 +64,11 @@ def rdms(found, order, titles, about, choices, query, pictures):
 def _pairs(found):
     i, j = similarity.pairs(len(found["ids"]))
     ids = np.array(found["ids"])
-    return pd.DataFrame({"picture_a": ids[i], "picture_b": ids[j], "region": found["region"], "model": found["model"]})
+    numbers = {"picture_a": ids[i], "picture_b": ids[j]}
+    if found["coco"]:
+        coco = pd.array([found["coco"].get(picture) for picture in found["ids"]], "Int32")
+        numbers |= {"coco_a": coco[i], "coco_b": coco[j]}
+    return pd.DataFrame(numbers | {"region": found["region"], "model": found["model"]})
 
 
 def _matrix(sheet, distances, order, x, y, wide):
