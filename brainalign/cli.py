@@ -114,9 +114,9 @@ def ask(image, instruction, model, as_json):
     from brainalign import live
 
     answer = live.ask(image, instruction, model)
+    for note in answer["notes"]:
+        click.echo(f"{image}: {note}", err=True)
     click.echo(json.dumps(answer, indent=2) if as_json else answer["answer"])
-    for note in () if as_json else answer["notes"]:
-        click.echo(note, err=True)
 
 
 @main.command("models", epilog=_example("brainalign models", "brainalign models --json"))

@@ -9,7 +9,7 @@ import stores
 from PIL import Image
 from test_pages import no_model, show, tiny, words
 
-from brainalign import export_ui, live, paper, store
+from brainalign import export_ui, live, paper, pictures, store
 from brainalign.atlas import gallery
 
 __all__ = ["no_model", "tiny"]  # fixtures
@@ -168,10 +168,10 @@ def test_the_uploader_tells_the_limits_that_hold(tiny, monkeypatch, fake):
     Image.new("RGB", (30, 20)).save(gif, "GIF")
     upload(app, gif.getvalue())
     assert app.error[0].value.endswith("expected one of PNG, JPEG, WebP.")
-    monkeypatch.setattr(live, "MAX_PIXELS", 500)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 500)
     upload(app, png())
     assert "more than" in app.error[0].value
-    monkeypatch.setattr(live, "MAX_PIXELS", 600)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 600)
     upload(app, png("red"))
     assert not app.error
 

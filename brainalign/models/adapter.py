@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from transformers.utils import logging
 
+from brainalign import pictures
 from brainalign.models import checkpoint, framing, weights
 from brainalign.models.checkpoint import ModelError
 from brainalign.models.streaming import Stream
@@ -173,13 +174,9 @@ def _accelerator():
 
 
 def _checked(images):
-    images = [np.asarray(image) for image in images]
-    if not images:
+    if not len(images):
         raise ValueError("no pictures were given")
-    for image in images:
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"a picture is {image.dtype} {image.shape}, expected uint8 (height, width, 3)")
-    return images
+    return [pictures.checked(image) for image in images]
 
 
 def _joined(parts, poolings):

@@ -15,6 +15,7 @@ from brainalign.models import framing
 from brainalign.models.checkpoint import ModelError
 from brainalign.models.prefix import PicturePrefix, Seen
 from brainalign.models.special import known
+from brainalign.pictures import for_processors
 
 OTHERS = ("<|im_start|>", "<|start_header_id|>")  # words of LLaMAs that were tuned on another format than Vicuna's
 VICUNA = (
@@ -53,8 +54,8 @@ class Llava(PicturePrefix):
         return self.layers
 
     def _see(self, images, poolings):
-        images = [self._framed(image) for image in images]
-        inputs = self.processor.image_processor(images, return_tensors="pt").to(self.device, self.net.dtype)
+        pictures = for_processors([self._framed(image) for image in images])
+        inputs = self.processor.image_processor(pictures, return_tensors="pt").to(self.device, self.net.dtype)
         wanted = {"vision_mean", "vision_cls"} & set(poolings)
         seen = self.net.get_image_features(**inputs, output_hidden_states=bool(wanted), return_dict=True)
         pooled = {}

@@ -10,6 +10,7 @@ from transformers import (
 )
 
 from brainalign.models.prefix import PicturePrefix, Seen, _merged
+from brainalign.pictures import for_processors
 
 TURN = "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>{text}<|im_end|>\n<|im_start|>assistant\n"
 
@@ -58,7 +59,7 @@ class Qwen(PicturePrefix):
 
     def _see(self, images, poolings):
         """Pictures of one shape."""
-        inputs = self.processor.image_processor(images, return_tensors="pt").to(self.device)
+        inputs = self.processor.image_processor(for_processors(images), return_tensors="pt").to(self.device)
         wanted = "vision_mean" in poolings
         seen = self.net.get_image_features(
             inputs["pixel_values"].to(self.net.dtype),
