@@ -135,6 +135,7 @@ class Model:
     size : of what is downloaded; composed : from several published files, see `brainalign.models.compose`
     control : "", or what is done to the model `of` (a key of CONTROLS)
     outside : why no adapter loads it, and what to do; "" for all others
+    method : raised when the same files are asked or stopped in another way, so that features are made again
     """
 
     name: str
@@ -152,6 +153,7 @@ class Model:
     control: str = ""
     of: str = ""
     outside: str = ""
+    method: int = 0
 
     @property
     def family(self):
@@ -279,6 +281,7 @@ _ROWS = (
         dtype="bfloat16",
         size="14 GB",
         note="LLaVA-NeXT (1.6) with Vicuna 7B, as LLaVA 1.5 has",
+        method=1,
     ),
     Model(
         "blip2-opt-2.7b",
@@ -310,6 +313,7 @@ _ROWS = (
         dtype="bfloat16",
         size="32 GB",
         note="InstructBLIP: EVA ViT-g/14, a Q-Former that reads the instruction, Vicuna 7B",
+        method=1,
     ),
     Model(
         "instructblip-vicuna-13b",
@@ -511,6 +515,7 @@ _ROWS = (
         dtype="bfloat16",
         size="18 GB",
         note="IDEFICS before it was tuned on instructions",
+        method=1,
     ),
     Model(
         "openflamingo-9b",
