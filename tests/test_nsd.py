@@ -358,3 +358,24 @@ def test_single_trials_average_to_the_betas(root, subject):
     means = np.stack([np.nanmean(trials[shown == k][:, subject.valid.any(0)], axis=0) for k in range(len(wanted))])
     np.testing.assert_allclose(means, subject.betas[at][:, subject.valid.any(0)], atol=1e-5)
     assert (np.isnan(trials).any(0) <= ~subject.valid.all(0)).all()
+
+
+@pytest.mark.parametrize("space", ["func1pt8mm", "fsaverage"])
+@pytest.mark.parametrize("nifti", [False, True])
+def test_the_sources_of_a_subject_are_the_files_that_are_read(copy, monkeypatch, space, nifti):
+    if nifti:
+        for path in Layout(copy).betas("subj02", "func1pt8mm", nsd_fixture.VERSION).glob("*.hdf5"):
+            path.unlink()
+    seen, reading = set(), read.reading
+
+    def noted(path, kind):
+        seen.add(path)
+        return reading(path, kind)
+
+    monkeypatch.setattr(read, "reading", noted)
+    monkeypatch.setattr(design, "reading", noted)
+    units = nsd.load_subject(copy, "subj02", space).units
+    nsd.flat_units(copy, "subj02", space, units)
+    found = nsd.sources(copy, "subj02", space, nsd_fixture.VERSION)
+    assert len(found) == len(set(found)) > 20
+    assert set(found) == seen

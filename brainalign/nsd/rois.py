@@ -33,11 +33,14 @@ def fsaverage_labels(layout, subject, collection):
 
 def native_vertices(layout, subject, hemisphere):
     """Vertices of a hemisphere of the subject's own surface; None where no transform tells."""
-    for name in ("func1pt8-to-layerB2", "fsaverage-to-white"):
-        path = layout.transform(subject, hemisphere, name)
-        if path.exists():
-            return read.header(path)[0][0]
-    return None
+    path = native_transform(layout, subject, hemisphere)
+    return read.header(path)[0][0] if path.exists() else None
+
+
+def native_transform(layout, subject, hemisphere):
+    """The transform, with a value for each vertex of the subject's own surface, that tells how many there are."""
+    depth, white = (layout.transform(subject, hemisphere, n) for n in ("func1pt8-to-layerB2", "fsaverage-to-white"))
+    return depth if depth.exists() else white
 
 
 def to_native(layout, subject, hemisphere, n_native):
