@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainalign.files import claimed, fingerprint, write_once
+from brainalign.files import claimed, fingerprint, in_words, write_once
 from brainalign.types import Features
 
 MANIFEST = "manifest.json"
@@ -72,14 +72,20 @@ def extract_texts(directory, request, load_model, texts, progress=None):
         states = adapter.states_of_texts([texts[image_id] for image_id in ids], poolings, batch_size)
         return {prompt: ([""] * len(ids), states) for prompt in prompts}
 
+    def sent(adapter, prompt):
+        return ""  # each picture has a text of its own
+
     missing = [image_id for image_id in request.image_ids if image_id not in texts]
     if missing:
         raise ValueError(f"{request.model}: {len(missing)} pictures have no text to read, the first is {missing[0]}")
-    _extract({directory: request}, load_model, read, progress)
+    _extract({directory: request}, load_model, read, progress, sent)
 
 
-def _extract(requests, load_model, look, progress):
-    """look(adapter, image ids, prompts, (poolings, max_new_tokens, batch_size)) : as `Adapter.states_many` gives."""
+def _extract(requests, load_model, look, progress, sent=lambda adapter, prompt: adapter.sent(prompt)):
+    """look(adapter, image ids, prompts, (poolings, max_new_tokens, batch_size)) : as `Adapter.states_many` gives.
+
+    sent(adapter, prompt) : the whole prompt that the model reads
+    """
     requests = {Path(d): request for d, request in requests.items() if not (Path(d) / MANIFEST).exists()}
     if not requests:
         return
@@ -95,7 +101,8 @@ def _extract(requests, load_model, look, progress):
     for name, ids in held:  # another worker made these, or left them
         _make_shards(requests, name, ids, load_model, look, wait=True)
     for directory, request in requests.items():
-        _finish(directory, request, load_model(), time.perf_counter() - started)
+        adapter = load_model()
+        _finish(directory, request, adapter, time.perf_counter() - started, sent(adapter, request.prompt))
 
 
 def _make_shards(requests, name, ids, load_model, look, wait=False):
@@ -159,7 +166,7 @@ def _half(values, ids, request, pooling):
     return half
 
 
-def _finish(directory, request, adapter, seconds):
+def _finish(directory, request, adapter, seconds, sent):
     """Hash every shard and write the manifest, which declares the set complete."""
     shards = []
     for name, ids in request.shards():
@@ -171,6 +178,7 @@ def _finish(directory, request, adapter, seconds):
         "model": request.model,
         "instruction": request.instruction,
         "prompt": request.prompt,
+        "sent": sent,
         "poolings": {name: {"layers": layers, "dims": dims} for name, (layers, dims) in found.items()},
         "layers": list(adapter.layers),
         "images": len(request.image_ids),
@@ -198,7 +206,7 @@ def _open(path):
     try:
         return safe_open(path, framework="np")
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} cannot be read ({error}); delete it and run the study again") from None
+        raise ValueError(f"{path} cannot be read ({in_words(error)}); delete it and run the study again") from None
 
 
 def manifest(directory):

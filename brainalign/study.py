@@ -1,16 +1,16 @@
 """A study: the TOML file that says which subjects, models and instructions are compared, and how.
 
-`load("study.toml")` checks every name and gives a frozen `Study`. Paths are relative to the study file.
+`load("study.toml")` checks every name and gives a frozen `Study`. Paths are relative to the study file, and may begin
+with ~ or hold $VARIABLES of the environment.
 `data/study-demo.toml` is an example with every setting explained.
 """
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from brainalign import entries, models, tables
+from brainalign import entries, files, models, tables
 from brainalign.nsd.layout import BETA_VERSIONS, SPACES
 from brainalign.rsa import DISTANCES
 
@@ -153,13 +153,10 @@ class Study:
 def load(path):
     """Read and check a study file."""
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        raw = tomllib.loads(text)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no study file {path}; copy data/study-demo.toml and change it") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a TOML file: {error}") from None
+    if not path.is_file():
+        raise FileNotFoundError(f"no study file {path}; copy data/study-demo.toml and change it")
+    text = files.text(path)
+    raw = files.toml(text, path)
     try:
         return _study(raw, path, text)
     except ValueError as error:
@@ -182,12 +179,12 @@ def _study(raw, path, text):
     chosen = tuple(_model(entry) for entry in given)
     entries.once([model.name for model in chosen], "[[models]]")
     _readable(chosen)
-    output = path.parent / head["output"]
+    places = {key: _place(head, key, path) for key in ("root", "output", "store") if key in head}
     return Study(
         name=head["name"],
-        root=path.parent / head["root"],
-        output=output,
-        store=path.parent / head["store"] if "store" in head else output / "store",
+        root=places["root"],
+        output=places["output"],
+        store=places.get("store") or places["output"] / "store",
         subjects=entries.names_of(head.get("subjects", "all"), SUBJECTS, "[study] subjects"),
         space=entries.one_of(head.get("space", SPACES[0]), SPACES, "[study] space"),
         beta_version=entries.one_of(head.get("beta_version", BETA_VERSIONS[2]), BETA_VERSIONS, "[study] beta_version"),
@@ -202,6 +199,12 @@ def _study(raw, path, text):
         path=path,
         text=text,
     )
+
+
+def _place(head, key, path):
+    if not isinstance(head[key], str) or not head[key]:
+        raise ValueError(f'[study] {key} is {head[key]!r}, expected a path such as "results"')
+    return files.place(head[key], path.parent, f"[study] {key}")
 
 
 def _model(entry):

@@ -35,6 +35,9 @@ class Adapter:
     def __init__(self, fail_at=None, seconds=0.0, poison=None):
         self.seen, self.fail_at, self.seconds, self.poison = [], fail_at, seconds, poison
 
+    def sent(self, text):
+        return f"Q: {text} A:"
+
     def states_many(self, images, texts, poolings, max_new_tokens, batch_size):
         assert len(images) <= batch_size
         ids = [int(image[0, 0, 0]) for image in images]
@@ -74,8 +77,22 @@ def test_loading_gives_the_states_and_answers_of_the_model(tmp_path):
         assert list(features.answers(directory)) == [(i, f"{request.prompt} {i}") for i in IDS]
     about = features.manifest(tmp_path / "IC")
     assert about["checkpoint"] == Adapter.checkpoint_info
-    assert about["prompt"] == "say IC"
+    assert (about["prompt"], about["sent"]) == ("say IC", "Q: say IC A:")
     assert about["poolings"]["last_prompt"] == {"layers": 3, "dims": [DIMS] * 3}
+
+
+def test_a_model_that_reads_a_text_about_each_picture_is_sent_no_prompt(tmp_path):
+    class Reader(Adapter):
+        def states_of_texts(self, texts, poolings, batch_size):
+            return {p: np.stack([true_states(len(text), "", p) for text in texts]) for p in poolings}
+
+    (request,) = requests(tmp_path, ("IC",)).values()
+    texts = {image_id: "x" * image_id for image_id in IDS}
+    features.extract_texts(tmp_path / "IC", request, Reader, texts)
+    assert features.manifest(tmp_path / "IC")["sent"] == ""
+    found = features.load(tmp_path / "IC", 1, "last_prompt").values
+    truth = [true_states(i, "", "last_prompt")[1] for i in IDS]
+    np.testing.assert_array_equal(found, np.stack(truth).astype(np.float16).astype(np.float32))
 
 
 def test_each_picture_is_shown_once_for_all_instructions(tmp_path):

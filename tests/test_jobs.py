@@ -65,6 +65,9 @@ class Adapter:
     layers, checkpoint_info = LAYERS, {"checkpoint": "rule", "revision": "1", "dtype": "float32"}
     asked: ClassVar = []
 
+    def sent(self, text):
+        return text
+
     def states_many(self, images, texts, poolings, max_new_tokens, batch_size):
         ids = [int(image[0, 0, 0]) + 256 * int(image[0, 0, 1]) for image in images]
         Adapter.asked += [(i, text) for i in ids for text in texts]
@@ -109,6 +112,8 @@ def small(tmp_path, monkeypatch):
         path.write_text(path.name)
     monkeypatch.setattr(nsd, "subjects", lambda root: list(SUBJECTS))
     monkeypatch.setattr(nsd, "image_ids", lambda root, name: SEEN[name])
+    coco = np.where(np.arange(73_000) < 100, 0, np.arange(73_000) + 1000)
+    monkeypatch.setattr(nsd, "coco_ids", lambda root: coco)
     monkeypatch.setattr(nsd, "simulated", lambda root: {"seed": 4})
     monkeypatch.setattr(nsd, "load_subject", lambda root, name, *rest: loaded.append(name) or subject(name))
     monkeypatch.setattr(nsd, "flat_units", lambda root, name, space, units: np.arange(20484, dtype=np.int32) % 31 - 1)
@@ -348,6 +353,7 @@ def test_the_small_tables_agree_with_the_subject(small):
         assert opened.image_ids("subj05").tolist() == SEEN["subj05"].tolist()
         assert opened.answer("llava-demo", "VQ1", 200) == "200"
         assert opened.answer("vit-demo", "", 200) is None
+        assert opened.coco_ids(range(280)) == {i: 1000 + i for i in range(100, 280)}
         np.testing.assert_array_equal(opened.flat_units("subj01"), np.arange(20484) % 31 - 1)
         assert opened.info()["stimuli"] == "demo:4"
         assert opened.info()["study_toml"] == TEXT

@@ -244,7 +244,7 @@ def test_the_maps_on_the_live_page_are_exported(tiny, monkeypatch, states):
         svg = paper.render(made, opened, "svg", 85).decode()
         assert paper.export.link(made).endswith("/live?picture=6")
         assert sorted(paper.export._gifti(made, opened)) == [
-            f"{m}.{s}" for m in ("measured", "predicted") for s in ("lh", "rh")
+            f"{m}.{s}.func.gii" for m in ("measured", "predicted") for s in ("lh", "rh")
         ]
     assert ">predicted<" in svg
     assert ">measured<" in svg

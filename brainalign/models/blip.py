@@ -4,14 +4,16 @@ import torch
 from transformers import (
     Blip2ForConditionalGeneration,
     Blip2Processor,
-    GenerationConfig,
     InstructBlipForConditionalGeneration,
     InstructBlipProcessor,
 )
 from transformers.modeling_outputs import BaseModelOutput
 
+from brainalign.models import prompts
 from brainalign.models.prefix import PicturePrefix, Seen
 from brainalign.models.streaming import Pieces
+
+PICTURE = "<image>"  # its place in a prompt; never a word, as older checkpoints have none for it
 
 
 class Blip2(PicturePrefix):
@@ -24,7 +26,7 @@ class Blip2(PicturePrefix):
     net_class, processor_class = Blip2ForConditionalGeneration, Blip2Processor
     poolings = (*PicturePrefix.poolings, "vision_mean", "vision_cls", "connector_mean")
     fixed_poolings = ("mean_image", "vision_mean", "vision_cls", "connector_mean")
-    template = "Question: {text} Answer:"
+    template = PICTURE + "Question: {text} Answer:"
 
     def layer_names(self, pooling):
         config = self.net.config
@@ -67,13 +69,13 @@ class Blip2(PicturePrefix):
 
     def _tokens(self, text, n_picture):
         """The picture comes first, even before the mark of the beginning."""
-        written = self._written(text)
-        ids, inside = self._spans(written, written.rindex(text), len(text))
+        before, after = self._around(text)
+        ids, inside = prompts.tokens(self.tokenizer, before.removeprefix(PICTURE), text, after)
         return [self.net.config.image_token_id] * n_picture + ids, [False] * n_picture + inside
 
-    def _written(self, text):
+    def _around(self, text):
         """Without an instruction it captions."""
-        return self.template.format(text=text) if text else ""
+        return prompts.of_template(self.template) if text else (PICTURE, "")
 
 
 class Blip2T5(Blip2):
@@ -92,12 +94,9 @@ class Blip2T5(Blip2):
         text = self.net.config.text_config
         self.encoder_layers = self.layers
         self.layers = ("embeddings", *(f"layer {i + 1}" for i in range(text.num_decoder_layers)))
-        self.net.language_model.generation_config = GenerationConfig(
-            do_sample=False,
-            eos_token_id=self.ends.tolist(),
-            pad_token_id=text.pad_token_id,
-            decoder_start_token_id=text.decoder_start_token_id,
-        )
+        start = self.special.first("decoder_start_token_id")
+        start = self.special.first("pad_token_id") if start is None else start  # as T5 was trained
+        self.net.language_model.generation_config = self.special.greedy(decoder_start_token_id=start)
 
     def layer_names(self, pooling):
         return self.encoder_layers if pooling in ("mean_image", "mean_instruction") else super().layer_names(pooling)
@@ -161,7 +160,7 @@ class InstructBlip(Blip2):
 
     net_class, processor_class = InstructBlipForConditionalGeneration, InstructBlipProcessor
     fixed_poolings = ("vision_mean", "vision_cls")
-    template = "{text}"
+    template = PICTURE + "{text}"
 
     def _asked(self, text, n):
         """The instruction as the Q-Former reads it, for n pictures."""

@@ -5,10 +5,12 @@ from functools import partial
 
 import numpy as np
 import torch
-from transformers import GenerationConfig
 
+from brainalign.models import prompts
 from brainalign.models.adapter import Adapter
 from brainalign.models.branches import ALL, Branches, Means, Stops, Suffix, roomy_cache
+from brainalign.models.checkpoint import ModelError
+from brainalign.models.special import Special, picture
 from brainalign.models.streaming import Pieces
 
 TOGETHER = 16  # instructions that are answered at once; more would mostly look at one another's masks
@@ -60,13 +62,11 @@ class PicturePrefix(Adapter):
         self.net = self._weights(self.net_class)
         self.processor = self.processor_class.from_pretrained(self.source, backend="pil")
         self.tokenizer = self.processor.tokenizer
-        text, told = self.net.config.get_text_config(), self.net.generation_config
-        known = (told.eos_token_id, getattr(text, "eos_token_id", None), self.tokenizer.eos_token_id)
-        ends = next(ids for ids in known if ids is not None)
-        self.ends = torch.tensor(ends, device=self.device).reshape(-1)
-        self.net.generation_config = GenerationConfig(
-            do_sample=False, eos_token_id=self.ends.tolist(), pad_token_id=self.tokenizer.pad_token_id or 0
-        )
+        config, mark = self.net.config, str(self.processor.image_token)
+        self.special = Special(self.source, self.tokenizer, config)
+        self.ends = torch.tensor(self.special.ends, dtype=torch.long, device=self.device)
+        self.net.generation_config = self.special.greedy()
+        config.image_token_id, text = picture(config, self.tokenizer, mark), config.get_text_config()
         self.layers = ("embeddings", *(f"layer {i + 1}" for i in range(text.num_hidden_layers)))
 
     @property
@@ -85,7 +85,13 @@ class PicturePrefix(Adapter):
         text = self._plain(text)
         ids, inside = self._tokens(text, n_picture)
         ids, inside = torch.tensor(ids, device=self.device), torch.tensor(inside, device=self.device)
-        prefix = int((ids == self.net.config.image_token_id).nonzero()[-1]) + 1
+        pictured = (ids == self.net.config.image_token_id).nonzero()
+        if not len(pictured):
+            raise ModelError(
+                f"{self.model.name}: its tokenizer has no token {self.processor.image_token} for a picture, or "
+                f"another than its configuration ({self.net.config.image_token_id}); download {self.source} again"
+            )
+        prefix = int(pictured[-1]) + 1
         if text and (inside[:prefix].any() or not inside.any()):
             raise ValueError(f"{self.model.name} reads nothing of the instruction {text!r}; try other words")
         longest = self._longest()
@@ -102,17 +108,9 @@ class PicturePrefix(Adapter):
 
     def _tokens(self, text, n_picture):
         """Token ids of the whole prompt, and which of them are the instruction's own."""
-        written = self._written(text)
-        bos, mark = self.tokenizer.bos_token, self.processor.image_token
-        special = {"add_special_tokens": not (bos and written.startswith(bos))}
-        whole = written.replace(mark, mark * n_picture)
-        return self._spans(whole, whole.rindex(text), len(text), **special)
-
-    def _spans(self, whole, start, length, **special):
-        """Token ids of a text, and which of them cover a part of it."""
-        told = self.tokenizer(whole, return_offsets_mapping=True, **special)
-        end = start + length
-        return told["input_ids"], [a < end and b > start and b > a for a, b in told["offset_mapping"]]
+        mark = str(self.processor.image_token)
+        before, after = (part.replace(mark, mark * n_picture) for part in self._around(text))
+        return prompts.tokens(self.tokenizer, before, text, after)
 
     def _plain(self, text):
         text = text.strip()
@@ -121,9 +119,17 @@ class PicturePrefix(Adapter):
                 raise ValueError(f"the instruction contains {mark!r}, a mark of {self.model.name}; leave it out")
         return text
 
-    def _written(self, text):
+    def sent(self, text):
+        text = self._plain(text)
+        return text.join(self._around(text))
+
+    def _around(self, text):
+        """What is before and after the instruction in the prompt, with one mark for the picture."""
         if not self.processor.chat_template:
-            return self.template.format(text=text)
+            return prompts.of_template(self.template)
+        return prompts.of_chat(self._rendered, text)
+
+    def _rendered(self, text):
         content = [{"type": "image"}, {"type": "text", "text": text}]
         return self.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
 
@@ -133,7 +139,8 @@ class PicturePrefix(Adapter):
     # The language model -------------------------------------------------------------------------------------
 
     def _embed(self, ids):
-        return self.net.get_input_embeddings()(ids)
+        """Those of a picture's places, which need be no word, are replaced by its tokens."""
+        return self.net.get_input_embeddings()(ids.clamp(min=0))
 
     def _predict(self, final):
         return self.net.get_output_embeddings()(final).argmax(-1)

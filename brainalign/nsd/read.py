@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.openers import ImageOpener
 
+from brainalign.files import decoded, in_words
 from brainalign.nsd import space
 from brainalign.nsd.layout import TRIALS
 
@@ -30,7 +31,7 @@ def reading(path, kind):
     except PermissionError:
         raise ValueError(f"{path} cannot be read: permission denied") from None
     except Exception as error:  # the libraries raise nearly anything on a damaged file
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (in_words(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path} cannot be read as {kind}: {reason}") from None
 
 
@@ -94,11 +95,21 @@ def as_labels(values):
 def table(path):
     """{integer: name} of a label table: a line "<integer> <name>" for each label, counted from 0."""
     with reading(path, "a label table"):
-        pairs = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        names = {int(number): name.strip() for number, name in pairs}
+        pairs = list(_labels(decoded(path.read_bytes(), path)))
+        names = dict(pairs)
         if sorted(names) != list(range(len(pairs))):
             raise ValueError(f"its integers are {sorted(names)[:6]}..., expected each of 0..{len(pairs) - 1} once")
         return names
+
+
+def _labels(text):
+    """(integer, name) of each line of a label table that is not empty."""
+    for line, written in enumerate(text.split("\n"), 1):
+        parts = written.split(maxsplit=1)
+        if parts and (len(parts) < 2 or not parts[0].isdecimal()):
+            raise ValueError(f"line {line} is {written!r}, expected an integer and a name")
+        if parts:
+            yield int(parts[0]), parts[1].strip()
 
 
 def frames(path):

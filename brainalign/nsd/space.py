@@ -36,6 +36,10 @@ class Grid:
         return int(np.prod(self.shape))
 
     @property
+    def stored_shape(self):
+        return tuple(self.shape[int(axis)] for axis in self.axes[:, 0])
+
+    @property
     def turned(self):
         """The order in which another image is stored, such as "LAS"; "" where it is NSD's own."""
         own = np.array_equal(self.axes, [[0, 1], [1, 1], [2, 1]])
@@ -47,8 +51,7 @@ class Grid:
 
     def places(self):
         """(n_voxels,) where each voxel, in C order of `shape`, lies in a stored frame, flat in Fortran order."""
-        shape = [self.shape[int(axis)] for axis in self.axes[:, 0]]  # as stored
-        return self.ordered(np.arange(self.size).reshape(shape, order="F")).ravel()
+        return self.ordered(np.arange(self.size).reshape(self.stored_shape, order="F")).ravel()
 
     def differs(self, other):
         """(found, expected, what to do) where this image does not lie on the grid `other`; else ()."""
