@@ -392,3 +392,19 @@ def test_the_sources_of_a_subject_are_the_files_that_are_read(copy, monkeypatch,
     found = nsd.sources(copy, "subj02", space, nsd_fixture.VERSION)
     assert len(found) == len(set(found)) > 20
     assert set(found) == seen
+
+
+def test_nsds_own_label_names_have_the_numbers_of_its_tables():
+    """Ids that others printed from NSD's own files, and how many labels each collection has."""
+    names = tables.label_names()
+    counts = {"Kastner2015": 25, "HCP_MMP1": 180, "nsdgeneral": 1, "streams": 7, "prf-visualrois": 7, "prf-eccrois": 5}
+    counts |= {"floc-faces": 5, "floc-words": 5, "floc-places": 3, "floc-bodies": 4}
+    assert {collection: len(found) - 1 for collection, found in names.items()} == counts
+    glasser = {18: "FFC", 163: "VVC", 160: "VMV2", 154: "VMV3", 126: "PHA1", 155: "PHA2", 127: "PHA3", 133: "TE1p"}
+    assert {number: names["HCP_MMP1"][number] for number in glasser} == glasser
+    assert [names["Kastner2015"][k] for k in (7, 12, 13, 14, 15, 25)] == ["hV4", "TO2", "TO1", "LO2", "LO1", "FEF"]
+    assert names["streams"][5] == "ventral"
+    assert {found[0] for found in names.values()} == {"Unknown"}
+    for collection, labels in nsd_fixture.TABLES.items():
+        known = {k: name for k, name in enumerate(labels, 1) if not name.startswith("area")}
+        assert {k: names[collection][k] for k in known} == known

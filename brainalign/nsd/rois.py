@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from brainalign import tables
 from brainalign.nsd import read
 from brainalign.nsd.layout import HEMISPHERES, PER_SUBJECT
 
@@ -55,6 +56,12 @@ def to_native(layout, subject, hemisphere, n_native):
     return np.rint(values).astype(np.int64) - 1
 
 
+def label_names(layout, subject, collection):
+    """{integer: name} of a collection's labels: its table's or, where no table was downloaded, NSD's fixed names."""
+    path, fixed = layout.table(subject, collection), tables.label_names()
+    return fixed[collection] if collection in fixed and not path.exists() else read.table(path)
+
+
 def wanted(names, labels):
     """The integers in a label table ({integer: name}) of the `labels` of a ROI; names match in any case."""
     labels = {label.casefold() for label in labels}
@@ -68,9 +75,9 @@ def masks(layout, subject, grid, rois):
     """
     labels_of = partial(volume_labels, grid=grid) if grid else fsaverage_labels
     found = {c: labels_of(layout, subject, c) for c in {roi.collection for roi in rois}}
-    tables = {c: read.table(layout.table(subject, c)) for c, labels in found.items() if labels is not None}
+    names = {c: label_names(layout, subject, c) for c, labels in found.items() if labels is not None}
     return {
-        roi.name: np.isin(found[roi.collection], wanted(tables[roi.collection], roi.labels))
+        roi.name: np.isin(found[roi.collection], wanted(names[roi.collection], roi.labels))
         for roi in rois
-        if roi.collection in tables
+        if roi.collection in names
     }

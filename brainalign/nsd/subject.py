@@ -6,7 +6,7 @@ import numpy as np
 
 from brainalign import tables
 from brainalign.nsd import design, read
-from brainalign.nsd.layout import BETA_VERSIONS, HEMISPHERES, SESSIONS_DONE, SPACES, Layout, known
+from brainalign.nsd.layout import BETA_VERSIONS, HEMISPHERES, SESSIONS_DONE, Layout, known, known_space
 from brainalign.nsd.rois import masks as roi_masks
 from brainalign.types import Roi, Subject
 
@@ -116,7 +116,7 @@ def _average(betas, trials, valid):
 def session_files(layout, subject, space, version):
     """{session: paths in reading order}: HDF5 before NIfTI, or both hemispheres."""
     known("subject", subject, list(SESSIONS_DONE))
-    known("space", space, SPACES)
+    known_space(space)
     known("beta version", version, BETA_VERSIONS)
     folder = layout.betas(subject, space, version)
     files = {}
@@ -129,7 +129,8 @@ def session_files(layout, subject, space, version):
         else:
             files[number] = [found.get("hdf5") or found["nii"]]
     if not files:
-        raise FileNotFoundError(f"no betas in {folder}; expected files such as betas_session01")
+        others = f"; its {', '.join(layout.unread(subject))} cannot be read" if layout.unread(subject) else ""
+        raise FileNotFoundError(f"no betas in {folder}; expected files such as betas_session01{others}")
     return files
 
 
