@@ -19,11 +19,14 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
+
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
 
+HALF = 2.0**-14, 65504.0  # the smallest and the largest number that float16 holds with three digits
 SAMPLE = 65536  # bytes read at the start, middle and end of a file by `file_identity`
 MARKS = {  # byte-order marks, the longer ones first
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -108,12 +111,13 @@ def toml(found, path):
         raise ValueError(f"{path} is not a TOML file: {error}{hint}") from None
 
 
-def rows(path, columns=(), make=dict):
+def rows(path, columns=(), make=dict, key=""):
     """The rows of a table with a header, in order: make(row) of each {column: text}.
 
     Cells stand apart by commas, semicolons or tabs, and their texts lose blanks at their ends. Empty lines and empty
     columns without a name are left out; cells missing at the end of a row are empty.
     columns : names that the table must have; make : what becomes of a row, and may raise a ValueError
+    key : the column, if any, whose texts all differ, upper or lower case
     An error names the file and the line.
     """
     path = Path(path)
@@ -126,7 +130,7 @@ def rows(path, columns=(), make=dict):
     if missing or twice or not header:
         wrong = f"has the column {twice[0]!r} twice" if twice else f"has no column {(missing or ['with a name'])[0]!r}"
         raise ValueError(f"{path} {wrong}; its first line is {', '.join(header) or 'empty'}")
-    found = []
+    found, lines = [], {}
     for line, cells in records:
         if any(cells[len(header) :]):
             raise ValueError(
@@ -134,10 +138,22 @@ def rows(path, columns=(), make=dict):
                 'a text that holds a separator stands in "quotes"'
             )
         try:
-            found.append(make(dict(zip(header, cells + [""] * len(header)))))
+            row = dict(zip(header, cells + [""] * len(header)))
+            found.append(make(row))
         except ValueError as error:
             raise ValueError(f"{path}, line {line}: {error}") from None
+        if key:
+            lines.setdefault(row[key].casefold(), []).append(line)
+    _all_differ(lines, key, path)
     return found
+
+
+def _all_differ(lines, key, path):
+    """An error that names the lines where a text of the column `key` is there again; lines : {text: line numbers}."""
+    for value, places in lines.items():
+        if len(places) > 1:
+            where = f"{', '.join(map(str, places[:-1]))} and {places[-1]}"
+            raise ValueError(f"{path}: lines {where} have the same {key}, {value!r}; each line needs its own")
 
 
 def separator(found):
@@ -296,3 +312,14 @@ def file_identity(path):
             file.seek(start)
             digest.update(file.read(SAMPLE))
     return [size, digest.hexdigest()[:16]]
+
+
+def compact(values):
+    """Numbers as they are kept in files: float16 where it suffices, else float32.
+
+    float16 ends at 65,504 and loses digits below 6e-5. It suffices where the largest magnitude lies between the two,
+    or all values are 0. NaN has its place in both.
+    """
+    values = np.asarray(values, np.float32)
+    largest = np.abs(values).max(initial=0, where=~np.isnan(values))
+    return values.astype(np.float16) if largest == 0 or HALF[0] <= largest <= HALF[1] else values

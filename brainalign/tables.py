@@ -3,6 +3,7 @@
 from functools import cache
 from pathlib import Path
 
+from brainalign.catalogue import Catalogue
 from brainalign.files import rows
 from brainalign.types import Instruction, Roi
 
@@ -13,7 +14,7 @@ DATA = Path(__file__).resolve().parent.parent / "data"
 def instructions():
     """Instructions by id, in the fixed order of `data/instructions.csv`."""
     columns = ("id", "family", "level", "paper", "text")
-    return {one.id: one for one in rows(DATA / "instructions.csv", columns, _instruction)}
+    return {one.id: one for one in rows(DATA / "instructions.csv", columns, _instruction, "id")}
 
 
 def _instruction(row):
@@ -26,7 +27,7 @@ def _instruction(row):
 def rois():
     """ROIs by name, in the fixed order of `data/rois.csv`."""
     columns = ("roi", "family", "level", "collection", "labels", "note")
-    return {one.name: one for one in rows(DATA / "rois.csv", columns, _roi)}
+    return {one.name: one for one in rows(DATA / "rois.csv", columns, _roi, "roi")}
 
 
 def _roi(row):
@@ -46,12 +47,17 @@ def label_names():
     return {collection: dict(enumerate(["Unknown", *labels])) for collection, labels in names.items()}
 
 
+def today():
+    """Instructions and ROIs as the tables have them now: for what is asked or run now, not for what a store holds."""
+    return Catalogue(instructions(), rois())
+
+
 def related_work():
     """Earlier studies of models and brain responses to pictures, films or stories, as rows of `data/related_work.csv`.
 
     Each row names its source: the study's abstract, or the table on the authors' project page.
     """
-    return rows(DATA / "related_work.csv")
+    return rows(DATA / "related_work.csv", ("study",), key="study")
 
 
 def find_instruction(text):

@@ -104,6 +104,7 @@ def reference(family):
             "last_prompt": prompt[:, -1],
             "mean_instruction": prompt[:, after:end].mean(1),
             "mean_image": prompt[:, ids == id_of("<image>")][:, 0],
+            "mean_prompt": prompt.mean(1),
             "vision_mean": seen[:, 1:].mean(1),
             "vision_cls": seen[:, 0],
             "connector_mean": recorded["tokens"][0].mean(0)[None],

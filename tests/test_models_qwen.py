@@ -108,6 +108,7 @@ def reference(adapter, length):
             "last_prompt": prompt[:, -1],
             "mean_instruction": prompt[:, after:end].mean(1),
             "mean_image": prompt[:, ids == adapter.net.config.image_token_id].mean(1),
+            "mean_prompt": prompt.mean(1),
             "vision_mean": torch.stack(tower.hidden_states).mean(1),
             "connector_mean": tower.pooler_output[0].mean(0)[None],
         }

@@ -565,7 +565,7 @@ def test_panels_bundle_their_tables_and_links(figure, tmp_path):
         (('b = "IU3"', 'bb = "IU3"'), "panel b: variance takes no 'bb'; did you mean b?"),
         (("width_mm = 120", "width = 120"), "'width' is not known"),
         (("width_mm = 120", 'width_mm = "wide"'), "expected a number"),
-        (("[panels.a]", "[panels.a"), "cannot be read"),
+        (("[panels.a]", "[panels.a"), "is not a TOML file"),
     ],
 )
 def test_a_bad_description_is_one_line(figure, tmp_path, change, said):

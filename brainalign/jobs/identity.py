@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from brainalign import features, models, nsd, tables
+from brainalign.captions import of, read
 from brainalign.files import file_identity, fingerprint
 from brainalign.nsd.layout import Layout
 
@@ -21,6 +22,14 @@ def weights(model):
         return models.identity(model)
     except FileNotFoundError as error:
         raise ValueError(models.missing(model) or str(error)) from None
+
+
+captioned = cache(read)  # a table of captions, looked at once
+
+
+def captions(path, image_ids):
+    """{image_id: caption} of these pictures."""
+    return of(captioned(path), image_ids, path)
 
 
 @cache

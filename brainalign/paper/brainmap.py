@@ -73,9 +73,10 @@ def nifti(one, units, space, like, about):
     """{"nii": bytes ...}: a volume of each part, not compressed, with each unit's value at its voxel.
 
     NIfTI has no table of labels: classes are marked as labels, and their names and colours stand in a comment of the
-    header and in a file "tsv" beside it. units : Store.units of the subject, whose `place` is the voxel in NSD's order
-    space : of the store; like : a NIfTI file of the subject in that space, such as NSD's brainmask.nii.gz, for the
-    shape, the order in which voxels are stored and the place in the scanner (NSD's own where it states none)
+    header and in a file "tsv" beside it. units : Store.units of the subject, whose `place` is the voxel
+    in NSD's order; space : of the store; like : a NIfTI file of the subject in that space, such as NSD's
+    brainmask.nii.gz, for the shape, the order in which voxels are stored and the place in the scanner (NSD's own where
+    it states none)
     """
     here, files = _grid(one, units, space, like), {}
     for name, part in parts(one).items():
@@ -87,7 +88,7 @@ def nifti(one, units, space, like, about):
 
 
 def _grid(one, units, space, like):
-    """Where the voxels of the image `like` lie, once it is known to fit."""
+    """The Grid of the image `like`, which a volume is stored as, once it is known to fit."""
     import nibabel as nib
 
     from brainalign.nsd import read
@@ -104,9 +105,10 @@ def _grid(one, units, space, like):
         model = nib.load(like)
     except (nib.filebasedimages.ImageFileError, OSError) as error:
         raise ValueError(f"{like} is no NIfTI file that can be read: {in_words(error)}") from None
-    stated = model.header.get("sform_code", 0) or model.header.get("qform_code", 0)
-    here = grid(like, model.shape, model.affine if stated else centred(model.shape, model.header.get_zooms()))
     places = units.place.to_numpy()
+    stated = model.header.get("sform_code", 0) or model.header.get("qform_code", 0)
+    affine = model.affine if stated else centred(model.shape[:3], model.header.get_zooms())
+    here = grid(like, model.shape, affine)
     if places.max() >= here.size:
         raise ValueError(
             f"{like} has {here.size:,} voxels but {one.subject} has a unit at voxel {places.max():,}; take {space}"
@@ -117,6 +119,7 @@ def _grid(one, units, space, like):
 
 
 def _volume(part, places, here, about):
+    """A volume stored as the image of the Grid `here`, with a value at each of `places` in NSD's order, as bytes."""
     import nibabel as nib
 
     labelled = isinstance(part, coded.Coded)

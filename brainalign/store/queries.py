@@ -3,6 +3,7 @@
 Every call takes its own cursor, so one `Store` serves all threads. SQL is parameterised throughout.
 """
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import numpy as np
 import pandas as pd
 
 from brainalign import rsa
+from brainalign.catalogue import Catalogue, in_order
 from brainalign.files import text
 from brainalign.store.connecting import reader
+from brainalign.store.packed import from_bytes
 from brainalign.store.schema import TABLES, columns
-from brainalign.tables import instructions, rois
+from brainalign.tables import today
+from brainalign.types import Instruction, Roi
 
 KEPT = 8_000_000  # cells of the frames that a store keeps in memory, about 100 MB
 PARTS = ("r2_a", "r2_b", "r2_ab", "shared", "unique_a", "unique_b")
@@ -105,6 +109,16 @@ class Store:
         """Whether these are simulated responses, which every view and export must say."""
         return self.info().get("simulated") == "true"
 
+    @cached_property
+    def catalogue(self):
+        """The instructions and regions that the study was run with; today's where an earlier version kept none."""
+        if not {"instructions", "regions"} <= self._tables:
+            return replace(today(), borrowed=True)
+        asked = self._frame("SELECT * FROM instructions ORDER BY rowid").to_dict("records")
+        regions = self._frame("SELECT * FROM regions ORDER BY rowid").to_dict("records")
+        rois = [Roi(row.pop("roi"), **row | {"labels": tuple(row["labels"].split("|"))}) for row in regions]
+        return Catalogue({row["id"]: Instruction(**row) for row in asked}, {roi.name: roi for roi in rois})
+
     def subjects(self):
         """One row a subject: sessions, images, test_images, units, repeats_mean."""
         return self._frame("SELECT * FROM subjects ORDER BY subject")
@@ -113,12 +127,12 @@ class Store:
         """Names of the models with scores, in the study's order."""
         found = self._list("SELECT DISTINCT model FROM roi_scores")
         known = self._list("SELECT model FROM models ORDER BY rowid") if "models" in self._tables else []
-        return _in_order(found, known)
+        return in_order(found, known)
 
     def instructions(self, model):
         """Instruction ids with scores of a model, in the fixed order of the table; [""] for vision only."""
         found = self._list("SELECT DISTINCT instruction FROM roi_scores WHERE model = $model", model=model)
-        return _in_order(found, instructions())
+        return self.catalogue.sort_instructions(found)
 
     def layers(self, model):
         """Layer numbers with scores of a model; 0 is the embeddings."""
@@ -208,7 +222,7 @@ class Store:
         rows = self._arrays(
             "SELECT roi, unit FROM unit_rois WHERE subject = $subject ORDER BY roi, unit", subject=subject
         )
-        names = _in_order(set(rows["roi"]), rois())
+        names = self.catalogue.sort_regions(rows["roi"])
         return {name: rows["unit"][rows["roi"] == name].astype(np.int64) for name in names}
 
     def variance_map(self, subject, model, a, b, layer, pooling):
@@ -273,21 +287,24 @@ class Store:
         if found.empty:
             raise ValueError(f"no weights of {subject}, {model}, {instruction}; name them under [live] in the study")
         row = found.iloc[0]
-        into = np.frombuffer(row.into_rank, "<f2").reshape(-1, row["rank"])
-        out = np.frombuffer(row.out_of_rank, "<f2").reshape(row["rank"], -1)
         centre, bias = np.frombuffer(row.centre, "<f4"), np.frombuffer(row.bias, "<f4")
+        into = from_bytes(row.into_rank, len(centre) * row["rank"]).reshape(-1, row["rank"])
+        out = from_bytes(row.out_of_rank, len(bias) * row["rank"]).reshape(row["rank"], -1)
         return Readout(centre, into, out, bias, float(row.kept)), int(row.layer), row.pooling
 
     def response(self, subject, image_id):
         """Measured response to a test image, standardised over training images: (n_units,), or None if not kept."""
         found = self.rows("responses", subject=subject, image_id=int(image_id))
-        return None if found.empty else np.frombuffer(found.data[0], "<f2").astype(np.float32)
+        return None if found.empty else from_bytes(found.data[0], self._n_units(subject)).astype(np.float32)
 
     def responses_of(self, subject, unit):
         """Measured responses of one unit to the test images: ids and (n,) values; none where they are not kept."""
         found = self.rows("responses", subject=subject)
-        values = [np.frombuffer(data, "<f2")[unit] for data in found["data"]]
+        values = [from_bytes(data, self._n_units(subject))[unit] for data in found["data"]]
         return found.image_id.to_numpy(), np.array(values, np.float32)
+
+    def _n_units(self, subject):
+        return int(self.rows("subjects", subject=subject).units.iloc[0])
 
     # tables with few rows: any argument left out is not filtered on
 
@@ -383,12 +400,6 @@ def _filled(column):
     if not isinstance(column, np.ma.MaskedArray):
         return column
     return column.filled(np.nan) if column.dtype.kind == "f" else column.data
-
-
-def _in_order(found, table):
-    """Names in a table's order, then the rest by name."""
-    order = {name: i for i, name in enumerate(table)}
-    return sorted(found, key=lambda name: (order.get(name, len(order)), name))
 
 
 def _names(values):

@@ -24,6 +24,13 @@ TABLES = {
     # what the table of models says: base: the matched model without instruction tuning; control: what is done to `of`
     "models": "model VARCHAR, kind VARCHAR, tuned BOOLEAN, base VARCHAR, control VARCHAR, of VARCHAR, "
     "parameters BIGINT, note VARCHAR",
+    # what the study was run with, in the order shown, so that a store is read with the words that ran: see Catalogue
+    "instructions": "id VARCHAR, family VARCHAR, level INTEGER, paper VARCHAR, text VARCHAR",
+    # labels: of the collection, separated by |
+    "regions": "roi VARCHAR, family VARCHAR, level VARCHAR, collection VARCHAR, labels VARCHAR, note VARCHAR",
+    # prompt: the instruction's text; sent: all that the model was given with a picture, its template included, NULL
+    # where that was not kept
+    "prompts": "model VARCHAR, instruction VARCHAR, prompt VARCHAR, sent VARCHAR",
     # of the variance of a layer's states over pictures and instructions: what the picture explains, the instruction,
     # and what depends on both; they add up to 1
     "shares": "model VARCHAR, layer UTINYINT, pooling VARCHAR, images INTEGER, picture FLOAT, instruction FLOAT, "
@@ -85,10 +92,10 @@ TABLES = {
     # layer that a region chooses (roi "")
     "rsa_rdms": "roi VARCHAR, model VARCHAR, instruction VARCHAR, pooling VARCHAR, layer TINYINT, data BLOB",
     # subjects: names of those who saw the picture, separated by spaces
-    # encoding.Readout as float16 (into, out) and float32 bytes; see there
+    # encoding.Readout as bytes: centre and bias float32, the others as `store.packed`; see there
     "weights": f"{_CHOSEN}, layer UTINYINT, rank INTEGER, kept FLOAT, centre BLOB, into_rank BLOB, out_of_rank BLOB, "
     "bias BLOB",
-    # standardised responses of all units to a test image, float16
+    # standardised responses of all units to a test image, as `store.packed`
     "responses": "subject VARCHAR, image_id INTEGER, data BLOB",
     # image_id: NSD's id from 0; coco_id: NULL where there is none (simulated scenes, a root without its table of
     # pictures), and no such column in stores of an earlier version
