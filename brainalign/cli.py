@@ -115,7 +115,7 @@ def ask(image, instruction, model, as_json):
 
     answer = live.ask(image, instruction, model)
     for note in answer["notes"]:
-        click.echo(f"{image}: {note}", err=True)
+        click.echo(note, err=True)
     click.echo(json.dumps(answer, indent=2) if as_json else answer["answer"])
 
 

@@ -174,8 +174,8 @@ def ask(image, instruction, model="llava-demo", stimuli="demo:0"):
     """One question to one model, for the command line.
 
     image : the id of a picture, or an image file; instruction : an id (IC, VQ1 ...) or free text
-    Returns image, instruction, text, model, answer, truth (None where unknown), seconds, tokens and notes: what was
-    done to the picture of a file, and what the model did not see of it.
+    Returns image, instruction, text, model, answer, truth (None where unknown), seconds, tokens and notes: sentences
+    on what was done to the picture of a file, and on what the model did not see of it.
     """
     by_id = str(image).isdecimal()
     pixels, notes = (picture(stimuli, int(image)), ()) if by_id else pictures.read(image)

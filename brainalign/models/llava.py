@@ -54,7 +54,7 @@ class Llava(PicturePrefix):
         return self.layers
 
     def _see(self, images, poolings):
-        pictures = for_processors([self._framed(image) for image in images])
+        pictures = for_processors(self._framed(image) for image in images)
         inputs = self.processor.image_processor(pictures, return_tensors="pt").to(self.device, self.net.dtype)
         wanted = {"vision_mean", "vision_cls"} & set(poolings)
         seen = self.net.get_image_features(**inputs, output_hidden_states=bool(wanted), return_dict=True)
