@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from brainalign.files import in_words
+
 
 class Commands(click.Group):
     """Lists commands in their order of use, and turns the errors a user can mend into one line."""
@@ -19,7 +21,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except (ValueError, OSError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(in_words(error)) from error
         except KeyboardInterrupt:
             raise click.ClickException("stopped; run the same command again to go on") from None
 

@@ -229,6 +229,16 @@ def test_a_prediction_says_whether_it_is_one(tiny, monkeypatch, states):
     assert "No subject saw this picture" in words(app)
 
 
+def test_a_prediction_sees_the_picture_in_the_size_of_the_features(tmp_path, tiny, monkeypatch, states):
+    shapes = []
+    monkeypatch.setattr(live.Resident, "states", lambda self, image, *rest: shapes.append(image.shape) or states)
+    stores.tiny_store(tmp_path, pixels="227")
+    show("live", tmp_path, monkeypatch, picture="9", predict="True")
+    assert shapes[-1] == (227, 227, 3)
+    show("live", tiny, monkeypatch, picture="9", predict="True")
+    assert shapes[-1] == (425, 425, 3)
+
+
 def test_the_maps_on_the_live_page_are_exported(tiny, monkeypatch, states):
     """The figure shows predicted and measured beside one another; its data are the predicted and measured values."""
     plots = {}

@@ -31,8 +31,9 @@ class Adapter:
     uses_instruction = True
     answers = True
 
-    def __init__(self, model, source, device, dtype):
-        self.model, self.source, self.dtype = model, source, dtype
+    def __init__(self, model, source, device, dtype, network=weights.network):
+        """network : what makes the network, `weights.network` or `weights.unread`."""
+        self.model, self.source, self.dtype, self._network = model, source, dtype, network
         self.device = torch.device(device or _accelerator())
         self._load()
 
@@ -44,6 +45,13 @@ class Adapter:
     def layer_names(self, pooling):
         """Names of the layers that a pooling has; one that looks at another part of the model has its own."""
         return self.layers
+
+    def sent(self, text):
+        """The whole prompt that the model reads for an instruction; "" for a model that reads none.
+
+        The picture's place is shown once, by the model's own mark; marks that the tokenizer adds are not shown.
+        """
+        return text.strip() if self.uses_instruction else ""
 
     @property
     def n_bytes(self):
@@ -142,7 +150,7 @@ class Adapter:
 
         options : further arguments of the class, such as add_pooling_layer=False
         """
-        return weights.network(self.model, model_class, self.source, self.device, self.dtype, **options)
+        return self._network(self.model, model_class, self.source, self.device, self.dtype, **options)
 
 
 def _accelerator():
