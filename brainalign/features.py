@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainalign.files import HALF, claimed, compact, fingerprint, write_once
+from brainalign.files import HALF, claimed, compact, fingerprint, in_words, write_once
 from brainalign.types import Features
 
 MANIFEST = "manifest.json"
@@ -30,6 +30,8 @@ class Request:
     instruction, prompt : id and text; both "" for a model that takes no instruction
     image_ids : ascending NSD ids counted from 0
     shard : pictures in one file, which bounds the memory and what a kill can lose
+    text : what is read about each picture instead of the prompt: "answers:<model>", the path of captions, or ""
+    pixels : side of the square to which pictures are resized before the model's own preparation; 0: as they are
     """
 
     model: str
@@ -40,6 +42,8 @@ class Request:
     max_new_tokens: int = 64
     batch_size: int = 16
     shard: int = 128
+    text: str = ""
+    pixels: int = 0
 
     def shards(self):
         """(file name, image ids) of every shard."""
@@ -50,38 +54,61 @@ class Request:
 def extract(requests, load_model, stimulus, progress=None):
     """Extract what is not there yet. Any number of workers may do this at once; none makes a shard twice.
 
-    requests : {directory: Request}, which differ only in their instruction: a model sees each picture once and
-        shares that work over the instructions
+    requests : {directory: Request}, at least one, which differ only in their instruction: a model sees each picture
+        once and shares that work over the instructions
     load_model() : the adapter (models.load), asked for only if something is to be made
     stimulus(image_id) : the picture, uint8 (height, width, 3)
     progress(done, total, text) : called after each shard; done and total count pictures
     """
 
+    pixels = next(iter(requests.values())).pixels
+
     def look(adapter, ids, prompts, options):
-        return adapter.states_many([stimulus(image_id) for image_id in ids], prompts, *options)
+        return adapter.states_many(_pictures(ids, stimulus, pixels), prompts, *options)
 
     _extract(requests, load_model, look, progress)
 
 
-def extract_texts(directory, request, load_model, texts, progress=None):
+def extract_texts(directory, request, load_model, texts, progress=None, stimulus=None):
     """Extract the states of one text about each picture, by a model that reads texts; see `extract`.
 
-    texts : {image_id: text}, such as another model's `answers`
+    texts : {image_id: text}, such as captions or another model's `answers`
+    stimulus : for the poolings of picture and text together
     """
 
     def read(adapter, ids, prompts, options):
         poolings, _, batch_size = options
-        states = adapter.states_of_texts([texts[image_id] for image_id in ids], poolings, batch_size)
+        seen = {"images": _pictures(ids, stimulus, request.pixels)} if stimulus else {}
+        states = adapter.states_of_texts([texts[image_id] for image_id in ids], poolings, batch_size, **seen)
         return {prompt: ([""] * len(ids), states) for prompt in prompts}
+
+    def sent(adapter, prompt):
+        return ""  # each picture has a text of its own
 
     missing = [image_id for image_id in request.image_ids if image_id not in texts]
     if missing:
         raise ValueError(f"{request.model}: {len(missing)} pictures have no text to read, the first is {missing[0]}")
-    _extract({directory: request}, load_model, read, progress)
+    _extract({directory: request}, load_model, read, progress, sent)
 
 
-def _extract(requests, load_model, look, progress):
-    """look(adapter, image ids, prompts, (poolings, max_new_tokens, batch_size)) : as `Adapter.states_many` gives."""
+def resized(picture, pixels):
+    """A picture, uint8 (height, width, 3), squashed to (pixels, pixels, 3), bicubic; as it is where pixels is 0."""
+    if not pixels:
+        return picture
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(picture).resize((pixels, pixels), Image.Resampling.BICUBIC))
+
+
+def _pictures(ids, stimulus, pixels):
+    return [resized(stimulus(image_id), pixels) for image_id in ids]
+
+
+def _extract(requests, load_model, look, progress, sent=lambda adapter, prompt: adapter.sent(prompt)):
+    """look(adapter, image ids, prompts, (poolings, max_new_tokens, batch_size)) : as `Adapter.states_many` gives.
+
+    sent(adapter, prompt) : the whole prompt that the model reads
+    """
     requests = {Path(d): request for d, request in requests.items() if not (Path(d) / MANIFEST).exists()}
     if not requests:
         return
@@ -97,7 +124,8 @@ def _extract(requests, load_model, look, progress):
     for name, ids in held:  # another worker made these, or left them
         _make_shards(requests, name, ids, load_model, look, wait=True)
     for directory, request in requests.items():
-        _finish(directory, request, load_model(), time.perf_counter() - started)
+        adapter = load_model()
+        _finish(directory, request, adapter, time.perf_counter() - started, sent(adapter, request.prompt))
 
 
 def _make_shards(requests, name, ids, load_model, look, wait=False):
@@ -159,7 +187,7 @@ def _finite(values, ids, request, pooling):
     return values
 
 
-def _finish(directory, request, adapter, seconds):
+def _finish(directory, request, adapter, seconds, sent):
     """Hash every shard and write the manifest, which declares the set complete."""
     shards = []
     for name, ids in request.shards():
@@ -172,6 +200,9 @@ def _finish(directory, request, adapter, seconds):
         "model": request.model,
         "instruction": request.instruction,
         "prompt": request.prompt,
+        "sent": sent,
+        **({"text": Path(request.text).name} if request.text else {}),
+        **({"pixels": request.pixels} if request.pixels else {}),
         "poolings": {name: {"layers": layers, "dims": dims} for name, (layers, dims) in found.items()},
         "layers": list(adapter.layers),
         "images": len(request.image_ids),
@@ -224,7 +255,7 @@ def _open(path):
     try:
         return safe_open(path, framework="np")
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} cannot be read ({error}); delete it and run the study again") from None
+        raise ValueError(f"{path} cannot be read ({in_words(error)}); delete it and run the study again") from None
 
 
 def manifest(directory):

@@ -1,33 +1,236 @@
-"""Files that many workers may write: a file that exists is complete, and one worker at a time makes it."""
+"""Files: texts and tables that people edit, and files that many workers may write.
 
-import fcntl
+Texts are read as spreadsheets and editors of any system save them; `decoded` says what is understood.
+Of what workers write, a file that exists is complete, and one worker at a time makes it.
+"""
+
+import codecs
+import csv
+import errno
+import io
 import json
 import os
-from contextlib import contextmanager
+import re
+import time
+import tomllib
+import warnings
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 HALF = 2.0**-14, 65504.0  # the smallest and the largest number that float16 holds with three digits
-SAMPLE = 65536  # bytes read at the start, middle and end of a file by `fingerprint`
+SAMPLE = 65536  # bytes read at the start, middle and end of a file by `file_identity`
+MARKS = {  # byte-order marks, the longer ones first
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+WESTERN = "cp1252"  # what Windows saves in Western Europe and America; Latin-1 and more
+FOREIGN = re.compile(r"[^\x00-\x7f\s«»“”‘’„…–—]{4}")  # such a run is no Western word: the text is in another encoding
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+SEPARATORS = ",;\t"
+PAUSES = (0.1, 0.3, 1.0)  # seconds to wait for a file that another program holds
+LOCKLESS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS}  # what file systems without locks say
+VARIABLE = re.compile(r"\$(\w+)|\$\{([^}]*)\}")
+
+
+# --- Texts and tables that people edit ---
+
+
+def text(path):
+    """A text file as a string whose lines end in "\\n"; see `decoded`. Errors name the file and the line."""
+    path = Path(path)
+    try:
+        return decoded(path.read_bytes(), path)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def decoded(data, name="the text"):
+    """Bytes of a text as a string whose lines end in "\\n".
+
+    Understood: UTF-8; UTF-8, UTF-16 and UTF-32 with a byte-order mark; and, where it is not UTF-8, Windows-1252, which
+    holds Latin-1; of the last a warning tells, with `name`. Lines may end as on Unix, Windows or old Macintoshes.
+    What is none of these raises a ValueError that names the line.
+    """
+    mark = next((mark for mark in MARKS if data.startswith(mark)), b"")
+    data = data.removeprefix(mark)
+    encoding = MARKS.get(mark) or ("utf-8" if _is_utf8(data) else WESTERN)
+    try:
+        found = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode(encoding, "ignore")
+        raise ValueError(
+            f"line {_line_of(before)} holds bytes that are no text in {encoding.upper()} "
+            f"(0x{data[error.start]:02x}); save the file as UTF-8"
+        ) from None
+    if encoding == WESTERN and (strange := FOREIGN.search(found)):
+        line = _line_of(found[: strange.start()])
+        raise ValueError(f"line {line} is neither UTF-8 nor Western European text; save the file as UTF-8")
+    if control := CONTROL.search(found):
+        line = _line_of(found[: control.start()])
+        raise ValueError(f"line {line} holds the control character {control[0]!r}; expected a text file in UTF-8")
+    if encoding == WESTERN:
+        warnings.warn(f"{name} is not in UTF-8 and was read as Western European ({WESTERN})", stacklevel=3)
+    return _unix(found)
+
+
+def _is_utf8(data):
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _unix(found):
+    return found.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _line_of(before):
+    return _unix(before).count("\n") + 1
+
+
+def toml(found, path):
+    """The entries of a TOML file at `path`, of which `text` gave `found`; an error names the file and the line."""
+    try:
+        return tomllib.loads(found)
+    except tomllib.TOMLDecodeError as error:
+        escapes = re.search("escape|hex", str(error), re.IGNORECASE)
+        hint = "; write a Windows path in single quotes: 'C:\\data'" if escapes else ""
+        raise ValueError(f"{path} is not a TOML file: {error}{hint}") from None
+
+
+def rows(path, columns=(), make=dict):
+    """The rows of a table with a header, in order: make(row) of each {column: text}.
+
+    Cells stand apart by commas, semicolons or tabs, and their texts lose blanks at their ends. Empty lines and empty
+    columns without a name are left out; cells missing at the end of a row are empty.
+    columns : names that the table must have; make : what becomes of a row, and may raise a ValueError
+    An error names the file and the line.
+    """
+    path = Path(path)
+    records = _records(text(path), path)
+    _, header = next(records, (1, []))
+    while header and not header[-1]:
+        header.pop()
+    missing = [name for name in columns if name not in header]
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if missing or twice or not header:
+        wrong = f"has the column {twice[0]!r} twice" if twice else f"has no column {(missing or ['with a name'])[0]!r}"
+        raise ValueError(f"{path} {wrong}; its first line is {', '.join(header) or 'empty'}")
+    found = []
+    for line, cells in records:
+        if any(cells[len(header) :]):
+            raise ValueError(
+                f"{path}, line {line}: {len(cells)} cells, but the header names {len(header)} columns; "
+                'a text that holds a separator stands in "quotes"'
+            )
+        try:
+            found.append(make(dict(zip(header, cells + [""] * len(header)))))
+        except ValueError as error:
+            raise ValueError(f"{path}, line {line}: {error}") from None
+    return found
+
+
+def separator(found):
+    """What the cells of a table stand apart by: of comma, semicolon and tab the one that makes most of its header."""
+    declared = re.match(r"sep=(.)\n", found)  # Excel's own note
+    if declared:
+        return declared[1]
+    head = found.lstrip("\n")
+    return max(SEPARATORS, key=lambda mark: len(next(csv.reader(io.StringIO(head), delimiter=mark), ())))
+
+
+def _records(found, path):
+    """(line number from 1, stripped cells) of each record of a table that is not empty."""
+    declared = len(re.match(r"(sep=.\n)?", found)[0])
+    lines = csv.reader(io.StringIO(found[declared:]), delimiter=separator(found), strict=True)
+    while True:
+        line = lines.line_num + 1 + bool(declared)
+        try:
+            cells = [cell.strip() for cell in next(lines)]
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise ValueError(f"{path}, line {line}: {error}; is a quotation mark missing or too many?") from None
+        if any(cells):
+            yield line, cells
+
+
+def place(given, beside, where):
+    """The path that a file or a setting names: with ~ and $VARIABLE, and relative to the folder `beside`.
+
+    where : what names it, for errors: a variable that is not set, or a path that holds a control character
+    """
+
+    def value(match):
+        name = match[1] or match[2]
+        if name not in os.environ:
+            raise ValueError(f"{where} is {given!r}, but ${name} is not set in the environment")
+        return os.environ[name]
+
+    if CONTROL.search(given) or set(given) & set("\t\n\r\v\f"):
+        raise ValueError(f"{where} is {given!r}, which holds a control character; put a Windows path in single quotes")
+    expanded = os.path.expanduser(VARIABLE.sub(value, given))
+    return Path(beside) / expanded
+
+
+# --- Files that workers write ---
+
+
+def in_words(error):
+    """What went wrong, in a sentence; of an error of the system the file and the reason, without its number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+
+
+@contextmanager
+def _writing(path):
+    """Turns what the system says while `path` is written into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        held = isinstance(error, PermissionError) and Path(path).exists()
+        todo = "close the program that has it open, or ask for the right to write there; " if held else ""
+        reason = error.strerror or error
+        raise OSError(f"cannot write {path}: {reason}; {todo}what is finished is kept") from None
 
 
 def write_once(path, write):
     """Let `write(aside)` make a file beside `path`, then rename it; nothing is left behind when it fails."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{uuid4().hex}{path.suffix}")
-    try:
-        write(aside)
-        os.replace(aside, path)
-    except OSError as error:
-        raise OSError(
-            error.errno, f"cannot write {path}: {error.strerror or error}; what is finished is kept"
-        ) from None
-    finally:
-        aside.unlink(missing_ok=True)
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(aside)
+            _replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def _replace(aside, path):
+    """Rename; where a program reads `path`, Windows and network drives refuse for as long as it is open."""
+    for pause in PAUSES:
+        try:
+            return os.replace(aside, path)
+        except PermissionError:
+            if not path.exists():
+                raise
+            time.sleep(pause)
+    return os.replace(aside, path)
 
 
 @contextmanager
@@ -35,14 +238,16 @@ def claimed(path, wait=False):
     """Whether this worker alone may make `path`: yields False at once (or waits) where another one holds it.
 
     The claim is an advisory lock on `<path>.lock`; it ends with its process, so a killed worker blocks nobody.
+    Where the file system knows no locks, every worker may, which a warning says: work can then be done twice, and
+    never wrongly, as files appear only when they are complete.
     """
     lock = Path(path).with_name(Path(path).name + ".lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        with open(lock, "a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
+        with _writing(lock):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            file = open(lock, "a")  # noqa: SIM115
+        with file:
+            if not _locked(file, wait):
                 yield False
                 return
             if not _same(file, lock):
@@ -50,14 +255,31 @@ def claimed(path, wait=False):
             try:
                 yield True
             finally:
-                lock.unlink(missing_ok=True)
+                with suppress(OSError):  # Windows removes no open file
+                    lock.unlink()
             return
+
+
+def _locked(file, wait):
+    """Whether the file is locked for this process; True where there are no locks."""
+    try:
+        if fcntl is None:
+            raise OSError(errno.ENOSYS, "no locks")
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in LOCKLESS:
+            raise OSError(f"cannot lock {file.name}: {in_words(error)}") from None
+        folder = Path(file.name).parent
+        warnings.warn(f"{folder} knows no file locks: let one run at a time work there", stacklevel=4)
+    return True
 
 
 def _same(file, path):
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except FileNotFoundError:
+    except OSError:  # removed; a network drive says so in its own way
         return False
 
 

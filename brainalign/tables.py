@@ -1,34 +1,39 @@
 """The editable tables in `data/`: instructions, ROIs and earlier studies."""
 
-import csv
 from functools import cache
 from pathlib import Path
 
+from brainalign.files import rows
 from brainalign.types import Instruction, Roi
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 
 
-def _rows(name):
-    with open(DATA / name, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 @cache
 def instructions():
     """Instructions by id, in the fixed order of `data/instructions.csv`."""
-    return {row["id"]: Instruction(**row | {"level": int(row["level"])}) for row in _rows("instructions.csv")}
+    columns = ("id", "family", "level", "paper", "text")
+    return {one.id: one for one in rows(DATA / "instructions.csv", columns, _instruction)}
+
+
+def _instruction(row):
+    if not row["level"].isdecimal() or not row["id"] or not row["text"]:
+        raise ValueError(f"{row}; expected an id, a text, and a whole number from 0 as its level")
+    return Instruction(row["id"], row["family"], int(row["level"]), row["paper"], row["text"])
 
 
 @cache
 def rois():
     """ROIs by name, in the fixed order of `data/rois.csv`."""
-    return {
-        row["roi"]: Roi(
-            row["roi"], row["family"], row["level"], row["collection"], tuple(row["labels"].split("|")), row["note"]
-        )
-        for row in _rows("rois.csv")
-    }
+    columns = ("roi", "family", "level", "collection", "labels", "note")
+    return {one.name: one for one in rows(DATA / "rois.csv", columns, _roi)}
+
+
+def _roi(row):
+    labels = tuple(filter(None, map(str.strip, row["labels"].split("|"))))
+    if not row["roi"] or not row["collection"] or not labels:
+        raise ValueError(f"{row}; expected a name, a collection, and its labels with | between them")
+    return Roi(row["roi"], row["family"], row["level"], row["collection"], labels, row["note"])
 
 
 def related_work():
@@ -36,7 +41,7 @@ def related_work():
 
     Each row names its source: the study's abstract, or the table on the authors' project page.
     """
-    return _rows("related_work.csv")
+    return rows(DATA / "related_work.csv")
 
 
 def find_instruction(text):

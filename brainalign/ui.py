@@ -6,12 +6,11 @@ view has a permalink) and the session (so that a subject chosen on one page is s
 
 import os
 import time
-import tomllib
 from pathlib import Path
 
 import streamlit as st
 
-from brainalign import live, tables
+from brainalign import files, live, tables
 from brainalign.figures import chart
 
 DEFAULT_STORE = tables.DATA / "store"
@@ -31,16 +30,13 @@ def configured_stores():
     paths = [part for part in os.environ.get("BRAINALIGN_STORE", "").split(os.pathsep) if part]
     if not paths and Path(CONFIGURATION).is_file():
         paths = _written_stores()
-    paths = [Path(path).expanduser() for path in paths] or [DEFAULT_STORE]
+    paths = [files.place(path, "", "the path of a store") for path in paths] or [DEFAULT_STORE]
     names = [path.name for path in paths]
     return {name if names.count(name) == 1 else str(path): path for name, path in zip(names, paths)}
 
 
 def _written_stores():
-    try:
-        paths = tomllib.loads(Path(CONFIGURATION).read_text(encoding="utf-8")).get("stores", [])
-    except ValueError as error:
-        raise ValueError(f"{CONFIGURATION} cannot be read: {error}") from None
+    paths = files.toml(files.text(CONFIGURATION), CONFIGURATION).get("stores", [])
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
         raise ValueError(f'{CONFIGURATION}: stores is {paths!r}, expected a list such as ["data/store"]')
     return paths
@@ -83,9 +79,9 @@ def page_store():
         stores = configured_stores()
         name = choice("Store", list(stores), "store") if len(stores) > 1 else next(iter(stores))
         return _open(store.latest(stores[name]))
-    except (FileNotFoundError, ValueError) as problem:
+    except (OSError, ValueError) as problem:
         st.title("No results yet")
-        st.text(str(problem))
+        st.text(files.in_words(problem))
         st.write("A study fills the store. For the demo, which ships with the project, this takes some minutes:")
         st.code("brainalign run data/study-demo.toml\nbrainalign publish data/study-demo.toml", language="bash")
         st.stop()
@@ -99,7 +95,7 @@ def has(table):
         stores = configured_stores()
         name = st.query_params.get("store") or st.session_state.get("widget store")
         return _has(store.latest(stores.get(name) or next(iter(stores.values()))), table)
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return False
 
 

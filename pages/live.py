@@ -228,7 +228,7 @@ with left:
     else:
         try:
             image = live.picture(stimuli, image_id)
-            place.image(image, caption=(name := f"Picture {image_id}"), width="stretch", alt=name)
+            place.image(image, caption=(name := f"Picture {store.numbered(image_id)}"), width="stretch", alt=name)
         except (ValueError, FileNotFoundError) as fault:
             st.error("This picture cannot be shown.", icon=":material/error:")
             st.text(str(fault))

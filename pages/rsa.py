@@ -69,10 +69,11 @@ def pictures():
         return
     titles, ids = rsa_words.titles(told, found), found["ids"]
     order, stimuli = similarity.order_of(found[basis]), store.info().get("stimuli", "")
+    names_of = [store.numbered(picture) for picture in ids]
     strip, small = (uris(stimuli, tuple(ids), size) for size in (36, 72))
     for key, draw, what in (
-        ("matrix", lambda rdm: figures.rdm(rdm, ids, order, strip), "Matrix of distances"),
-        ("plane", lambda rdm: figures.arranged(rdm, ids, small), "Pictures arranged by their distances"),
+        ("matrix", lambda rdm: figures.rdm(rdm, ids, order, strip, names_of), "Matrix of distances"),
+        ("plane", lambda rdm: figures.arranged(rdm, ids, small, names_of), "Pictures arranged by their distances"),
     ):
         for column, side in zip(st.columns(2), ("region", "model")):
             with column:
@@ -82,7 +83,7 @@ def pictures():
     export_ui.export(
         lambda made: paper.rdms(
             found, order, titles, rsa_words.of_matrices(store, told, found, made), made,
-            rsa_queries.matrices(told, found["layer"]), rsa_asked.pictures_of(store, ids),
+            rsa_queries.matrices(told, found), rsa_asked.pictures_of(store, ids),
         ),
         store, "rdms",
     )  # fmt: skip

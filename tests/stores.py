@@ -291,6 +291,7 @@ def _tables():
     images = pd.DataFrame({"image_id": np.arange(0, 120, 3)})
     images["shared"] = images.image_id < 30
     images["subjects"] = np.where(images.shared, " ".join(SUBJECTS), "subj01")
+    images["coco_id"] = pd.array([None] * len(images), "Int32")
     inside = [{"roi": roi, "unit": unit} for roi, part in ROIS.items() for unit in range(*part.indices(N_UNITS))]
     answers = [
         {

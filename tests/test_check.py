@@ -322,6 +322,17 @@ def test_a_sound_root_has_no_fault_and_says_what_is_there(made):
     assert "no fault" in str(report)
 
 
+def test_texts_saved_again_by_a_spreadsheet_are_no_faults(root):
+    """With semicolons, tabs, other line ends, empty columns and byte-order marks."""
+    table = pd.read_csv(root / TABLE)
+    table[""] = np.nan
+    replace(root / TABLE, table.to_csv(sep=";", index=False).replace("\n", "\r\n").encode("utf-8-sig"))
+    replace(root / ANSWERS, (root / ANSWERS).read_text().replace("\n", "\r\n").encode("utf-16"))
+    for path in root.glob("**/*.ctab"):
+        replace(path, path.read_text().replace("\n", "\r\n").encode("utf-8-sig"))
+    assert nsd.check(root).faults == []
+
+
 def test_a_session_missing_in_the_middle_is_a_fault_of_both_spaces(root):
     for path in root.glob("nsddata_betas/ppdata/subj01/*/*/*session02*"):
         path.unlink()

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,6 +35,9 @@ class Adapter:
 
     def __init__(self, fail_at=None, seconds=0.0, poison=None):
         self.seen, self.fail_at, self.seconds, self.poison = [], fail_at, seconds, poison
+
+    def sent(self, text):
+        return f"Q: {text} A:"
 
     def states_many(self, images, texts, poolings, max_new_tokens, batch_size):
         assert len(images) <= batch_size
@@ -74,8 +78,42 @@ def test_loading_gives_the_states_and_answers_of_the_model(tmp_path):
         assert list(features.answers(directory)) == [(i, f"{request.prompt} {i}") for i in IDS]
     about = features.manifest(tmp_path / "IC")
     assert about["checkpoint"] == Adapter.checkpoint_info
-    assert about["prompt"] == "say IC"
+    assert (about["prompt"], about["sent"]) == ("say IC", "Q: say IC A:")
     assert about["poolings"]["last_prompt"] == {"layers": 3, "dims": [DIMS] * 3}
+
+
+def test_a_model_that_reads_a_text_about_each_picture_is_sent_no_prompt(tmp_path):
+    class Reader(Adapter):
+        def states_of_texts(self, texts, poolings, batch_size):
+            return {p: np.stack([true_states(len(text), "", p) for text in texts]) for p in poolings}
+
+    (request,) = requests(tmp_path, ("IC",)).values()
+    texts = {image_id: "x" * image_id for image_id in IDS}
+    features.extract_texts(tmp_path / "IC", request, Reader, texts)
+    assert features.manifest(tmp_path / "IC")["sent"] == ""
+    found = features.load(tmp_path / "IC", 1, "last_prompt").values
+    truth = [true_states(i, "", "last_prompt")[1] for i in IDS]
+    np.testing.assert_array_equal(found, np.stack(truth).astype(np.float16).astype(np.float32))
+
+
+def test_pictures_can_be_shown_smaller(tmp_path):
+    """As squares of so many pixels, before the model prepares them; by the manifest, and only where it was wished."""
+    adapter, shapes = Adapter(), []
+    adapter.states_many = lambda images, *rest: (
+        shapes.extend(x.shape for x in images) or Adapter().states_many([image[:2, :2] for image in images], *rest)
+    )
+    plain = requests(tmp_path, ("IC",))
+    small = {tmp_path / "small": replace(plain[tmp_path / "IC"], pixels=5)}
+    features.extract(small, lambda: adapter, lambda i: np.full((8, 10, 3), i, np.uint8))
+    assert set(shapes) == {(5, 5, 3)}
+    extract(plain, Adapter())
+    assert features.manifest(tmp_path / "small")["pixels"] == 5
+    assert "pixels" not in features.manifest(tmp_path / "IC")
+    # a straight slope from black to white stays one, and cells of two by two become their mean in the middle
+    slope = np.repeat(np.linspace(0, 255, 10).round().astype(np.uint8)[None, :, None], 10, 0).repeat(3, 2)
+    found = features.resized(slope, 5)
+    np.testing.assert_allclose(found[2, 1:4, 0], [slope[0, k : k + 2, 0].mean() for k in (2, 4, 6)], atol=1.5)
+    assert features.resized(slope, 0) is slope
 
 
 def test_each_picture_is_shown_once_for_all_instructions(tmp_path):

@@ -9,8 +9,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # every part may import those of the levels below its own
 LEVELS = [
-    {"types", "entries"},
-    {"tables", "stats", "files", "serving"},
+    {"types", "entries", "files"},
+    {"tables", "stats", "serving", "captions"},
     {"nsd", "surface", "models", "encoding", "variance", "rsa", "demo"},
     {"study", "store"},
     {"features", "figures", "live", "bench"},

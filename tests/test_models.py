@@ -75,6 +75,7 @@ def reference(llava, picture, text):
         "last_prompt": prompt[:, -1],
         "mean_instruction": prompt[:, 145:-1].mean(1),
         "mean_image": prompt[:, 1:145].mean(1),
+        "mean_prompt": prompt.mean(1),
     } | parts(llava.net.model, pixels)
 
 
@@ -223,7 +224,7 @@ def test_the_same_adapter_reads_llava_1_5(llava, folder, pictures, monkeypatch, 
     (tmp_path / "llava-1.5-7b-hf/chat_template.jinja").unlink()
     monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
     large = models.load("llava-1.5-7b", device="cpu", dtype="float32")
-    assert large._written("What is it?") == "USER: <image>\nWhat is it? ASSISTANT:"
+    assert large.sent("What is it?") == "USER: <image>\nWhat is it? ASSISTANT:"
     prompt = large._prompt("What is it?", 144, 5)
     words = large.tokenizer.convert_ids_to_tokens(prompt.ids)
     assert [w for w, inside in zip(words, prompt.instruction) if inside] == ["▁what", "▁is", "▁it"]

@@ -94,6 +94,14 @@ def test_a_shuffled_instruction_is_read_word_by_word(loaded, pictures):
         same(found[text], plain[other])
 
 
+def test_what_is_sent_is_what_the_control_leaves_of_the_instruction(loaded):
+    sent = {control: adapter.sent("What is it?") for control, adapter in loaded.items()}
+    around = "<bos><image>{}<sep>".format
+    assert sent[""] == sent["instruction-only"] == around("What is it?")
+    assert sent["image-only"] == around("")
+    assert sent["shuffled"] == around(controls.shuffled("What is it?")) != sent[""]
+
+
 def test_shuffled_words():
     for text in (*ASKED, "two words", "Is it it?"):
         mixed = controls.shuffled(text)

@@ -27,6 +27,7 @@ def test_a_family_is_told_as_its_adapter_says(adapter):
     assert family.answers == cls.answers
     assert cls.uses_instruction == (family.poolings != family.fixed_poolings)
     assert family.text_poolings == getattr(cls, "text_poolings", ())
+    assert family.pair_poolings == getattr(cls, "pair_poolings", ())
     assert set(family.fixed_poolings) <= set(family.poolings)
     assert inspect.getdoc(cls)
     assert adapter in {row.adapter for row in ROWS}, "a family without a model"
@@ -37,8 +38,8 @@ def test_rows_are_complete(row):
     assert row.base == "" or not models.find(row.base).control
     assert row.licence
     assert row.note
-    assert row.parameters > 0 or not row.checkpoint
-    assert row.size or not isinstance(row.checkpoint, str) or not row.checkpoint
+    assert row.parameters > 0 or not row.checkpoint or row.outside
+    assert row.size or not isinstance(row.checkpoint, str) or not row.checkpoint or row.outside
     assert row.memory("float32") == 2 * row.memory("bfloat16") >= row.memory("8bit") >= row.memory("4bit")
 
 
@@ -153,6 +154,22 @@ def test_the_table_fits_a_hundred_columns(machine, monkeypatch):
     gated = next(i for i, line in enumerate(lines) if line.startswith("  llama-2-7b "))
     assert "accept its terms first: https://huggingface.co/meta-llama/Llama-2-7b-hf" in lines[gated + 1]
     assert any(line.startswith("  <name>-shuffled ") for line in lines)
+
+
+def test_a_model_without_an_adapter_says_why_and_what_to_do(machine):
+    """Wherever it is named; it is listed with the reason and without a download that would not help."""
+    row = models.find("openflamingo-9b")
+    with pytest.raises(models.ModelError, match="openflamingo-9b cannot be loaded: transformers has no class for it"):
+        models.load("openflamingo-9b")
+    with pytest.raises(ValueError, match="it has no control"):
+        models.find("openflamingo-9b-random")
+    assert models.find(row.outside.partition("Take ")[2].partition(",")[0]).adapter == "idefics:Idefics"
+    assert models.answering()[row.name] == models.missing(row.name) != ""
+    entry = next(entry for entry in json.loads(shown("--json")) if entry["name"] == row.name)
+    assert (entry["state"], entry["command"], entry["todo"]) == ("outside", "", row.outside)
+    text = shown()
+    assert " ".join(text.partition("  openflamingo-9b ")[2].split()).count(row.outside) == 1
+    assert f"hf download {row.checkpoint}" not in text
 
 
 def test_random_weights_need_no_download_of_weights(machine):

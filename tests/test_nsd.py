@@ -244,6 +244,19 @@ def test_pictures_are_found_by_an_id_counted_from_zero(root, subject):
         nsd.stimulus(root, 73_000)
 
 
+def test_coco_ids_are_those_of_the_table_of_pictures(copy):
+    np.testing.assert_array_equal(nsd.coco_ids(copy), np.arange(73_000) * 7)  # as the fixture has them; 0 is none
+    path = Layout(copy).stimulus_table
+    table = pd.read_csv(path, index_col=0)
+    path.unlink()
+    assert not nsd.coco_ids(copy).any()
+    table.cocoId += 10_000_000  # as a simulated root invents them
+    table.loc[5, "cocoId"] = 391895
+    table.sample(frac=1, random_state=0).to_csv(path)
+    assert np.flatnonzero(nsd.coco_ids(copy)).tolist() == [5]
+    assert nsd.coco_ids(copy)[5] == 391895
+
+
 def test_simulated_manifest(root, copy):
     assert nsd.simulated(root)["fsaverage_vertices"] == nsd_fixture.VERTICES
     (copy / "SIMULATED.json").unlink()

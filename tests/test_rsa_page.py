@@ -139,6 +139,18 @@ def test_matrices_on_paper_hold_the_store_s_pairs_and_its_query_gives_them(opene
     assert len(np.unique(image.reshape(-1, 3), axis=0)) > 2000  # pictures, not dots
 
 
+def test_matrices_name_coco_ids_where_the_store_has_them(tmp_path):
+    known, coco = stores.tables(), 391000 + np.arange(40)
+    known["images"] = [known["images"][0].assign(coco_id=pd.array([*coco[:-2], None, None], "Int32"))]
+    with store.Store(store.write(tmp_path, known, stores.info())) as found:
+        plot = paper.plot(found, "rdms", roi="FFA", map="IU3")
+        with found.cursor() as db:
+            rows = db.execute(plot.query).df()
+    assert (plot.data.coco_a == 391000 + plot.data.picture_a // 3).all()
+    assert (plot.data.coco_b == 391000 + plot.data.picture_b // 3).all()
+    pd.testing.assert_frame_equal(rows, plot.data, check_dtype=False)
+
+
 @pytest.mark.parametrize("kind", ["rsa", "rsa-layers"])
 def test_queries_of_similarity_give_what_is_drawn(opened, kind):
     plot = paper.plot(opened, kind, by="model", instruction="VQ1")

@@ -155,6 +155,23 @@ def test_pictures_answers_and_surface(tiny):
     assert set(shown.tolist()) == set(range(-1, N_UNITS))
 
 
+def test_a_picture_has_its_coco_id_beside_nsds_numbers_where_it_is_known(tiny, tmp_path):
+    assert tiny.coco_ids([0, 3]) == {}
+    assert tiny.numbered(3) == "3"
+    known = tables()
+    known["images"] = [known["images"][0].assign(coco_id=pd.array([391895] + [None] * 39, "Int32"))]
+    path = store.write(tmp_path, known, info())
+    with store.Store(path) as found:
+        assert found.coco_ids(np.array([0, 3, 6])) == {0: 391895}
+        assert [found.numbered(k) for k in (0, 3)] == ["0 (73KID 1, COCO 391895)", "3"]
+    with duckdb.connect(str(path)) as db:
+        db.execute("ALTER TABLE images DROP COLUMN coco_id")
+    with store.Store(path) as earlier:
+        assert earlier.image_ids().tolist() == tiny.image_ids().tolist()
+        assert earlier.coco_ids([0]) == {}
+        assert earlier.numbered(0) == "0"
+
+
 def test_what_is_not_there_is_named(tiny):
     with pytest.raises(ValueError, match="no map of subj01, llava-demo, no instruction, layer 1, cls"):
         tiny.unit_map("subj01", "llava-demo", "", 1, "cls")

@@ -50,7 +50,7 @@ def show(store, stimuli, chosen):
     with st.container(key="gallery", gap="small"):
         for column, image_id in zip(st.columns(ACROSS, gap="small"), shown):
             with column.container(key=f"pick-{image_id}", gap=None):
-                st.image(small[image_id], width="stretch", alt=f"Picture {image_id}")
+                st.image(small[image_id], width="stretch", alt=f"Picture {store.numbered(image_id)}")
                 style = "primary" if image_id == chosen else "tertiary"
                 label, key = str(image_id), f"picture {image_id}"
                 st.button(label, key=key, on_click=pick, args=[image_id], type=style, width="stretch")

@@ -92,7 +92,7 @@ def preferred(store, subject, unit, chosen):
     for column, at in zip(st.columns(PICTURES), best):
         with column:
             _picture(store, int(ids[at]))
-            st.caption(f"picture {ids[at]}: {values[at]:+.2f} sd".replace("-", "−"))
+            st.caption(f"picture {store.numbered(ids[at])}: {values[at]:+.2f} sd".replace("-", "−"))
             answer = store.answer(model, instruction, ids[at]) if instruction else None
             if answer:
                 st.text(answer)
@@ -100,7 +100,9 @@ def preferred(store, subject, unit, chosen):
 
 def _picture(store, image_id):
     try:
-        st.image(ui.thumbnail(store.info()["stimuli"], image_id), width="stretch", alt=f"Picture {image_id}")
+        st.image(
+            ui.thumbnail(store.info()["stimuli"], image_id), width="stretch", alt=f"Picture {store.numbered(image_id)}"
+        )
     except (ValueError, FileNotFoundError):
         st.caption("This picture cannot be shown on this machine.")
 

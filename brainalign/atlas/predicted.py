@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from brainalign import export_ui, live, paper, stats, ui
+from brainalign import export_ui, features, live, paper, stats, ui
 from brainalign.atlas.stock import flat_units_of, subject_of, surface_of
 from brainalign.figures import flatmap, frames
 from brainalign.figures.flatmap import Picture
@@ -33,6 +33,7 @@ def show(store, model, id, text, image, image_id, least):
         "Weights fitted under", kept, "weights", ui.instruction_label, id if id in kept else kept[0], container=right
     )
     readout, layer, pooling = store.readout(subject, model, of)
+    image = features.resized(image, int(store.info().get("pixels", 0)))  # as the weights' features saw pictures
     try:
         with st.spinner(f"{model} looks at the picture ..."):
             states = _states((model, text, pooling, image.tobytes()), image)
@@ -49,7 +50,9 @@ def show(store, model, id, text, image, image_id, least):
     said = [_fitted(subject, model, of, id, layer, readout), _compared(store, subject, image_id, maps)]
     ui.sentence(" ".join(said))
     source = _source(image_id if "measured" in maps else None, subject=subject, model=model, instruction=of)
-    plot = paper.flatmap(list(maps.values()), " ".join([_asked(text, image_id), f"{ABOUT}.", *said]), query=source)
+    plot = paper.flatmap(
+        list(maps.values()), " ".join([_asked(store, text, image_id), f"{ABOUT}.", *said]), query=source
+    )
     export_ui.export(lambda made: replace(plot, kind="live", choices=made), store, "predicted")
 
 
@@ -116,9 +119,9 @@ def _compared(store, subject, image_id, maps):
     return f"{said} {subject} did not see this picture, or the measured response is not kept."
 
 
-def _asked(text, image_id):
+def _asked(store, text, image_id):
     """What was on the screen, for a caption."""
-    seen = "a picture of the visitor's own" if image_id is None else f"picture {image_id}"
+    seen = "a picture of the visitor's own" if image_id is None else f"picture {store.numbered(image_id)}"
     return f"Asked about {seen}: “{text}”."
 
 

@@ -90,7 +90,7 @@ def naive(adapter, pictures, pairs, poolings, longest, batch):
 def _generated(adapter, pictures, pairs, poolings, longest):
     import torch
 
-    texts = [adapter._written(text) for text, _ in pairs]
+    texts = [adapter.sent(text) for text, _ in pairs]
     special = {"add_special_tokens": not texts[0].startswith(adapter.tokenizer.bos_token)}
     images = [pictures[i] for _, i in pairs]
     inputs = adapter.processor(images=images, text=texts, padding=True, return_tensors="pt", **special)
@@ -158,7 +158,7 @@ def live(adapter, picture, text, longest, repeats):
 
 
 def _bare(adapter, picture, text, longest):
-    written = adapter._written(text)
+    written = adapter.sent(text)
     special = {"add_special_tokens": not written.startswith(adapter.tokenizer.bos_token)}
     inputs = adapter.processor(images=[picture], text=[written], return_tensors="pt", **special)
     inputs = inputs.to(adapter.device, adapter.net.dtype)

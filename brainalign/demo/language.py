@@ -1,11 +1,11 @@
 """The small language of the demo: a word-level vocabulary, its tokenizer, and ways of asking the ten instructions."""
 
-import csv
 import re
 from functools import cache
 
 from brainalign.demo.scenes import BACKGROUNDS, CATEGORIES
 from brainalign.demo.sprites import NUMBERS, sprites
+from brainalign.files import rows
 from brainalign.tables import DATA, instructions
 
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<image>", "<sep>", "<unk>")
@@ -21,9 +21,8 @@ def questions():
     The others are the rows of `data/demo_questions.csv`.
     """
     asked = {key: [instruction.text] for key, instruction in instructions().items() if instruction.paper == "ten"}
-    with open(DATA / "demo_questions.csv", newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            asked[row["instruction"]].append(row["question"])
+    for row in rows(DATA / "demo_questions.csv", ("instruction", "question")):
+        asked[row["instruction"]].append(row["question"])
     return {key: tuple(texts) for key, texts in asked.items()}
 
 

@@ -6,7 +6,6 @@
     python -m brainalign.demo.sprites PACKAGE/assets
 """
 
-import csv
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from brainalign.files import rows
 from brainalign.tables import DATA
 
 FOLDER = DATA / "sprites"
@@ -47,9 +47,8 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 @cache
 def sprites():
     """Sprites by name, in the fixed order in which answers list them."""
-    with open(FOLDER / "sprites.csv", newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {row["name"]: Sprite(**row | {"flips": row["flips"] == "yes"}) for row in rows}
+    found = rows(FOLDER / "sprites.csv")
+    return {row["name"]: Sprite(**row | {"flips": row["flips"] == "yes"}) for row in found}
 
 
 @cache

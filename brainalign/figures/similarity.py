@@ -29,16 +29,18 @@ def order_of(rdm):
     return np.argsort(rsa.arrangement(rdm)[0][:, 0], kind="stable")
 
 
-def rdm(distances, ids, order, thumbs):
+def rdm(distances, ids, order, thumbs, names=None):
     """A matrix of ranked distances as colours, its pictures along the top and the left side.
 
     distances : (n_pairs,) from 0, the nearest pair, to 1; ids : (n,) numbers of the pictures; order : of rows and
-    columns; thumbs : id -> image as a data URI, empty where pictures may not be shown
+    columns; thumbs : id -> image as a data URI, empty where pictures may not be shown; names : (n,) what a pointer
+    says of each; its number by default
     """
     values, n = rsa.square(distances)[np.ix_(order, order)], len(ids)
     np.fill_diagonal(values, np.nan)
     named = np.asarray(ids)[order]
-    about = np.stack(np.broadcast_arrays(named[:, None], named[None, :]), -1)
+    said = np.asarray(ids if names is None else names)[order]
+    about = np.stack(np.broadcast_arrays(said[:, None], said[None, :]), -1)
     heat = go.Heatmap(
         z=values, zmin=0, zmax=1, colorscale=SEQUENTIAL, customdata=about, hoverongaps=False,
         hovertemplate="pictures %{customdata[0]} and %{customdata[1]}: farther apart than %{z:.0%} of pairs"
@@ -55,7 +57,7 @@ def rdm(distances, ids, order, thumbs):
     return finish(figure, 450)
 
 
-def arranged(distances, ids, thumbs):
+def arranged(distances, ids, thumbs, names=None):
     """Pictures in a plane, the nearer the more alike; points with their numbers where they may not be shown."""
     places, _ = rsa.arrangement(distances)
     reach = np.maximum(np.abs(places).max(0), 1e-6) * (1 + 1.5 * THUMB)
@@ -65,7 +67,7 @@ def arranged(distances, ids, thumbs):
             x=places[:, 0], y=places[:, 1], mode="markers+text",
             marker={"size": [26 if s else 6 for s in seen], "color": MUTED, "opacity": [0 if s else 1 for s in seen]},
             text=["" if s else str(picture) for s, picture in zip(seen, ids)], textposition="top center",
-            customdata=list(ids), hovertemplate="picture %{customdata}<extra></extra>",
+            customdata=list(ids if names is None else names), hovertemplate="picture %{customdata}<extra></extra>",
         )
     )  # fmt: skip
     images = [_image(thumbs[p], *at, 2 * reach[0] * THUMB) for p, at in zip(ids, places.tolist()) if p in thumbs]

@@ -55,15 +55,16 @@ def make_features(jobs, resident, progress=None):
     requests = planning.requests(study)
     asked = {job.path.parent: requests[job.model, job.instruction] for job in jobs}
     load = partial(resident.adapter, name)
-    source = next(model.reads for model in study.models if model.name == name)
-    if source:
-        for directory, request in asked.items():
-            texts = dict(features.answers(reading.folder(study, source, request.instruction)))
-            features.extract_texts(directory, request, load, texts, progress)
+    stimulus = partial(nsd.stimulus, study.root)
+    read = {path: request for path, request in asked.items() if request.text}
+    for directory, request in read.items():
+        look = stimulus if planning.paired(request) else None
+        features.extract_texts(directory, request, load, reading.texts(study, request), progress, look)
+    if read:
         return
     for poolings in dict.fromkeys(request.poolings for request in asked.values()):
         alike = {path: request for path, request in asked.items() if request.poolings == poolings}
-        features.extract(alike, load, partial(nsd.stimulus, study.root), progress)
+        features.extract(alike, load, stimulus, progress)
 
 
 def make_shares(job, resident, progress=None):

@@ -47,6 +47,7 @@ def _info(study):
         "solver": study.encoding.solver,
         "decimals": str(DECIMALS),
         "min_nc": f"{MIN_NC:g}",
+        "pixels": str(study.features.pixels),
     }
 
 
@@ -82,7 +83,7 @@ def _tables(study, jobs):
         **geometry.tables(of["rdms"], of["rsa"]),
         "weights": (_weights(job) for job in of["weights"]),
         "responses": (_responses(job) for job in {job.subject: job for job in of["weights"]}.values()),
-        "images": [_images(people)],
+        "images": [_images(people, nsd.coco_ids(study.root))],
         "answers": (_answers(job) for job in spaces),
         "geometry": [_geometry()],
         "flat_units": [_flat_units(people)],
@@ -159,14 +160,18 @@ def _unit_rois(name, person):
     return pd.DataFrame({"subject": name, "roi": person["rois"][roi], "unit": unit}).sort_values(["roi", "unit"])
 
 
-def _images(people):
-    """One row a picture; shared as the design has it, and who saw it in the sessions that are there."""
+def _images(people, coco):
+    """One row a picture; shared as the design has it, and who saw it in the sessions that are there.
+
+    coco : (73000,) COCO ids by NSD id, 0 where there is none
+    """
     seen = {}
     for name, person in people.items():
         for image_id, shared in zip(person["image_ids"].tolist(), person["is_test"].tolist()):
             seen.setdefault(image_id, (shared, []))[1].append(name)
     rows = [(image_id, shared, " ".join(names)) for image_id, (shared, names) in sorted(seen.items())]
-    return pd.DataFrame(rows, columns=["image_id", "shared", "subjects"])
+    images = pd.DataFrame(rows, columns=["image_id", "shared", "subjects"])
+    return images.assign(coco_id=pd.Series(coco[images.image_id], dtype="Int32").where(lambda own: own > 0))
 
 
 def _geometry():

@@ -43,6 +43,8 @@ def find(name):
 def missing(name):
     """What keeps a model from loading on this machine, and what to do; "" if its files are here and complete."""
     model = find(name)
+    if model.outside:
+        return f"{model.name} cannot be loaded: {model.outside}"
     fault = checkpoint.missing(model)
     if fault:
         return fault
@@ -99,6 +101,8 @@ def _loaded(model, device, dtype, *network):
     """network : what makes the network, if it is not `weights.network`."""
     from brainalign.models.controls import controlled
 
+    if model.outside:
+        raise ModelError(missing(model.name))
     module, _, cls = model.adapter.partition(":")
     with checkpoint.explained(model):
         adapter = controlled(getattr(import_module(f"brainalign.models.{module}"), cls), model.control)

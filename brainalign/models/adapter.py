@@ -46,6 +46,13 @@ class Adapter:
         """Names of the layers that a pooling has; one that looks at another part of the model has its own."""
         return self.layers
 
+    def sent(self, text):
+        """The whole prompt that the model reads for an instruction; "" for a model that reads none.
+
+        The picture's place is shown once, by the model's own mark; marks that the tokenizer adds are not shown.
+        """
+        return text.strip() if self.uses_instruction else ""
+
     @property
     def n_bytes(self):
         """Memory that the weights take."""

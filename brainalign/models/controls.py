@@ -26,6 +26,9 @@ class ImageOnly(Control):
 
     uses_instruction = False
 
+    def sent(self, text):
+        return super().sent("")
+
     def answer(self, image, text, stream, max_new_tokens=64):
         super().answer(image, "", stream, max_new_tokens)
 
@@ -58,6 +61,9 @@ class InstructionOnly(Control):
 
 class Shuffled(Control):
     """The instruction's words in another order, which depends on the instruction alone."""
+
+    def sent(self, text):
+        return super().sent(shuffled(text))
 
     def answer(self, image, text, stream, max_new_tokens=64):
         super().answer(image, shuffled(text), stream, max_new_tokens)

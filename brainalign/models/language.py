@@ -4,7 +4,9 @@ import numpy as np
 import torch
 from transformers import AutoTokenizer, BertModel, LlamaForCausalLM
 
+from brainalign.models import prompts
 from brainalign.models.fusion import first, mean
+from brainalign.models.special import Special
 from brainalign.models.streaming import Pieces
 from brainalign.models.texts import TextReader, last
 
@@ -23,6 +25,7 @@ class Language(TextReader):
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.longest = self.net.config.max_position_embeddings
+        self.special = Special(self.source, self.tokenizer, self.net.config)
         self.layers = ("embeddings", *(f"layer {i + 1}" for i in range(self.net.config.num_hidden_layers)))
 
     def _batch(self, images, texts, poolings, max_new_tokens):
@@ -73,16 +76,9 @@ class Decoder(Language):
 
     def _prompt(self, text, max_new_tokens):
         text = text.strip()
-        written = self._written(text)
-        bos, start = self.tokenizer.bos_token, written.rindex(text)
-        read = self.tokenizer(
-            written,
-            add_special_tokens=not (bos and written.startswith(bos)),
-            return_offsets_mapping=True,
-            return_tensors="pt",
-        )
-        spans, ids = read["offset_mapping"][0], read["input_ids"].to(self.device)
-        words = (spans[:, 0] < start + len(text)) & (spans[:, 1] > start) & (spans[:, 1] > spans[:, 0])
+        before, after = self._around(text)
+        found = prompts.tokens(self.tokenizer, before, text, after)
+        ids, words = (torch.tensor([row], device=self.device) for row in found)
         if not words.any():
             raise ValueError(f"{self.model.name} reads nothing of the instruction {text!r}; try other words")
         if ids.shape[1] + max_new_tokens > self.longest:
@@ -90,16 +86,28 @@ class Decoder(Language):
                 f"{ids.shape[1]} tokens of instruction and {max_new_tokens} of answer are more than "
                 f"{self.model.name} can hold ({self.longest}); shorten the instruction"
             )
-        return ids, torch.ones_like(ids, dtype=torch.bool), words[None].to(self.device)
+        return ids, torch.ones_like(ids, dtype=torch.bool), words
 
-    def _written(self, text):
+    def sent(self, text):
+        text = text.strip()
+        return text.join(self._around(text))
+
+    def _around(self, text):
+        """What is before and after the instruction in the prompt."""
         if not self.tokenizer.chat_template:
-            return self.template.format(text=text)
+            return prompts.of_template(self.template)
+        return prompts.of_chat(self._rendered, text)
+
+    def _rendered(self, text):
         asked = [{"role": "user", "content": text}]
         return self.tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
 
     def _text(self, ids):
         return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
+
+    def _load(self):
+        super()._load()
+        self.net.generation_config = self.special.greedy()
 
     def _generate(self, prompt, max_new_tokens, **options):
         ids, seen, _ = prompt
@@ -107,8 +115,6 @@ class Decoder(Language):
             input_ids=ids,
             attention_mask=seen.long(),
             max_new_tokens=max_new_tokens,
-            do_sample=False,
-            pad_token_id=self.tokenizer.pad_token_id,
             **options,
         )
         return new[0, ids.shape[1] :]

@@ -10,6 +10,7 @@ HEADINGS = {
     "present": "On this machine",
     "incomplete": "Incomplete on this machine",
     "not downloaded": "Not on this machine; the lines below a model download it",
+    "outside": "Not for this program; the lines below a model say why",
 }
 
 
@@ -41,6 +42,7 @@ def _entry(model):
         "poolings": list(model.poolings),
         "fixed_poolings": list(model.fixed_poolings),
         "text_poolings": list(model.text_poolings),
+        "pair_poolings": list(model.family.pair_poolings),
         "parameters": model.parameters,
         "memory": {dtype: model.memory(dtype) for dtype in (DTYPES if model.answers else DTYPES[:2])},
         "dtype": model.dtype,
@@ -58,10 +60,17 @@ def _entry(model):
         "format": "" if known.checked == "own" or not model.checkpoint else known.format,
         "size": published.size(model) if isinstance(model.checkpoint, str) and model.checkpoint else "",
         "parts": known.parts,
-        "state": "incomplete" if fault and checkpoint.state(model) == "present" else checkpoint.state(model),
-        "todo": fault.removeprefix(f"{model.name}: "),
-        "command": checkpoint.command(model) if fault else "",
+        "state": _state(model, fault),
+        "todo": model.outside or fault.removeprefix(f"{model.name}: "),
+        "command": checkpoint.command(model) if fault and not model.outside else "",
     }
+
+
+def _state(model, fault):
+    if model.outside:
+        return "outside"
+    state = checkpoint.state(model)
+    return "incomplete" if fault and state == "present" else state
 
 
 def as_text(entries):
@@ -107,7 +116,7 @@ def _row(widths, entry):
 
 
 def _todo(entry):
-    if entry["state"] == "incomplete":
+    if entry["state"] in ("incomplete", "outside"):
         return wrap(entry["todo"], WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
     terms = [f"    # accept its terms first: https://huggingface.co/{entry['checkpoint']}, then: hf auth login"]
     size = [f"    # {entry['size']}"] if entry["command"] and entry["size"] else []

@@ -17,7 +17,9 @@ from transformers import (
     PreTrainedModel,
 )
 
+from brainalign.models import prompts
 from brainalign.models.blip import Blip2
+from brainalign.models.special import NOWHERE
 
 TOLD = (
     "Give the following image: <Img>ImageContent</Img>. "
@@ -77,20 +79,20 @@ class Minigpt4(Blip2):
 
     def _load(self):
         super()._load()
-        self.net.config.image_token_id = -1  # stands for a picture's token, which has no word
+        self.net.config.image_token_id = NOWHERE
         self.net.vision_model.post_layernorm.eps = 1e-5
         self.ends = torch.cat([self.ends, torch.tensor(self.turn, dtype=torch.long, device=self.device)])
 
     def _tokens(self, text, n_picture):
         """What is before and after the picture is turned into tokens apart, as the model was trained."""
-        before, after = self.template.split("<ImageHere>")
-        start, after = after.index("{text}"), after.format(text=text)
-        head = self.tokenizer(before)["input_ids"]
-        rest, inside = self._spans(after, start, len(text), add_special_tokens=False)
-        return [*head, *[-1] * n_picture, *rest], [False] * (len(head) + n_picture) + inside
+        before, after = self._around(text)
+        start, between = before.split("<ImageHere>")
+        head = self.tokenizer(start)["input_ids"]
+        rest, inside = prompts.tokens(self.tokenizer, between, text, after, add_special_tokens=False)
+        return [*head, *[NOWHERE] * n_picture, *rest], [False] * (len(head) + n_picture) + inside
 
-    def _embed(self, ids):
-        return super()._embed(ids.clamp(min=0))
+    def _around(self, text):
+        return prompts.of_template(self.template)
 
     def _text(self, ids):
         return super()._text(ids).partition("###")[0].strip()

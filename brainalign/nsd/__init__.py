@@ -1,7 +1,7 @@
 """NSD files -> `Subject`, pictures by id, and a check of a root before anything long starts."""
 
 from brainalign.nsd.check import check
-from brainalign.nsd.design import image_ids, shared_ids, stimulus
+from brainalign.nsd.design import coco_ids, image_ids, shared_ids, stimulus
 from brainalign.nsd.layout import simulated, subjects
 from brainalign.nsd.report import Fault, Report
 from brainalign.nsd.subject import load_subject, load_trials
@@ -11,6 +11,7 @@ __all__ = [
     "Fault",
     "Report",
     "check",
+    "coco_ids",
     "flat_units",
     "image_ids",
     "load_subject",

@@ -18,6 +18,7 @@ SHAPES = {
     "stimpattern": (MAX_SESSIONS, 12, 75),
     "basiccnt": (3, MAX_SESSIONS),
 }
+MOST_COCO = 999_999  # the ids of COCO 2017 have six digits
 RANGES = {"masterordering": (1, 10_000), "subjectim": (1, IMAGES), "sharedix": (1, IMAGES), "stimpattern": (0, 1)}
 
 
@@ -106,6 +107,23 @@ def image_ids(root, subject):
 def shared_ids(root):
     """NSD ids (from 0, ascending) of the 1000 pictures planned for every subject."""
     return np.sort(load(root).shared)
+
+
+def coco_ids(root):
+    """(73000,) the COCO id of each picture by its NSD id from 0; 0 where the table of pictures names none.
+
+    A root may lack the table. A simulated root invents numbers beyond COCO's own, which are none.
+    """
+    import pandas as pd
+
+    path, found = Layout(root).stimulus_table, np.zeros(IMAGES, np.int64)
+    if not path.exists():
+        return found
+    with reading(path, "a table with commas"):
+        table = pd.read_csv(path, usecols=["nsdId", "cocoId"], dtype=np.int64)
+    known = table["nsdId"].between(0, IMAGES - 1) & table["cocoId"].between(1, MOST_COCO)
+    found[table["nsdId"][known]] = table["cocoId"][known]
+    return found
 
 
 def stimulus(root, image_id):

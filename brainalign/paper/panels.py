@@ -7,10 +7,10 @@ subject = ["subj01", "subj02"]
 title = "Two subjects"    # optional, above the panel
 """
 
-import tomllib
 from itertools import groupby
 from pathlib import Path
 
+from brainalign import files
 from brainalign.paper import choices
 from brainalign.paper.page import Plot
 from brainalign.paper.sheet import SIZE
@@ -24,13 +24,9 @@ def read(path):
     """The description in a TOML file, checked: {"rows", "panels" and, where given, "width_mm", "dpi", "store"}."""
     path = Path(path)
     try:
-        asked = tomllib.loads(path.read_text(encoding="utf-8"))
+        asked = files.toml(files.text(path), path)
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror}); panels needs a TOML file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a text file in UTF-8") from None
     unknown = [key for key in asked if key not in KNOWN]
     if unknown:
         raise ValueError(f"{path}: {unknown[0]!r} is not known; it takes {', '.join(KNOWN)}")

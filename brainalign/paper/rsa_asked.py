@@ -104,5 +104,5 @@ def matrices(wish):
         raise ValueError(f"the store keeps no matrix of {one} or {roi} to look at; publish it again")
     order = similarity.order_of(found[wish.one("sorted", ["region", "model"])])
     about = rsa_words.of_matrices(wish.store, told, found, wish.made)
-    query, pictures = rsa_queries.matrices(told, found["layer"]), pictures_of(wish.store, found["ids"])
+    query, pictures = rsa_queries.matrices(told, found), pictures_of(wish.store, found["ids"])
     return rsa_drawn.rdms(found, order, rsa_words.titles(told, found), about, wish.made, query, pictures)

@@ -64,7 +64,11 @@ def rdms(found, order, titles, about, choices, query, pictures):
 def _pairs(found):
     i, j = similarity.pairs(len(found["ids"]))
     ids = np.array(found["ids"])
-    return pd.DataFrame({"picture_a": ids[i], "picture_b": ids[j], "region": found["region"], "model": found["model"]})
+    numbers = {"picture_a": ids[i], "picture_b": ids[j]}
+    if found["coco"]:
+        coco = pd.array([found["coco"].get(picture) for picture in found["ids"]], "Int32")
+        numbers |= {"coco_a": coco[i], "coco_b": coco[j]}
+    return pd.DataFrame(numbers | {"region": found["region"], "model": found["model"]})
 
 
 def _matrix(sheet, distances, order, x, y, wide):

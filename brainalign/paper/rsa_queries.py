@@ -22,20 +22,27 @@ def layers(rows, by):
     )
 
 
-def matrices(told, layer):
-    """Pairs of pictures in the matrices of a region and of a map; told : rows of rsa_chosen of both."""
+def matrices(told, found):
+    """Pairs of pictures in the matrices of a region and of a map.
+
+    told : rows of rsa_chosen of both; found : as `Store.rdms` gives it
+    """
 
     def ranked(name):
         return f"('0x' || substr(hex({name}.data), 2 * k + 1, 2))::INTEGER / 255 AS {name}"
 
+    coco = "".join(
+        f"\n  (SELECT coco_id FROM images WHERE image_id = picture_{side}) AS coco_{side},"
+        for side in ("ab" if found["coco"] else "")
+    )
     return f"""WITH shown AS (
   SELECT string_split(value, ' ')::INTEGER[] AS ids FROM store WHERE key = 'rsa_pictures'
 ), pairs AS (
   SELECT ids[i] AS picture_a, ids[j] AS picture_b, row_number() OVER (ORDER BY i, j) - 1 AS k
   FROM shown, range(1, len(ids) + 1) AS a(i), range(1, len(ids) + 1) AS b(j) WHERE i < j
 )
-SELECT picture_a, picture_b, {ranked("region")}, {ranked("model")}
+SELECT picture_a, picture_b,{coco} {ranked("region")}, {ranked("model")}
 FROM pairs, rsa_rdms AS region, (
-  SELECT data FROM rsa_rdms WHERE {where(told, *MAP.split())} AND layer = {layer}
+  SELECT data FROM rsa_rdms WHERE {where(told, *MAP.split())} AND layer = {found["layer"]}
 ) AS model
 WHERE region.roi = {literal(told.roi.iloc[0])} ORDER BY k"""

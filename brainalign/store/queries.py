@@ -6,11 +6,12 @@ Every call takes its own cursor, so one `Store` serves all threads. SQL is param
 from functools import cached_property
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
 
 from brainalign import rsa
+from brainalign.files import text
+from brainalign.store.connecting import reader
 from brainalign.store.packed import from_bytes
 from brainalign.store.schema import TABLES, columns
 from brainalign.tables import instructions, rois
@@ -31,7 +32,7 @@ def latest(place):
     pointer = place / "LATEST"
     if not pointer.is_file():
         raise FileNotFoundError(f"no store in {place}: expected a file LATEST there; run `brainalign publish`")
-    path = place / pointer.read_text(encoding="utf-8").strip()
+    path = place / text(pointer).strip()
     if not path.is_file():
         raise FileNotFoundError(f"{pointer} names {path.name}, which is not there; run `brainalign publish` again")
     return path
@@ -49,10 +50,7 @@ class Store:
         self.path, self._kept = Path(path), {}
         if not self.path.is_file():
             raise FileNotFoundError(f"no store at {self.path}; run `brainalign publish STUDY.toml`")
-        try:
-            self._db = duckdb.connect(str(self.path), read_only=True)
-        except duckdb.Error as error:
-            raise ValueError(f"{self.path} is not a store that can be read: {error}") from None
+        self._db = reader(self.path)
 
     @cached_property
     def _tables(self):
@@ -246,9 +244,11 @@ class Store:
         return dict(zip(names, found))
 
     def rdms(self, roi, model, instruction, pooling):
-        """Matrices to look at, means over subjects: {"ids", "region", "model", "layer"}; None where one is not kept.
+        """Matrices to look at, means over subjects: {"ids", "coco", "region", "model", "layer"}; None where one is
+        not kept.
 
-        ids : numbers of the pictures; region, model : (n_pairs,) ranked distances from 0 to 1, see rsa.pairs
+        ids : numbers of the pictures; coco : as `coco_ids` gives them
+        region, model : (n_pairs,) ranked distances from 0 to 1, see rsa.pairs
         layer : the model's, the nearest that is kept to the median of those its subjects choose for the region
         """
         key = {"model": model, "instruction": instruction, "pooling": pooling}
@@ -259,7 +259,7 @@ class Store:
         row = kept.iloc[(kept.layer - np.quantile(chosen, 0.5, method="lower")).abs().argmin()]
         ids = [int(picture) for picture in self.info()["rsa_pictures"].split()]
         found = {"region": rsa.from_bytes(region.data[0]), "model": rsa.from_bytes(row.data)}
-        return {"ids": ids, **found, "layer": int(row.layer)}
+        return {"ids": ids, "coco": self.coco_ids(ids), **found, "layer": int(row.layer)}
 
     def readouts(self, subject=None, model=None):
         """One row a map whose weights are kept: subject, model, instruction, pooling, layer, rank, kept."""
@@ -322,6 +322,24 @@ class Store:
             SELECT image_id FROM images WHERE coalesce(shared = $shared, true)
             AND coalesce(list_contains(string_split(subjects, ' '), $subject), true) ORDER BY image_id"""
         return self._arrays(sql, subject=subject, shared=shared)["image_id"]
+
+    def coco_ids(self, image_ids):
+        """{image_id: COCO id} of those of the pictures whose COCO id is known; empty in an earlier version's store."""
+        if not self._names_coco:
+            return {}
+        sql = "SELECT image_id, coco_id FROM images WHERE coco_id IS NOT NULL AND list_contains($ids, image_id)"
+        found = self._arrays(sql, ids=[int(one) for one in image_ids])
+        return dict(zip(found["image_id"].tolist(), found["coco_id"].tolist()))
+
+    @cached_property
+    def _names_coco(self):
+        sql = "SELECT column_name FROM duckdb_columns() WHERE table_name = 'images'"
+        return "coco_id" in self._list(sql)
+
+    def numbered(self, image_id):
+        """What stands for a picture wherever it is shown: its NSD id from 0, and its other ids where known."""
+        coco = self.coco_ids([image_id]).get(int(image_id))
+        return f"{image_id}" if coco is None else f"{image_id} (73KID {int(image_id) + 1}, COCO {coco})"
 
     def answer(self, model, instruction, image_id):
         """What a model answered, or None if it was not asked."""

@@ -90,7 +90,9 @@ TABLES = {
     "bias BLOB",
     # standardised responses of all units to a test image, as `store.packed`
     "responses": "subject VARCHAR, image_id INTEGER, data BLOB",
-    "images": "image_id INTEGER, shared BOOLEAN, subjects VARCHAR",
+    # image_id: NSD's id from 0; coco_id: NULL where there is none (simulated scenes, a root without its table of
+    # pictures), and no such column in stores of an earlier version
+    "images": "image_id INTEGER, shared BOOLEAN, subjects VARCHAR, coco_id INTEGER",
     "answers": "model VARCHAR, instruction VARCHAR, image_id INTEGER, answer VARCHAR",
     "geometry": "hash VARCHAR, width INTEGER, height INTEGER, data BLOB",
     # data: int32 (20484,), for each vertex of fsaverage5 the unit shown there, or -1

@@ -1,0 +1,37 @@
+"""How an instruction is put into the text that a model reads, so that its place is known and never searched for."""
+
+PLACE = "\ue000"  # of a private use area: stands for the instruction while a chat template is rendered
+
+
+def of_template(template):
+    """(before, after) of a template with one {text}."""
+    before, after = template.split("{text}")
+    return before, after
+
+
+def of_chat(render, text):
+    """(before, after) of a chat template. render(text) -> the whole prompt, in which the text may be anything.
+
+    An empty instruction may change what is around it, so that all of it counts as before.
+    """
+    if not text:
+        return render(""), ""
+    around = render(PLACE).split(PLACE)
+    if len(around) != 2 or text.join(around) != render(text):
+        raise ValueError(
+            f"the chat template does not write the instruction {text!r} once and unchanged; "
+            "use the checkpoint's own chat template, or other words"
+        )
+    return tuple(around)
+
+
+def tokens(tokenizer, before, text, after, **special):
+    """Token ids of a prompt, and which of them are the instruction's own: two lists of as many entries.
+
+    special : by default the tokenizer adds its marks unless the prompt begins with that of the beginning
+    """
+    bos, whole = tokenizer.bos_token, before + text + after
+    special = special or {"add_special_tokens": not (bos and whole.startswith(bos))}
+    read = tokenizer(whole, return_offsets_mapping=True, **special)
+    start, end = len(before), len(before) + len(text)
+    return read["input_ids"], [max(a, start) < min(b, end) for a, b in read["offset_mapping"]]

@@ -1,0 +1,126 @@
+"""Prompts: what is sent is the model's own template, and the instruction's place is known without a search."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from brainalign.models import blip, idefics, language, llava, minigpt4, owl, prompts, qwen
+
+PICTURE = 5  # tokens of a picture
+MARKS = ("<s>", "</s>", "<image>", "<|image_pad|>", "<fake_token_around_image>", "<end_of_utterance>")
+OWL = (
+    "The following is a conversation between a curious human and AI assistant. The assistant gives helpful, "
+    "detailed, and polite answers to the user's questions.\nHuman: <image>\nHuman: "
+)
+MINIGPT4 = (
+    "Give the following image: <Img>ImageContent</Img>. You will be able to see the image once I provide it to you. "
+    "Please answer my questions."
+)
+VICUNA = (
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, "
+    "and polite answers to the user's questions. USER: "
+)
+CHAT = (
+    "{% for m in messages %}<s>user: {% for c in m['content'] %}{% if c['type'] == 'image' %}<|image_pad|>"
+    "{% else %}{{ c['text'] }}{% endif %}{% endfor %}{{ '\\n' }}{% endfor %}assistant:"
+)
+IDEFICS = "<fake_token_around_image><image><fake_token_around_image>"
+FAMILIES = {  # adapter: (before, after the instruction), and a word that is in its template too
+    llava.Llava: ("USER: <image>\n", " ASSISTANT:", "ASSISTANT"),
+    llava.LlavaNext: ("[INST] <image>\n", " [/INST]", "INST"),
+    blip.Blip2: ("<image>Question: ", " Answer:", "Answer"),
+    blip.InstructBlip: ("<image>", "", "image"),
+    minigpt4.Minigpt4: (f"{MINIGPT4}###Human: <Img><ImageHere></Img> ", "###Assistant: ", "Assistant"),
+    minigpt4.Minigpt4Llama2: (f"{MINIGPT4}<s>[INST] <Img><ImageHere></Img> ", " [/INST] ", "INST"),
+    owl.Owl: (OWL, "\nAI: ", "AI"),
+    idefics.Idefics: (f"<s>User:{IDEFICS}", "<end_of_utterance>\nAssistant:", "Assistant"),
+    qwen.Qwen: ("<s>user: <|image_pad|>", "\nassistant:", "assistant"),
+    language.Decoder: ("", "", "dog"),
+    language.Vicuna: (VICUNA, " ASSISTANT:", "ASSISTANT"),
+}
+
+
+def words():
+    """A tokenizer of words and signs, which puts <s> in front of a text."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    said = [*VICUNA.split(), "a", "dog"]
+    core = Tokenizer(models.WordLevel({word: i for i, word in enumerate(dict.fromkeys(["<unk>", *said]))}, "<unk>"))
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    core.add_special_tokens(list(MARKS))
+    begin = [("<s>", core.token_to_id("<s>"))]
+    core.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=begin)
+    return PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+def adapter(kind):
+    """An adapter without a network, which is enough to put prompts together."""
+    made, tokenizer = object.__new__(kind), words()
+    mark, chat = ("<|image_pad|>", CHAT) if kind is qwen.Qwen else ("<image>", None)
+    made.model, made.tokenizer = SimpleNamespace(name=kind.__name__), tokenizer
+    made.special = SimpleNamespace(first=lambda name: getattr(tokenizer, name))
+    made.device, made.longest = torch.device("cpu"), 400
+    of_text = SimpleNamespace(max_position_embeddings=400)
+    image_token_id = -1 if issubclass(kind, owl.Owl | minigpt4.Minigpt4) else tokenizer.convert_tokens_to_ids(mark)
+    made.net = SimpleNamespace(config=SimpleNamespace(image_token_id=image_token_id, get_text_config=lambda: of_text))
+
+    def render(messages, add_generation_prompt):
+        return tokenizer.apply_chat_template(messages, chat_template=chat, tokenize=False)
+
+    made.processor = SimpleNamespace(image_token=mark, chat_template=chat, apply_chat_template=render)
+    return made
+
+
+@pytest.mark.parametrize("kind", FAMILIES, ids=lambda kind: kind.__name__)
+def test_what_is_sent_is_the_template_around_the_instruction(kind):
+    before, after, _ = FAMILIES[kind]
+    assert adapter(kind).sent(" a dog ") == f"{before}a dog{after}"
+
+
+@pytest.mark.parametrize("kind", FAMILIES, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("more", ["", " a dog"])
+def test_an_instruction_made_of_the_templates_words_is_found_at_its_own_place(kind, more):
+    """Its tokens are those between as many tokens as the template has before it and after it."""
+    before, after, word = FAMILIES[kind]
+    made, text = adapter(kind), word + more
+    if issubclass(kind, language.Language):
+        ids, _, inside = (part[0] for part in made._prompt(text, 5))
+        pictured = 0
+    else:
+        prompt = made._prompt(text, PICTURE, 5)
+        ids, inside = prompt.ids, prompt.instruction
+        pictured = 0 if kind is idefics.Idefics else PICTURE - 1
+    plain, begins = before.replace("<ImageHere>", "<image>"), not before.startswith("<s>")
+    parts = [made.tokenizer(part, add_special_tokens=False)["input_ids"] for part in (plain, text, after)]
+    counts = begins + len(parts[0]) + pictured, len(parts[1]), len(parts[2])
+    assert inside.tolist() == [False] * counts[0] + [True] * counts[1] + [False] * counts[2]
+    assert ids[inside].tolist() == parts[1]
+
+
+def test_a_chat_template_is_rendered_around_a_place_that_no_text_has():
+    around = prompts.of_chat(lambda text: f"Answer: {text} Answer:", "Answer")
+    assert around == ("Answer: ", " Answer:")
+    assert prompts.of_chat(lambda text: f"say {text}" if text else "caption", "") == ("caption", "")
+
+
+@pytest.mark.parametrize("render", [str.upper, "{0} {0}".format, lambda text: "a fixed text"])
+def test_a_chat_template_that_changes_the_instruction_is_refused(render):
+    with pytest.raises(ValueError, match="does not write the instruction 'a dog' once and unchanged"):
+        prompts.of_chat(render, "a dog")
+
+
+def test_a_token_across_the_border_belongs_to_the_instruction_and_one_of_no_length_to_nothing():
+    spans = [(0, 0), (0, 3), (3, 5), (5, 5), (5, 8), (8, 9), (9, 12)]
+
+    class Tokenizer:
+        bos_token = None
+
+        def __call__(self, whole, **options):
+            assert whole == "abcdefghijkl"
+            return {"input_ids": list(range(len(spans))), "offset_mapping": spans}
+
+    tokenizer = Tokenizer()
+    assert prompts.tokens(tokenizer, "abcd", "efgh", "ijkl")[1] == [False, False, True, False, True, False, False]
+    assert not any(prompts.tokens(tokenizer, "abcd", "", "efghijkl")[1])
