@@ -178,6 +178,18 @@ def _scene(seed, image_id):
     return scenes.scene(int(image_id), seed)
 
 
+def some_pictures(folder=None, n=3):
+    """n pictures of different shapes: the first files of a folder by name, or scenes of the demo."""
+    if folder is None:
+        scenes = [picture("demo:0", i) for i in range(n)]
+        return [scene[: len(scene) - 100 * (i % 2)] for i, scene in enumerate(scenes)]
+    endings = {f".{name.lower()}" for name in (*FORMATS, "jpg", "tif")}
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in endings)[:n]
+    if not files:
+        raise ValueError(f"{folder} has no picture files; expected one of {', '.join(FORMATS)}")
+    return [read_picture(file) for file in files]
+
+
 def read_picture(source, formats=FORMATS):
     """A picture from a file's path or its bytes: uint8 (height, width, 3), turned upright; formats : accepted ones."""
     from PIL import Image, ImageOps
