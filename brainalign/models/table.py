@@ -166,7 +166,8 @@ class Model:
         """What its checkpoint holds beside configuration and weights, see `complete.fault`."""
         if not self.adapter:
             return ()
-        return PARTS[self.kind] if self.family.parts is None else self.family.parts
+        parts = PARTS[self.kind] if self.family.parts is None else self.family.parts
+        return (*parts, "tokenizer_config.json") if self.answers else parts
 
     @property
     def answers(self):
