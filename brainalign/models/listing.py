@@ -27,6 +27,7 @@ def _entry(model):
         "tuned": model.tuned,
         "base": model.base,
         "control": model.control,
+        "prompt": model.prompt,
         "answers": model.answers,
         "poolings": list(model.poolings),
         "fixed_poolings": list(model.fixed_poolings),
