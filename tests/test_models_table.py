@@ -124,7 +124,12 @@ def test_the_command_tells_what_is_here(machine):
     states = {name: entry["state"] for name, entry in found.items()}
     here = {name for name, state in states.items() if state == "present"}
     shipped = {name for name, row in models.MODELS.items() if not isinstance(row.checkpoint, str)}
-    assert here == shipped | {"llava-1.5-7b", "pixels"}
+    assert here == shipped | {"llava-1.5-7b", "llava-1.5-7b-authors", "pixels"}
+    assert [name for name, entry in found.items() if entry["prompt"]] == [
+        "llava-1.5-7b-authors",
+        "llava-1.5-13b-authors",
+        "idefics-9b-instruct-authors",
+    ]
     assert [name for name, state in states.items() if state == "incomplete"] == ["bert-base"]
     assert "bytes, expected" in found["bert-base"]["todo"]
     assert found["vit-h"]["command"] == (
