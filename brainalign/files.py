@@ -19,11 +19,14 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
+
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
 
+HALF = 2.0**-14, 65504.0  # the smallest and the largest number that float16 holds with three digits
 SAMPLE = 65536  # bytes read at the start, middle and end of a file by `file_identity`
 MARKS = {  # byte-order marks, the longer ones first
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -296,3 +299,14 @@ def file_identity(path):
             file.seek(start)
             digest.update(file.read(SAMPLE))
     return [size, digest.hexdigest()[:16]]
+
+
+def compact(values):
+    """Numbers as they are kept in files: float16 where it suffices, else float32.
+
+    float16 ends at 65,504 and loses digits below 6e-5. It suffices where the largest magnitude lies between the two,
+    or all values are 0. NaN has its place in both.
+    """
+    values = np.asarray(values, np.float32)
+    largest = np.abs(values).max(initial=0, where=~np.isnan(values))
+    return values.astype(np.float16) if largest == 0 or HALF[0] <= largest <= HALF[1] else values

@@ -309,6 +309,45 @@ def test_nifti_has_each_voxel_its_units_value(figure, store, tmp_path):
     assert np.isfinite(found).sum() == np.isfinite(r[3]).sum()
 
 
+def turned(affine, shape):
+    """The affine of the same volume stored as (-y, x, z)."""
+    new = affine.copy()
+    new[:3, 0], new[:3, 1] = -affine[:3, 1], affine[:3, 0]
+    new[:3, 3] = affine[:3, 3] + affine[:3, 1] * (shape[1] - 1)
+    return new
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_nifti_is_stored_as_the_file_it_shall_be_like(figure, store, tmp_path, stated):
+    """Units are counted in NSD's order; the file has each at its millimetres, and NSD's where it states none."""
+    affine, shape = np.diag([1.8, 1.8, 1.8, 1.0]), (20, 11, 10)
+    affine[:3, 3] = [-17.1, -9, -8.1]  # the middle at 0
+    mask = np.zeros(shape, "u1")
+    mask.ravel()[store.units("subj01").place] = 1
+    stored = mask.transpose(1, 0, 2)[::-1] if stated else mask
+    like = nib.Nifti1Image(stored, turned(affine, shape) if stated else None)
+    like.header["pixdim"][1:4] = 1.8
+    nib.save(like, tmp_path / "mask.nii.gz")
+    done, out = figure("flatmap", "map.nii.gz", "--threshold", "0", "--layer", "3", "--like", tmp_path / "mask.nii.gz")
+    assert done.exit_code == 0, done.output
+    image, (_, r, _) = nib.load(out), store.layer_maps("subj01", "llava-demo", "IC", "mean_generated")
+    assert image.shape == stored.shape
+    values = image.get_fdata()
+    for unit, place in enumerate(store.units("subj01").place):
+        mm = affine @ [*np.unravel_index(place, shape), 1]
+        voxel = tuple(np.rint(np.linalg.inv(image.affine) @ mm)[:3].astype(int))
+        np.testing.assert_array_equal(values[voxel], r[3][unit].astype("f8"))
+
+
+def test_a_mask_that_the_units_do_not_lie_in_is_refused(figure, tmp_path):
+    mask = np.zeros((30, 30, 30), "u1")  # of another space: its shape would do
+    mask[20:] = 1
+    nib.save(nib.Nifti1Image(mask, np.eye(4)), tmp_path / "mask.nii.gz")
+    done, _ = figure("flatmap", "map.nii", "--like", tmp_path / "mask.nii.gz")
+    assert done.exit_code == 1
+    assert "lie outside the mask" in done.output
+
+
 def test_a_volume_of_another_shape_is_refused(figure, tmp_path):
     nib.save(nib.Nifti1Image(np.zeros((4, 4, 4), "u1"), np.eye(4)), tmp_path / "mask.nii.gz")
     done, _ = figure("flatmap", "map.nii", "--like", tmp_path / "mask.nii.gz")
@@ -526,7 +565,7 @@ def test_panels_bundle_their_tables_and_links(figure, tmp_path):
         (('b = "IU3"', 'bb = "IU3"'), "panel b: variance takes no 'bb'; did you mean b?"),
         (("width_mm = 120", "width = 120"), "'width' is not known"),
         (("width_mm = 120", 'width_mm = "wide"'), "expected a number"),
-        (("[panels.a]", "[panels.a"), "cannot be read"),
+        (("[panels.a]", "[panels.a"), "is not a TOML file"),
     ],
 )
 def test_a_bad_description_is_one_line(figure, tmp_path, change, said):

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from brainalign import encoding, features, models, nsd, stats, variance
+from brainalign.files import compact
 from brainalign.jobs import nested, planning, reading, results, similarity
 
 SAMPLE = 2000  # pictures from which the shares of variance are told
@@ -158,7 +159,7 @@ def _write_nested(job, resident, best, seconds):
     arrays = {"regions": np.array(list(masks))}
     for pooling, chosen in best.items():
         found = nested.inference(y, chosen, masks, reliable, nc, study.statistics, study.seed)
-        found |= {"layer": chosen.layer, "r": chosen.r, "r2": chosen.r2, "yhat": chosen.yhat.astype(np.float16)}
+        found |= {"layer": chosen.layer, "r": chosen.r, "r2": chosen.r2, "yhat": compact(chosen.yhat)}
         arrays |= {f"{pooling}.{name}": values for name, values in found.items()}
     results.write_arrays(job.beside, arrays, results.about(job, seconds))
 
@@ -199,7 +200,7 @@ def make_weights(job, resident, progress=None):
     session, folder = resident.session(job.subject), reading.folder(study, job.model, job.instruction)
     X = reading.rows(folder, job.inputs["layer"], job.inputs["pooling"], subject.image_ids)
     readout = encoding.compress(*session.weights(X), X[~subject.is_test], job.inputs["rank"], study.seed)
-    measured = {"test_ids": subject.image_ids[subject.is_test], "measured": session.y_test.astype(np.float16)}
+    measured = {"test_ids": subject.image_ids[subject.is_test], "measured": compact(session.y_test)}
     results.write_arrays(job.path, vars(readout) | measured, results.about(job, time.perf_counter() - started))
 
 

@@ -108,9 +108,10 @@ class Grid:
     def __init__(self, device):
         from transformers import ResNetModel
 
+        from brainalign.models import weights
+
         with checkpoint.explained(BACKBONE):
-            place = checkpoint.source(BACKBONE)
-            self.net = ResNetModel.from_pretrained(place, use_safetensors=True).to(device).eval()
+            self.net = weights.network(BACKBONE, ResNetModel, checkpoint.source(BACKBONE), device, "float32")
         self.device = device
         edges = np.arange(CELLS + 1, dtype=np.float32) / CELLS
         top, left = (grid.reshape(-1) for grid in np.mgrid[:CELLS, :CELLS])

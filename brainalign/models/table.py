@@ -15,6 +15,11 @@ CONTROLS = {  # suffix of a name: what it does
     "instruction-only": "a uniform grey picture instead of the picture",
     "shuffled": "the instruction's words in another, fixed order",
 }
+PARTS = {  # of checkpoints by the kind of model, beside configuration and weights
+    "multimodal": ("tokenizer", "processor"),
+    "vision": ("processor",),
+    "language": ("tokenizer",),
+}
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "8bit": 1.1, "4bit": 0.7}  # a parameter, see Model.memory
 
 
@@ -29,6 +34,8 @@ class Family:
     text_poolings : of a text about each picture that the model reads instead of it, none if it cannot
     pair_poolings : those that such a model has of picture and text together, and of the picture beside the text
     regions : reads features of a picture's regions, see `brainalign.models.regions`
+    parts : what its checkpoints hold beside weights, see `complete.fault`; by default what the kind needs
+    words_of : name of the model whose tokenizer it takes where its checkpoint has none
     """
 
     kind: str
@@ -37,6 +44,8 @@ class Family:
     fixed_poolings: tuple[str, ...] = ()
     text_poolings: tuple[str, ...] = ()
     regions: bool = False
+    parts: tuple[str, ...] | None = None
+    words_of: str = ""
     pair_poolings: tuple[str, ...] = ()
 
 
@@ -50,6 +59,7 @@ INSTRUCTBLIP = Family(
     True,
     (*ANSWERED, *BEFORE, "vision_all", "connector_all"),
     ("vision_mean", "vision_cls", "vision_all"),
+    parts=(*PARTS["multimodal"], "qformer_tokenizer"),
 )
 FAMILIES = {
     "llava:Llava": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
@@ -94,9 +104,21 @@ FAMILIES = {
         ("vision_mean", "vision_cls"),
     ),
     "lxmert:Lxmert": Family(
-        "multimodal", False, ("mean_image", "mean_instruction", "cls", "vision_mean"), ("vision_mean",), regions=True
+        "multimodal",
+        False,
+        ("mean_image", "mean_instruction", "cls", "vision_mean"),
+        ("vision_mean",),
+        regions=True,
+        parts=("tokenizer",),
     ),
-    "visualbert:VisualBert": Family("multimodal", False, ("mean_image", "mean_instruction", "cls"), regions=True),
+    "visualbert:VisualBert": Family(
+        "multimodal",
+        False,
+        ("mean_image", "mean_instruction", "cls"),
+        regions=True,
+        parts=(),
+        words_of="bert-base",
+    ),
 }
 
 
@@ -144,6 +166,13 @@ class Model:
     @property
     def kind(self):
         return self.family.kind
+
+    @property
+    def parts(self):
+        """What its checkpoint holds beside configuration and weights, see `complete.fault`."""
+        if not self.adapter:
+            return ()
+        return PARTS[self.kind] if self.family.parts is None else self.family.parts
 
     @property
     def answers(self):

@@ -63,6 +63,13 @@ class Layout:
     def func(self, subject):
         return self.subject(subject) / "func1pt8mm"
 
+    def brainmask(self, subject):
+        """The image that says where a subject's functional volume lies; all others must lie there too."""
+        return self.func(subject) / "brainmask.nii.gz"
+
+    def valid(self, subject, session):
+        return self.func(subject) / f"valid_session{session:02d}.nii.gz"
+
     def roi(self, subject, collection, hemisphere=""):
         prefix = f"{hemisphere}." if hemisphere else ""
         return self.func(subject) / "roi" / f"{prefix}{collection}.nii.gz"

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -73,21 +74,25 @@ def nifti(one, units, space, like, about):
 
     NIfTI has no table of labels: classes are marked as labels, and their names and colours stand in a comment of the
     header and in a file "tsv" beside it. units : Store.units of the subject, whose `place` is the voxel
-    space : of the store; like : a NIfTI file of the subject in that space, such as NSD's brainmask.nii.gz, for the
-    shape and the place in the scanner
+    in NSD's order; space : of the store; like : a NIfTI file of the subject in that space, such as NSD's
+    brainmask.nii.gz, for the shape, the order in which voxels are stored and the place in the scanner (NSD's own where
+    it states none)
     """
-    model, files = _model(one, units, space, like), {}
+    here, files = _grid(one, units, space, like), {}
     for name, part in parts(one).items():
         stem = f"{name}." if name else ""
-        files[f"{stem}nii"] = _volume(part, units.place.to_numpy(), model, about)
+        files[f"{stem}nii"] = _volume(part, units.place.to_numpy(), here, about)
         if isinstance(part, coded.Coded):
             files[f"{stem}tsv"] = part.table().encode()
     return files
 
 
-def _model(one, units, space, like):
-    """The image `like`, whose shape and affine a volume takes, once it is known to fit."""
+def _grid(one, units, space, like):
+    """The Grid of the image `like`, which a volume is stored as, once it is known to fit."""
     import nibabel as nib
+
+    from brainalign.nsd import read
+    from brainalign.nsd.space import centred, grid
 
     if space == "fsaverage":
         raise ValueError("this store's units are vertices; write .func.gii instead of a volume")
@@ -100,25 +105,43 @@ def _model(one, units, space, like):
         model = nib.load(like)
     except (nib.filebasedimages.ImageFileError, OSError) as error:
         raise ValueError(f"{like} is no NIfTI file that can be read: {in_words(error)}") from None
-    highest, size = units.place.max(), int(np.prod(model.shape[:3]))
-    if highest >= size:
-        raise ValueError(f"{like} has {size:,} voxels but {one.subject} has a unit at voxel {highest:,}; take {space}")
-    return model
+    places = units.place.to_numpy()
+    stated = model.header.get("sform_code", 0) or model.header.get("qform_code", 0)
+    affine = model.affine if stated else centred(model.shape[:3], model.header.get_zooms())
+    here = grid(like, model.shape, affine)
+    if places.max() >= here.size:
+        raise ValueError(
+            f"{like} has {here.size:,} voxels but {one.subject} has a unit at voxel {places.max():,}; take {space}"
+        )
+    if len(model.shape) == 3:
+        _inside(read.volume(Path(like)), places, like, one.subject)
+    return here
 
 
-def _volume(part, places, model, about):
+def _volume(part, places, here, about):
+    """A volume stored as the image of the Grid `here`, with a value at each of `places` in NSD's order, as bytes."""
     import nibabel as nib
 
     labelled = isinstance(part, coded.Coded)
     values, nothing, kind = (part.codes, 0, np.int16) if labelled else (part, np.nan, np.float32)
-    volume = np.full(int(np.prod(model.shape[:3])), nothing, kind)
-    volume[places] = values
-    image = nib.Nifti1Image(volume.reshape(model.shape[:3]), model.affine)
+    volume = np.full(here.size, nothing, kind)
+    volume[here.places()[places]] = values
+    image = nib.Nifti1Image(volume.reshape(here.stored_shape, order="F"), here.stored)
     image.header["descrip"] = about.encode("ascii", "replace")[:79]
     if labelled:
         image.header.set_intent("label")
         image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", part.table().encode()))
     return image.to_bytes()
+
+
+def _inside(mask, places, like, subject):
+    """An error where `like` is a mask and the units, which all lie in the brain, do not lie in it."""
+    outside = (mask.ravel()[places] == 0).sum()
+    if outside and set(np.unique(mask)) == {0, 1}:
+        raise ValueError(
+            f"{outside:,} of {len(places):,} units of {subject} lie outside the mask {like}; take the brain mask of "
+            f"{subject} and of the study's space"
+        )
 
 
 def pycortex(maps, limits, about, origin, subject="fsaverage5"):
