@@ -156,6 +156,8 @@ def test_the_table_fits_a_hundred_columns(machine, monkeypatch):
     assert lines[where + 2].startswith("    hf download google/vit-huge-patch14-224-in21k --local-dir ~/models/")
     assert lines[where + 2].endswith("\\")
     assert lines[where + 3].startswith('      --include "model*.safetensors" --include "*.j*"')
+    asked = next(line for line in lines if line.startswith("  idefics-9b-instruct-authors "))
+    assert asked.split(maxsplit=1)[1] == "the instruction before the picture"
     gated = next(i for i, line in enumerate(lines) if line.startswith("  llama-2-7b "))
     assert "accept its terms first: https://huggingface.co/meta-llama/Llama-2-7b-hf" in lines[gated + 1]
     assert any(line.startswith("  <name>-shuffled ") for line in lines)
