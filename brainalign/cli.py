@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from brainalign.files import in_words
+
 
 class Commands(click.Group):
     """Lists commands in their order of use, and turns the errors a user can mend into one line."""
@@ -19,7 +21,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except (ValueError, OSError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(in_words(error)) from error
         except KeyboardInterrupt:
             raise click.ClickException("stopped; run the same command again to go on") from None
 
@@ -277,7 +279,8 @@ def figure(kind, description, out, store, width_mm, dpi, bundle, link, like, **a
       Overview  coverage (what the store holds)
 
     --out ends in .pdf, .svg or .png; .csv or .parquet for the data; .zip for all of it; and for one flatmap
-    .func.gii (GIFTI of fsaverage5, a file a hemisphere), .nii.gz or .hdf (pycortex).
+    .func.gii (GIFTI of fsaverage5, a file a hemisphere; of classes, such as winners, .label.gii), .nii.gz or .hdf
+    (pycortex). Classes carry their names and colours; in .nii.gz they stand in a .tsv beside it.
     """
     from brainalign import paper
 

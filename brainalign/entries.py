@@ -76,6 +76,8 @@ def whole(value, least, where):
     return value
 
 
-def wholes(raw, kind, where):
-    """A section of whole numbers."""
-    return kind(**{key: whole(value, 1, f"{where} {key}") for key, value in fill(raw, kind, where).items()})
+def wholes(raw, kind, where, least=None):
+    """A section of whole numbers, of at least 1 or what `least` says of a key."""
+    least = least or {}
+    values = fill(raw, kind, where)
+    return kind(**{key: whole(value, least.get(key, 1), f"{where} {key}") for key, value in values.items()})

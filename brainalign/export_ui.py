@@ -15,8 +15,10 @@ SAYS = {
     "csv": "Exactly the values that are drawn.",
     "parquet": "Exactly the values that are drawn, with their types.",
     "zip": "The figure in three formats, its data, the query, the link, versions, and a draft of the caption.",
-    "func.gii": "The map on fsaverage5, a .func.gii for each hemisphere.",
-    "hdf": "The map on fsaverage5 as a Vertex view that `cortex.load` reads.",
+    "func.gii": "The map on fsaverage5, a .func.gii for each hemisphere; of classes a .label.gii with their names and "
+    "colours.",
+    "hdf": "The map on fsaverage5 as a Vertex view that `cortex.load` reads; of classes in their colours and "
+    "as numbers with their names.",
 }
 MAPS = ("flatmap", "predicted")
 WIDTHS, DPIS = [85, 180], [300, 600]

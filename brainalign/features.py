@@ -1,8 +1,10 @@
 """States of a model for many pictures under one instruction: resumable extraction to shards, and loading.
 
 A feature set is a directory: shards `<first>-<last>.safetensors` by image id, and `manifest.json`, written last,
-so that its existence means complete. A shard holds float16 tensors `<pooling>/<layer>` (n_images, n_dims), the
-tensor `image_ids`, and the answers. Features are by image id and never by subject.
+so that its existence means complete. A shard holds tensors `<pooling>/<layer>` (n_images, n_dims), the tensor
+`image_ids`, and the answers. A tensor is float16, or float32 where float16 does not suffice (`files.compact`): its own
+pictures alone decide, so that neither batches nor kills change what is kept. Features are by image id and never by
+subject.
 """
 
 import json
@@ -15,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainalign.files import claimed, fingerprint, write_once
+from brainalign.files import HALF, claimed, compact, fingerprint, in_words, write_once
 from brainalign.types import Features
 
 MANIFEST = "manifest.json"
@@ -28,6 +30,8 @@ class Request:
     instruction, prompt : id and text; both "" for a model that takes no instruction
     image_ids : ascending NSD ids counted from 0
     shard : pictures in one file, which bounds the memory and what a kill can lose
+    text : what is read about each picture instead of the prompt: "answers:<model>", the path of captions, or ""
+    pixels : side of the square to which pictures are resized before the model's own preparation; 0: as they are
     """
 
     model: str
@@ -38,6 +42,8 @@ class Request:
     max_new_tokens: int = 64
     batch_size: int = 16
     shard: int = 128
+    text: str = ""
+    pixels: int = 0
 
     def shards(self):
         """(file name, image ids) of every shard."""
@@ -48,28 +54,32 @@ class Request:
 def extract(requests, load_model, stimulus, progress=None):
     """Extract what is not there yet. Any number of workers may do this at once; none makes a shard twice.
 
-    requests : {directory: Request}, which differ only in their instruction: a model sees each picture once and
-        shares that work over the instructions
+    requests : {directory: Request}, at least one, which differ only in their instruction: a model sees each picture
+        once and shares that work over the instructions
     load_model() : the adapter (models.load), asked for only if something is to be made
     stimulus(image_id) : the picture, uint8 (height, width, 3)
     progress(done, total, text) : called after each shard; done and total count pictures
     """
 
+    pixels = next(iter(requests.values())).pixels
+
     def look(adapter, ids, prompts, options):
-        return adapter.states_many([stimulus(image_id) for image_id in ids], prompts, *options)
+        return adapter.states_many(_pictures(ids, stimulus, pixels), prompts, *options)
 
     _extract(requests, load_model, look, progress)
 
 
-def extract_texts(directory, request, load_model, texts, progress=None):
+def extract_texts(directory, request, load_model, texts, progress=None, stimulus=None):
     """Extract the states of one text about each picture, by a model that reads texts; see `extract`.
 
-    texts : {image_id: text}, such as another model's `answers`
+    texts : {image_id: text}, such as captions or another model's `answers`
+    stimulus : for the poolings of picture and text together
     """
 
     def read(adapter, ids, prompts, options):
         poolings, _, batch_size = options
-        states = adapter.states_of_texts([texts[image_id] for image_id in ids], poolings, batch_size)
+        seen = {"images": _pictures(ids, stimulus, request.pixels)} if stimulus else {}
+        states = adapter.states_of_texts([texts[image_id] for image_id in ids], poolings, batch_size, **seen)
         return {prompt: ([""] * len(ids), states) for prompt in prompts}
 
     def sent(adapter, prompt):
@@ -79,6 +89,19 @@ def extract_texts(directory, request, load_model, texts, progress=None):
     if missing:
         raise ValueError(f"{request.model}: {len(missing)} pictures have no text to read, the first is {missing[0]}")
     _extract({directory: request}, load_model, read, progress, sent)
+
+
+def resized(picture, pixels):
+    """A picture, uint8 (height, width, 3), squashed to (pixels, pixels, 3), bicubic; as it is where pixels is 0."""
+    if not pixels:
+        return picture
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(picture).resize((pixels, pixels), Image.Resampling.BICUBIC))
+
+
+def _pictures(ids, stimulus, pixels):
+    return [resized(stimulus(image_id), pixels) for image_id in ids]
 
 
 def _extract(requests, load_model, look, progress, sent=lambda adapter, prompt: adapter.sent(prompt)):
@@ -122,7 +145,7 @@ def _make_shards(requests, name, ids, load_model, look, wait=False):
 
 
 def _write_shards(todo, ids, adapter, look):
-    """todo : {prompt: (path, Request)}. States become float16 batch by batch, so memory stays that of the shards."""
+    """todo : {prompt: (path, Request)}. States are held as float32 until the shard of their pictures is complete."""
     request = next(iter(todo.values()))[1]
     answers, states = {prompt: [] for prompt in todo}, {prompt: [] for prompt in todo}
     for k in range(0, len(ids), request.batch_size):
@@ -130,7 +153,7 @@ def _write_shards(todo, ids, adapter, look):
         options = request.poolings, request.max_new_tokens, request.batch_size
         for prompt, (texts, found) in look(adapter, batch, list(todo), options).items():
             answers[prompt] += texts
-            states[prompt].append({p: _half(found[p], batch, todo[prompt][1], p) for p in request.poolings})
+            states[prompt].append({p: _finite(found[p], batch, todo[prompt][1], p) for p in request.poolings})
     for prompt, (path, _) in todo.items():
         _write_shard(path, ids, answers[prompt], states[prompt])
 
@@ -143,27 +166,25 @@ def _write_shard(path, ids, answers, states):
     for pooling in states[0]:
         values = np.concatenate([batch[pooling] for batch in states])
         for layer in range(values.shape[1]):
-            tensors[f"{pooling}/{layer}"] = np.ascontiguousarray(values[:, layer])
+            tensors[f"{pooling}/{layer}"] = compact(np.ascontiguousarray(values[:, layer]))
     texts = {"answers": json.dumps(answers, ensure_ascii=False)}  # one key: the order of several is not fixed
     write_once(path, lambda aside: aside.write_bytes(save(tensors, texts)))
 
 
-def _half(values, ids, request, pooling):
-    """States (n_images, n_layers, n_dims) as float16; a state that it cannot hold stops the extraction."""
-    values = np.asarray(values)
-    with np.errstate(over="ignore"):
-        half = values.astype(np.float16)
-    bad = np.argwhere(~np.isfinite(half))
+def _finite(values, ids, request, pooling):
+    """States (n_images, n_layers, n_dims) as float32; one that is not finite stops the extraction."""
+    values = np.asarray(values, np.float32)
+    bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         image, layer, dim = bad[0]
         found = values[image, layer, dim]
-        why = "is not a number" if np.isnan(found) else "is too large for float16"
+        why = "is not a number" if np.isnan(found) else "is infinite"
         raise ValueError(
             f"{request.model} {request.instruction or 'without instruction'}: the state of image {ids[image]}, "
-            f"layer {layer}, {pooling}, {why} ({found}; {len(bad)} such values); "
+            f"layer {layer}, {pooling}, {why} ({len(bad)} such values); "
             "load the model in another dtype (bfloat16 or float32) and run again"
         )
-    return half
+    return values
 
 
 def _finish(directory, request, adapter, seconds, sent):
@@ -174,16 +195,20 @@ def _finish(directory, request, adapter, seconds, sent):
         shards.append({"file": name, "images": len(ids), "sha256": digest})
     with _open(directory / shards[0]["file"]) as file:
         found = {pooling: _dims(file, pooling) for pooling in request.poolings}
+    wide = _wide(directory, shards, found)
     content = {
         "model": request.model,
         "instruction": request.instruction,
         "prompt": request.prompt,
         "sent": sent,
+        **({"text": Path(request.text).name} if request.text else {}),
+        **({"pixels": request.pixels} if request.pixels else {}),
         "poolings": {name: {"layers": layers, "dims": dims} for name, (layers, dims) in found.items()},
         "layers": list(adapter.layers),
         "images": len(request.image_ids),
         "max_new_tokens": request.max_new_tokens,
-        "dtype": "float16",
+        "dtype": "float16, float32" if wide else "float16",
+        "warnings": [f"layer {layer} {pooling}: {text}" for (pooling, layer), text in wide.items()],
         "checkpoint": adapter.checkpoint_info,
         "shards": shards,
         "content": fingerprint([shard["sha256"] for shard in shards]),
@@ -200,13 +225,37 @@ def _dims(file, pooling):
     return len(names), [file.get_slice(f"{pooling}/{k}").get_shape()[1] for k in range(len(names))]
 
 
+def _wide(directory, shards, found):
+    """{(pooling, layer): what is to be told} of the tensors that float16 does not hold; found : as of `_dims`."""
+    largest = {}
+    for shard in shards:
+        with _open(directory / shard["file"]) as file:
+            for pooling, (layers, _) in found.items():
+                for layer in range(layers):
+                    name = f"{pooling}/{layer}"
+                    if file.get_slice(name).get_dtype() == "F32":
+                        largest.setdefault((pooling, layer), []).append(float(np.abs(file.get_tensor(name)).max()))
+    return {at: _told(sizes, len(shards)) for at, sizes in sorted(largest.items())}
+
+
+def _told(largest, n_shards):
+    """largest : the largest magnitude in each shard that is held as float32."""
+    size = max(largest)
+    why = (
+        f"reach {size:.3g}, float16 ends at {HALF[1]:,.0f}"
+        if size > HALF[1]
+        else f"are {size:.2g} at most, too small for float16"
+    )
+    return f"states {why}: held as float32 in {len(largest)} of {n_shards} files"
+
+
 def _open(path):
     from safetensors import SafetensorError, safe_open
 
     try:
         return safe_open(path, framework="np")
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} cannot be read ({error}); delete it and run the study again") from None
+        raise ValueError(f"{path} cannot be read ({in_words(error)}); delete it and run the study again") from None
 
 
 def manifest(directory):

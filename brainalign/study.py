@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainalign import entries, files, models, tables
+from brainalign import captions, entries, files, models, tables
 from brainalign.nsd.layout import BETA_VERSIONS, SPACES
 from brainalign.rsa import DISTANCES
 
@@ -28,8 +28,9 @@ class ModelChoice:
     instructions : ids of data/instructions.csv; [""] for a model that takes none
     poolings : how states of many tokens become one vector
     layers : layer numbers, 0 being the embeddings; () for all
-    text : what a model of text alone reads about each picture: "answers:<model>", a model of the study, whose
-        instructions it then has; "" for the instruction itself, which is the same for every picture
+    text : what a model that reads texts reads about each picture: "answers:<model>", a model of the study, whose
+        instructions it then has; or a table of captions, see `brainalign.captions`; "" for the instruction itself,
+        which is the same for every picture
     """
 
     name: str
@@ -41,7 +42,20 @@ class ModelChoice:
     @property
     def reads(self):
         """The model whose answers it reads, "" if none."""
-        return self.text.removeprefix(ANSWERS)
+        return self.text.removeprefix(ANSWERS) if self.text.startswith(ANSWERS) else ""
+
+    @property
+    def captions(self):
+        """Path of the captions that it reads, "" if none."""
+        return "" if self.reads else self.text
+
+    @property
+    def fixed_poolings(self):
+        """Those of its poolings that cannot depend on the instruction."""
+        if self.text:
+            return () if self.reads else self.poolings
+        fixed = models.find(self.name).fixed_poolings
+        return tuple(pooling for pooling in self.poolings if pooling in fixed)
 
 
 @dataclass(frozen=True)
@@ -115,11 +129,12 @@ class StatisticsChoice:
 
 @dataclass(frozen=True)
 class FeatureChoice:
-    """[features]: how answers are generated and states kept."""
+    """[features]: how pictures are shown, answers generated and states kept."""
 
     max_new_tokens: int = 64
     batch_size: int = 16
     shard: int = 128  # pictures in one file; a killed run loses at most this many
+    pixels: int = 0  # side to which all pictures are resized before a model prepares them itself; 0: as they are
 
 
 @dataclass(frozen=True)
@@ -176,7 +191,7 @@ def _study(raw, path, text):
     given = raw.get("models", [])
     if not isinstance(given, list) or not given:
         raise ValueError('no model named; add a section [[models]] with name = "..."')
-    chosen = tuple(_model(entry) for entry in given)
+    chosen = tuple(_model(entry, path.parent) for entry in given)
     entries.once([model.name for model in chosen], "[[models]]")
     _readable(chosen)
     places = {key: _place(head, key, path) for key in ("root", "output", "store") if key in head}
@@ -195,7 +210,7 @@ def _study(raw, path, text):
         live=_live(raw["live"], chosen) if "live" in raw else None,
         rsa=_rsa(entries.section(raw, "rsa")) if "rsa" in raw else None,
         statistics=entries.wholes(entries.section(raw, "statistics"), StatisticsChoice, "[statistics]"),
-        features=entries.wholes(entries.section(raw, "features"), FeatureChoice, "[features]"),
+        features=entries.wholes(entries.section(raw, "features"), FeatureChoice, "[features]", least={"pixels": 0}),
         path=path,
         text=text,
     )
@@ -207,19 +222,17 @@ def _place(head, key, path):
     return files.place(head[key], path.parent, f"[study] {key}")
 
 
-def _model(entry):
+def _model(entry, folder):
     where = "[[models]]"
     values = entries.fill(entry, ModelChoice, where)
     model = models.find(values["name"])
     where = f"[[models]] {model.name}"
-    if not model.uses_instruction:
-        if values["instructions"]:
-            raise ValueError(f"{where} takes no instruction; leave `instructions` out")
-        values["instructions"] = ("",)
-    else:
-        values["instructions"] = _instructions(values["instructions"] or "ten", where)
-    usual = model.poolings[: USUAL[model.kind]]
-    values["poolings"] = entries.names_of(values["poolings"], model.poolings, f"{where} poolings") or usual
+    if model.outside:
+        raise ValueError(f"{where}: {model.outside}")
+    values["text"] = _text(values["text"], folder, f"{where} text")
+    values["instructions"] = _asked(values, model, where)
+    known = (model.reading_poolings if values["text"] else ()) or model.poolings
+    values["poolings"] = entries.names_of(values["poolings"], known, f"{where} poolings") or known[: USUAL[model.kind]]
     layers = values["layers"]
     layers = () if layers in ("all", ()) else layers if isinstance(layers, list) else [layers]
     values["layers"] = tuple(sorted(entries.whole(layer, 0, f"{where} layers") for layer in layers))
@@ -227,21 +240,45 @@ def _model(entry):
     return ModelChoice(**values)
 
 
+def _text(text, folder, where):
+    """What a model reads about each picture: a table of captions is looked for beside the study file, and read."""
+    if not isinstance(text, str):
+        raise ValueError(f'{where} is {text!r}, expected "{ANSWERS}<model>" or a table of captions')
+    if not text or text.startswith(ANSWERS):
+        return text
+    if not text.lower().endswith(captions.ENDINGS):
+        raise ValueError(f'{where} is {text!r}, expected "{ANSWERS}<model>", or captions such as "captions.csv"')
+    path = files.place(text, folder, where)
+    captions.read(path)
+    return str(path)
+
+
+def _asked(values, model, where):
+    """Ids of the instructions of an entry; "" alone for a model that takes none or reads captions."""
+    captioned = values["text"] and not values["text"].startswith(ANSWERS)
+    if not captioned and (values["text"] or model.uses_instruction):
+        return _instructions(values["instructions"] or "ten", where)
+    if values["instructions"]:
+        reads = "reads captions and " if captioned else ""
+        raise ValueError(f"{where} {reads}takes no instruction; leave `instructions` out")
+    return ("",)
+
+
 def _readable(chosen):
     """Every model that reads answers finds them, under each of its instructions."""
     by_name = {model.name: model for model in chosen}
     for model in chosen:
         where = f"[[models]] {model.name} text"
-        known = models.find(model.name).family.text_poolings
+        known = models.find(model.name).reading_poolings
         if model.text and not set(model.poolings) <= set(known):
             has = f"its states of texts are {', '.join(known)}" if known else "it reads no texts on their own"
             raise ValueError(f"{where}: {model.name} cannot give {', '.join(model.poolings)} of a text; {has}")
-        if model.text and not model.text.startswith(ANSWERS):
-            raise ValueError(f'{where} is {model.text!r}, expected "{ANSWERS}<model>"')
-        if model.text:
+        if model.reads:
             source = by_name[entries.one_of(model.reads, by_name, f"model in {where}")]
-            if not models.find(source.name).answers:
+            if source.text or not models.find(source.name).answers:
                 raise ValueError(f"{where}: {source.name} does not answer in words")
+            if source.poolings == source.fixed_poolings:
+                raise ValueError(f"{where}: {source.name} has no states under an instruction here, and so no answers")
             for instruction in model.instructions:
                 entries.one_of(instruction, source.instructions, f"instruction in {where}")
 
@@ -310,11 +347,12 @@ def _live(raw, chosen):
     model = by_name[entries.one_of(values["model"], by_name, "[live] model")]
     if not models.find(model.name).answers:
         raise ValueError(f"[live] model is {model.name}, which does not answer: the app cannot ask it")
+    if model.text:
+        raise ValueError(f"[live] model is {model.name}, which reads texts here: the app shows pictures to a model")
     instructions = values["instructions"] or model.instructions[:1]
     values["instructions"] = entries.names_of(instructions, model.instructions, f"[live] instructions ({model.name})")
     values["subjects"] = entries.names_of(values["subjects"], SUBJECTS, "[live] subjects")
-    fixed = models.find(model.name).fixed_poolings
-    usable = [pooling for pooling in model.poolings if pooling not in fixed]
+    usable = [pooling for pooling in model.poolings if pooling not in model.fixed_poolings]
     values["pooling"] = entries.one_of(
         values["pooling"] or (usable or [""])[0], usable, f"[live] pooling ({model.name})"
     )

@@ -44,7 +44,7 @@ class Subject:
     image_ids : (n_images,) NSD ids counted from 0, ascending
     repeats : (n_images,) trials averaged
     is_test : (n_images,) True for the images shared by all subjects
-    units : (n_units,) where a unit lies: C-order index into the (X, Y, Z) volume in nibabel's orientation,
+    units : (n_units,) where a unit lies: C-order index into the (X, Y, Z) volume in NSD's order (RAS for nibabel),
         or vertex number with the right hemisphere after the left
     rois : name -> (n_units,) bool
     ncsnr : (n_units,) signal sd over the noise sd of one trial; NaN where undefined

@@ -107,9 +107,9 @@ def page_store():
         opened = _open(store.latest(stores[name]))
         _look_for_lacking(opened, name)
         return opened
-    except (FileNotFoundError, ValueError) as problem:
+    except (OSError, ValueError) as problem:
         st.title("No results yet")
-        st.text(str(problem))
+        st.text(files.in_words(problem))
         st.write("A study fills the store. For the demo, which ships with the project, this takes some minutes:")
         st.code("brainalign run data/study-demo.toml\nbrainalign publish data/study-demo.toml", language="bash")
         st.stop()
@@ -132,7 +132,7 @@ def has(table):
         stores = configured_stores()
         name = st.query_params.get("store") or st.session_state.get("widget store")
         return _has(store.latest(stores.get(name) or next(iter(stores.values()))), table)
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return False
 
 

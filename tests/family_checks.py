@@ -195,6 +195,7 @@ def saved_again_it_loads_the_same(family, tmp_path):
     (getattr(adapter, "processor", None) or adapter.tokenizer).save_pretrained(tmp_path / adapter.model.name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+        assert models.rehearse(adapter.model.name) == ""
         again = models.load(adapter.model.name, device="cpu", dtype=adapter.dtype)
     answers, states = Family(again, family.pictures, family.texts, family.length, family.options).states_many(
         family.pictures, [text]

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,6 +96,26 @@ def test_a_model_that_reads_a_text_about_each_picture_is_sent_no_prompt(tmp_path
     np.testing.assert_array_equal(found, np.stack(truth).astype(np.float16).astype(np.float32))
 
 
+def test_pictures_can_be_shown_smaller(tmp_path):
+    """As squares of so many pixels, before the model prepares them; by the manifest, and only where it was wished."""
+    adapter, shapes = Adapter(), []
+    adapter.states_many = lambda images, *rest: (
+        shapes.extend(x.shape for x in images) or Adapter().states_many([image[:2, :2] for image in images], *rest)
+    )
+    plain = requests(tmp_path, ("IC",))
+    small = {tmp_path / "small": replace(plain[tmp_path / "IC"], pixels=5)}
+    features.extract(small, lambda: adapter, lambda i: np.full((8, 10, 3), i, np.uint8))
+    assert set(shapes) == {(5, 5, 3)}
+    extract(plain, Adapter())
+    assert features.manifest(tmp_path / "small")["pixels"] == 5
+    assert "pixels" not in features.manifest(tmp_path / "IC")
+    # a straight slope from black to white stays one, and cells of two by two become their mean in the middle
+    slope = np.repeat(np.linspace(0, 255, 10).round().astype(np.uint8)[None, :, None], 10, 0).repeat(3, 2)
+    found = features.resized(slope, 5)
+    np.testing.assert_allclose(found[2, 1:4, 0], [slope[0, k : k + 2, 0].mean() for k in (2, 4, 6)], atol=1.5)
+    assert features.resized(slope, 0) is slope
+
+
 def test_each_picture_is_shown_once_for_all_instructions(tmp_path):
     adapter = Adapter()
     shown = []
@@ -159,11 +180,60 @@ def test_two_workers_make_no_shard_twice(tmp_path):
     assert not list(tmp_path.rglob("*.lock"))
 
 
-@pytest.mark.parametrize(("value", "why"), [(np.nan, "is not a number"), (1e6, "is too large for float16")])
+@pytest.mark.parametrize(("value", "why"), [(np.nan, "is not a number"), (-np.inf, "is infinite")])
 def test_a_state_that_cannot_be_kept_stops_with_its_place(tmp_path, value, why):
     with pytest.raises(ValueError, match=f"rule IC: the state of image 28, layer 1, mean_generated, {why}"):
         extract(requests(tmp_path), Adapter(poison=(28, value)))
     assert not list((tmp_path / "IC").glob("*.safetensors"))
+
+
+class Wide(Adapter):
+    """Layer 1 has a state beyond float16 for image 28 (in the first shard), layer 2 has tiny states for all."""
+
+    def states_many(self, images, texts, poolings, max_new_tokens, batch_size):
+        found = super().states_many(images, texts, poolings, max_new_tokens, batch_size)
+        for _, states in found.values():
+            for row, image in enumerate(images):
+                states["mean_generated"][row] = wide_states(int(image[0, 0, 0]), states["mean_generated"][row])
+        return found
+
+
+def wide_states(image_id, values):
+    values = values * np.array([[1], [1], [1e-7]], np.float32)
+    values[1, 0] = 123_456.7 if image_id == 28 else values[1, 0]
+    return values
+
+
+def test_states_beyond_float16_are_kept_exactly_and_told(tmp_path):
+    extract(requests(tmp_path), Wide())
+    about = features.manifest(tmp_path / "IC")
+    truth = [wide_states(i, true_states(i, "say IC", "mean_generated")) for i in IDS]
+    found = [features.load(tmp_path / "IC", layer, "mean_generated").values for layer in range(3)]
+    truth = np.stack(truth)
+    np.testing.assert_array_equal(found[0], truth[:, 0].astype(np.float16).astype(np.float32))
+    np.testing.assert_array_equal(found[1][:6], truth[:6, 1])  # the shard with image 28
+    np.testing.assert_array_equal(found[1][6:], truth[6:, 1].astype(np.float16).astype(np.float32))
+    np.testing.assert_array_equal(found[2], truth[:, 2])
+    assert about["dtype"] == "float16, float32"
+    tiny = f"{np.abs(found[2]).max():.2g}"
+    assert about["warnings"] == [
+        "layer 1 mean_generated: states reach 1.23e+05, float16 ends at 65,504: held as float32 in 1 of 4 files",
+        f"layer 2 mean_generated: states are {tiny} at most, too small for float16: held as float32 in 4 of 4 files",
+    ]
+
+
+def test_what_is_kept_of_wide_states_depends_on_neither_batches_nor_kills(tmp_path):
+    extract(requests(tmp_path / "a"), Wide())
+    extract(requests(tmp_path / "b", batch_size=3), Wide())
+    with pytest.raises(KeyboardInterrupt):
+        extract(requests(tmp_path / "c"), Wide(fail_at=IDS[13]))
+    extract(requests(tmp_path / "c", batch_size=1), Wide())
+    for name in "bc":
+        for shard in features.manifest(tmp_path / "a/IC")["shards"]:
+            of = [(tmp_path / run / "IC" / shard["file"]).read_bytes() for run in ("a", name)]
+            assert of[0] == of[1]
+    told = [features.manifest(tmp_path / name / "IC")["warnings"] for name in "abc"]
+    assert told[0] == told[1] == told[2]
 
 
 def test_a_disk_that_is_full_is_named(tmp_path, monkeypatch):
@@ -198,6 +268,7 @@ def test_shards_are_float16_and_the_manifest_knows_their_bytes(tmp_path):
     assert [shard["images"] for shard in about["shards"]] == [6, 6, 6, 2]
     with safe_open(tmp_path / "IC" / about["shards"][0]["file"], "np") as file:
         assert file.get_tensor("last_prompt/2").dtype == np.float16
+    assert (about["dtype"], about["warnings"]) == ("float16", [])
 
 
 def test_progress_counts_pictures(tmp_path):

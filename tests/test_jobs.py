@@ -248,6 +248,49 @@ def test_a_model_of_text_reads_what_another_one_answered(small, monkeypatch):
     assert ("encode subj01 bert-base VQ1" in done, "encode subj01 bert-base IC" in done) == (False, True)
 
 
+def test_captions_are_read_by_models_of_text_and_beside_the_picture(small, monkeypatch):
+    """Each caption here is a number, and so is each picture; what changes a caption changes the job, and only that."""
+
+    def states_of_texts(self, texts, poolings, batch_size, images=None):
+        seen = [[int(image[0, 0, 0]) + 256 * int(image[0, 0, 1])] for image in images or []]
+        seen = seen or [[-1]] * len(texts)
+        values = np.array([[float(text), *number] for text, number in zip(texts, seen)], np.float32)
+        return {p: np.repeat(values[:, None], len(LAYERS), 1) for p in poolings}
+
+    def write(rows):
+        (small.path.parent / "captions.csv").write_text("image_id,caption\n" + "\n".join(rows))
+
+    monkeypatch.setattr(Adapter, "states_of_texts", states_of_texts, raising=False)
+    rows = [f"{i},{i + 0.5}" for i in range(280)]
+    write(rows)
+    readers = '[[models]]\nname = "bert-base"\ntext = "captions.csv"\n'
+    readers += '[[models]]\nname = "clip-demo"\ntext = "captions.csv"\npoolings = ["pair", "cls"]\n'
+    small.path.write_text(TEXT.replace('[[models]]\nname = "vit-demo"', readers + '[[models]]\nname = "vit-demo"'))
+    found = study.load(small.path)
+    done = {str(job): job for job in jobs.run(found)}
+    assert {"encode subj01 bert-base", "encode subj05 clip-demo"} <= set(done)
+    for name, seen in (("bert-base", lambda ids: -1), ("clip-demo", lambda ids: ids)):
+        job = done[f"features {name}"]
+        pooling = job.inputs["poolings"][0]
+        read = features.load(job.path.parent, 1, pooling)
+        np.testing.assert_array_equal(read.values[:, 0], read.image_ids + 0.5)
+        np.testing.assert_array_equal(read.values[:, 1], seen(read.image_ids))
+        assert features.manifest(job.path.parent)["text"] == "captions.csv"
+    assert "pictures" in done["features clip-demo"].inputs
+    assert "pictures" not in done["features bert-base"].inputs
+
+    def changed():
+        return {str(job) for job in jobs.plan(found) if str(job).startswith("features") and not job.done}
+
+    write([*rows[::-1], "300,Nobody saw this one."])
+    assert changed() == set(), "the order of rows and captions of other pictures change nothing"
+    write(["0,A dog.", *rows[1:]])
+    assert changed() == {"features bert-base", "features clip-demo"}
+    write(rows[1:])
+    with pytest.raises(ValueError, match="has no caption of 1 of 280 pictures, the first is 0; add them"):
+        jobs.plan(found)
+
+
 def test_jobs_wait_for_what_they_need_in_words(small):
     waiting = [job for job in jobs.plan(small) if job.waits]
     assert {str(job): job.waits for job in waiting if job.subject == "subj01"} == {
@@ -279,6 +322,9 @@ def test_a_job_is_done_again_when_its_own_inputs_change_and_not_otherwise(small,
     assert changed(TEXT.replace("draws = 200", "draws = 300")) == {n for n in fits if not n.startswith("across")}
     assert changed(TEXT.replace("[0, 0.5, 1]", "[0, 1]")) == {n for n in ids if n.startswith(("pair", "unique"))}
     assert changed(TEXT.replace('name = "small"', 'name = "renamed"')) == set()
+    assert changed(TEXT.replace("shard = 100", "shard = 100\npixels = 0")) == set()
+    seen = {n for n in changed(TEXT.replace("shard = 100", "shard = 100\npixels = 227")) if n.startswith("features")}
+    assert seen == {n for n in ids if n.startswith("features")}
     (Layout(small.root).betas("subj05", *SPACE) / "betas_session01.hdf5").write_text("other data")
     assert changed(TEXT) == {n for n in ids if "subj05" in n or n.startswith("across")}
 

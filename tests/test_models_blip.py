@@ -105,9 +105,13 @@ def seen(adapter, inputs):
             queries["input_ids"] = asked["qformer_input_ids"]
             queries["attention_mask"] = torch.cat([mask, asked["qformer_attention_mask"]], 1)
         layers = net.qformer(**queries, **told).hidden_states
-    return of_the_tower(tower.hidden_states) | {
-        "connector_mean": torch.stack([x[0, :QUERIES].mean(0) for x in layers])
-    }
+    found = of_the_tower(tower.hidden_states)
+    found |= {"connector_mean": torch.stack([x[0, :QUERIES].mean(0) for x in layers])}
+    if asked:  # over the whole sequences, as the paper's authors take them
+        whole = {"vision_all": tower.hidden_states, "connector_all": layers}
+        assert layers[0].shape[1] == QUERIES + asked["qformer_input_ids"].shape[1]
+        found |= {pooling: torch.stack([x[0].mean(0) for x in states]) for pooling, states in whole.items()}
+    return found
 
 
 def test_states_are_those_of_generate(family):
@@ -129,6 +133,7 @@ def test_states_are_those_of_generate(family):
             "last_prompt": last,
             "mean_instruction": encoder[:, start : start + len(asked)].mean(1),
             "mean_image": encoder[:, :QUERIES].mean(1),
+            "mean_prompt": encoder.mean(1),
         } | seen(adapter, inputs)
 
     states_are_those_of(reference, family)

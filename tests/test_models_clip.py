@@ -127,6 +127,29 @@ def test_clip_says_how_well_picture_and_text_agree(clip):
     np.testing.assert_allclose(scale * pictures @ texts.T, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_picture_and_caption_together_are_what_the_whole_model_gives(clip):
+    """`pair` is the output of one forward pass over both, in another order than they are batched in."""
+    texts = [*TEXTS, "A cat"]
+    wanted = ("pair", "vision_mean", "vision_cls", "joint")
+    found = clip.adapter.states_of_texts(texts, wanted, batch_size=3, images=clip.pictures)
+    assert tuple(found) == wanted
+    assert models.find("clip-vit-l14").reading_poolings == (*clip.adapter.pair_poolings, *clip.adapter.text_poolings)
+    alone = clip.pooled[ASKED[0]][1]
+    for i, (picture, text) in enumerate(zip(clip.pictures, texts)):
+        with torch.inference_mode():
+            out = clip.adapter.net(
+                pixel_values=seen_by_clip(picture), **clip.adapter.tokenizer(text, return_tensors="pt")
+            )
+        close(found["pair"][i], torch.cat([out.image_embeds, out.text_embeds], 1).numpy())
+        close(found["vision_mean"][i], alone["vision_mean"][i])
+        close(found["vision_cls"][i], alone["vision_cls"][i])
+    assert clip.adapter.layer_names("pair") == ("pair",)
+    with pytest.raises(ValueError, match="has no pooling 'pair'"):
+        clip.adapter.states_of_texts(texts, ("pair",))
+    with pytest.raises(ValueError, match="3 pictures were given with 4 texts"):
+        clip.adapter.states_of_texts(texts, ("pair",), images=clip.pictures[:3])
+
+
 def test_vit_h_is_read_before_the_last_layer_norm(folder, pictures, monkeypatch):
     from PIL import Image
     from transformers import ViTModel

@@ -104,6 +104,7 @@ def reference(family):
             "last_prompt": prompt[:, -1],
             "mean_instruction": prompt[:, after:end].mean(1),
             "mean_image": prompt[:, ids == id_of("<image>")][:, 0],
+            "mean_prompt": prompt.mean(1),
             "vision_mean": seen[:, 1:].mean(1),
             "vision_cls": seen[:, 0],
             "connector_mean": recorded["tokens"][0].mean(0)[None],
@@ -139,9 +140,29 @@ def test_random_weights_see_the_picture(folder, family, tmp_path, monkeypatch):
 
 def test_an_answer_ends_with_the_utterance_and_has_no_pictures(family, monkeypatch):
     adapter = family.adapter
-    mark, end = adapter.tokenizer.convert_tokens_to_ids(list(MARKS))
-    assert sorted(adapter.ends.tolist()) == sorted([END, end])
+    mark, end, sentence = adapter.tokenizer.convert_tokens_to_ids([*MARKS, "</s>"])
+    assert adapter.ends.tolist() == sorted([END, end, sentence, adapter.net.config.eos_token_id])
     logits = torch.zeros(1, 1, len(adapter.tokenizer))
     logits[..., mark], logits[..., language.IMAGE], logits[..., 7] = 3, 2, 1
     monkeypatch.setattr(adapter.net.lm_head, "forward", lambda final: logits)
     assert adapter._predict(torch.zeros(1, 1, 64)) == 7
+
+
+def test_the_base_model_is_asked_in_its_own_format(folder, family, tmp_path, monkeypatch):
+    """Its tokenizer has no mark for an utterance's end: the prompt has none, and no other token becomes an end."""
+    from transformers import AutoTokenizer, IdeficsImageProcessorPil, IdeficsProcessor
+
+    shutil.copytree(folder / NAME, tmp_path / "idefics-9b")
+    words = tokenizer(MARKS[:1], bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    IdeficsProcessor(IdeficsImageProcessorPil(image_size=56), words).save_pretrained(tmp_path / "idefics-9b")
+    assert MARKS[1] not in AutoTokenizer.from_pretrained(tmp_path / "idefics-9b").get_vocab()
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    base = models.load("idefics-9b", device="cpu", dtype="float32")
+    around = f"{MARKS[0]}<image>{MARKS[0]}"
+    assert base.sent(ASKED[0]) == f"<s>User:{around}{ASKED[0]}\nAssistant:"
+    assert family.adapter.sent(ASKED[0]) == f"<s>User:{around}{ASKED[0]}{MARKS[1]}\nAssistant:"
+    asked = ["User:", family.pictures[0], ASKED[0], "\nAssistant:"]
+    by_processor = base.processor(text=[asked], add_end_of_utterance_token=False, return_tensors="pt")["input_ids"][0]
+    assert base._prompt(ASKED[0], 1, 5).ids.tolist() == by_processor.tolist()
+    assert words.unk_token_id not in base.ends
+    assert base.ends.tolist() == sorted([END, words.eos_token_id, base.net.config.eos_token_id])

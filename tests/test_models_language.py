@@ -1,10 +1,14 @@
 """Language models with tiny random weights, held against transformers' own forward and generate."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from family_checks import CHECKS, Family, close, states_are_those_of
 from tiny_text import liven, tokenizer
+from transformers import AutoTokenizer
 
 from brainalign import models
 
@@ -148,3 +152,28 @@ def test_shuffled_texts_keep_their_words(folder, monkeypatch):
     assert np.abs(one[-1] - other[-1]).max() > 1e-3
     order = models.controls.shuffled("two dogs left")
     close(other, plain.states_of_texts([order])["mean_instruction"][0])
+
+
+def test_an_answer_ends_at_the_tokenizers_end_too(folder, tmp_path, monkeypatch):
+    """Though the settings to generate with name another token; nothing else of those settings is used."""
+    shutil.copytree(folder / "llama-2-7b", tmp_path / "llama-2-7b")
+    place, told = tmp_path / "llama-2-7b", {"eos_token_id": 1, "do_sample": True, "temperature": 9.0, "top_k": 400}
+    (place / "generation_config.json").write_text(json.dumps(told))
+    (place / "config.json").write_text(
+        json.dumps(json.loads((place / "config.json").read_text()) | {"eos_token_id": 1})
+    )
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    adapter = models.load("llama-2-7b", device="cpu", dtype="float32")
+    ids = adapter.tokenizer(ASKED[0])["input_ids"]
+    asked = len(ids)
+    for _ in range(8):
+        with torch.inference_mode():
+            ids.append(int(adapter.net(torch.tensor([ids])).logits[0, -1].argmax()))
+    said = ids[asked:]
+    k, end = next((i, token) for i, token in enumerate(said) if i > 1 and token not in said[:i] and token > 4)
+    AutoTokenizer.from_pretrained(place, eos_token=adapter.tokenizer.convert_ids_to_tokens(end)).save_pretrained(place)
+    again = models.load("llama-2-7b", device="cpu", dtype="float32")
+    assert again.special.ends == sorted([1, end])
+    expected = adapter.tokenizer.decode(said[:k], skip_special_tokens=True).strip()
+    assert again.states(PICTURES[:1], ASKED[0], max_new_tokens=8)[0] == [expected]
+    assert "".join(again.stream(PICTURES[0], ASKED[0], max_new_tokens=8)) == expected

@@ -141,6 +141,7 @@ def test_states_are_those_of_the_parts(family, parts):
             "last_prompt": prompt[:, -1],
             "mean_instruction": prompt[:, start : start + len(asked)].mean(1),
             "mean_image": prompt[:, len(head) : len(head) + len(tokens)].mean(1),
+            "mean_prompt": prompt.mean(1),
         }
 
     states_are_those_of(reference, family)

@@ -78,6 +78,7 @@ def test_states_are_those_of_generate(family):
             "last_prompt": prompt[:, -1],
             "mean_instruction": prompt[:, asked].mean(1),
             "mean_image": prompt[:, pictured].mean(1),
+            "mean_prompt": prompt.mean(1),
             "connector_mean": prompt[:1, pictured].mean(1),
         } | of_the_tower(layers)
 

@@ -208,6 +208,7 @@ def test_states_are_those_of_the_published_formulas(family, folder):
             "last_prompt": prompt[:, -1],
             "mean_instruction": prompt[:, shown + len(turn) : shown + len(turn + asked)].mean(1),
             "mean_image": prompt[:, len(start) : shown].mean(1),
+            "mean_prompt": prompt.mean(1),
             **of_the_tower([state[None] for state in tower]),
             "connector_mean": tokens[:-1].mean(0)[None],
         }

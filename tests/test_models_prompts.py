@@ -60,6 +60,7 @@ def adapter(kind):
     made, tokenizer = object.__new__(kind), words()
     mark, chat = ("<|image_pad|>", CHAT) if kind is qwen.Qwen else ("<image>", None)
     made.model, made.tokenizer = SimpleNamespace(name=kind.__name__), tokenizer
+    made.special = SimpleNamespace(first=lambda name: getattr(tokenizer, name))
     made.device, made.longest = torch.device("cpu"), 400
     of_text = SimpleNamespace(max_position_embeddings=400)
     image_token_id = -1 if issubclass(kind, owl.Owl | minigpt4.Minigpt4) else tokenizer.convert_tokens_to_ids(mark)

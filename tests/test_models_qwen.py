@@ -108,6 +108,7 @@ def reference(adapter, length):
             "last_prompt": prompt[:, -1],
             "mean_instruction": prompt[:, after:end].mean(1),
             "mean_image": prompt[:, ids == adapter.net.config.image_token_id].mean(1),
+            "mean_prompt": prompt.mean(1),
             "vision_mean": torch.stack(tower.hidden_states).mean(1),
             "connector_mean": tower.pooler_output[0].mean(0)[None],
         }
@@ -152,10 +153,10 @@ def test_deepstack_reaches_the_language_model(folder, monkeypatch):
 
 
 def test_random_weights_know_where_an_answer_ends(folder, monkeypatch):
-    """From the tokenizer, where the settings do not tell."""
+    """As the trained ones do: from the tokenizer and from the checkpoint's settings."""
     monkeypatch.setenv("BRAINALIGN_MODELS", str(folder))
     control = models.load("qwen3-vl-8b-random", device="cpu", dtype="float32")
-    assert control.ends.tolist() == [control.tokenizer.convert_tokens_to_ids("<|im_end|>")]
+    assert control.ends.tolist() == sorted([END, control.tokenizer.convert_tokens_to_ids("<|im_end|>")])
 
 
 def test_the_published_layout_of_the_processor_is_read(folder, tmp_path):

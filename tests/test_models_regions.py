@@ -1,9 +1,13 @@
 """VisualBERT and LXMERT with tiny random weights, held against transformers' own forward; and their regions."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from family_checks import CHECKS, Family, close, states_are_those_of
+from safetensors.torch import load_file
 from tiny_text import liven, tokenizer
 
 from brainalign import models
@@ -213,3 +217,49 @@ def test_the_key_tells_pictures_apart(pictures):
     flat, turned = np.zeros((2, 6, 3), np.uint8), np.zeros((6, 2, 3), np.uint8)
     assert len({regions.key(p) for p in (*pictures, flat, turned)}) == 5
     assert regions.key(pictures[0][:, ::-1]) == regions.key(pictures[0][:, ::-1].copy())
+
+
+def as_pytorch(folder, held):
+    """A ResNet's folder as published: its weights, under the classifier's names, in a .bin file."""
+    shutil.copytree(folder / "resnet-101", held / "resnet-101")
+    weights = load_file(held / "resnet-101/model.safetensors")
+    (held / "resnet-101/model.safetensors").unlink()
+    return {f"resnet.{name}": value for name, value in weights.items()} | {"classifier.1.bias": torch.zeros(7)}
+
+
+@torch.inference_mode()
+def test_the_grid_is_read_from_a_bin_file(folder, pictures, tmp_path, monkeypatch):
+    expected = regions.load(folder, "cpu")(pictures)[0]
+    torch.save(as_pytorch(folder, tmp_path), tmp_path / "resnet-101/pytorch_model.bin")
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    assert regions.missing(folder) == ""
+    np.testing.assert_array_equal(regions.load(folder, "cpu")(pictures)[0], expected)
+
+
+class Harmful:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_grid_whose_file_would_run_code_is_refused(folder, tmp_path, monkeypatch, zipped):
+    held = as_pytorch(folder, tmp_path) | {"harm": Harmful(tmp_path / "done")}
+    torch.save(held, tmp_path / "resnet-101/pytorch_model.bin", _use_new_zipfile_serialization=zipped)
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    with pytest.raises(models.ModelError, match="resnet-101: "):
+        regions.load(folder, "cpu")
+    assert not (tmp_path / "done").exists()
+
+
+def test_half_a_grid_is_told(folder, tmp_path, monkeypatch):
+    held = as_pytorch(folder, tmp_path)
+    lost = next(name for name in held if "stages.2" in name)
+    torch.save(
+        {name: value for name, value in held.items() if name != lost}, tmp_path / "resnet-101/pytorch_model.bin"
+    )
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    with pytest.raises(models.ModelError, match=f"resnet-101: 1 .* {lost.removeprefix('resnet.')}"):
+        regions.load(folder, "cpu")

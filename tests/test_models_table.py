@@ -2,6 +2,10 @@
 
 import inspect
 import json
+import re
+import shutil
+from dataclasses import replace
+from fnmatch import fnmatch
 from importlib import import_module
 from math import prod
 
@@ -10,7 +14,7 @@ from click.testing import CliRunner
 
 from brainalign import models
 from brainalign.cli import main
-from brainalign.models import checkpoint, table
+from brainalign.models import checkpoint, published, table
 
 ROWS = [*models.MODELS.values(), table.ENDPOINT]
 
@@ -23,6 +27,7 @@ def test_a_family_is_told_as_its_adapter_says(adapter):
     assert family.answers == cls.answers
     assert cls.uses_instruction == (family.poolings != family.fixed_poolings)
     assert family.text_poolings == getattr(cls, "text_poolings", ())
+    assert family.pair_poolings == getattr(cls, "pair_poolings", ())
     assert set(family.fixed_poolings) <= set(family.poolings)
     assert inspect.getdoc(cls)
     assert adapter in {row.adapter for row in ROWS}, "a family without a model"
@@ -33,8 +38,8 @@ def test_rows_are_complete(row):
     assert row.base == "" or not models.find(row.base).control
     assert row.licence
     assert row.note
-    assert row.parameters > 0 or not row.checkpoint
-    assert row.size or not isinstance(row.checkpoint, str) or not row.checkpoint
+    assert row.parameters > 0 or not row.checkpoint or row.outside
+    assert row.size or not isinstance(row.checkpoint, str) or not row.checkpoint or row.outside
     assert row.memory("float32") == 2 * row.memory("bfloat16") >= row.memory("8bit") >= row.memory("4bit")
 
 
@@ -103,11 +108,11 @@ def machine(tmp_path, monkeypatch):
     """A machine with one good model, one damaged, and nothing else but what ships."""
     monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
     monkeypatch.setattr(checkpoint, "_cached", lambda hub_id: None)
-    for name, header in (("llava-1.5-7b-hf", 8), ("bert-base", 999)):
-        text = json.dumps({"w": {"dtype": "F32", "shape": [header // 4], "data_offsets": [0, header]}}).encode()
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "config.json").write_text("{}")
-        (tmp_path / name / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + b"12345678")
+    shutil.copytree(checkpoint.SHIPPED / "llava-demo", tmp_path / "llava-1.5-7b-hf")
+    text = json.dumps({"w": {"dtype": "F32", "shape": [249], "data_offsets": [0, 999]}}).encode()
+    (tmp_path / "bert-base").mkdir()
+    (tmp_path / "bert-base/config.json").write_text("{}")
+    (tmp_path / "bert-base/model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + b"12345678")
     return tmp_path
 
 
@@ -127,8 +132,12 @@ def test_the_command_tells_what_is_here(machine):
     assert [name for name, state in states.items() if state == "incomplete"] == ["bert-base"]
     assert "bytes, expected" in found["bert-base"]["todo"]
     assert found["vit-h"]["command"] == (
-        f"hf download google/vit-huge-patch14-224-in21k --local-dir {machine}/vit-huge-patch14-224-in21k"
+        f"hf download google/vit-huge-patch14-224-in21k --local-dir {machine}/vit-huge-patch14-224-in21k "
+        '--include "model*.safetensors" --include "*.j*" --include "*.txt" --include "*.model"'
     )
+    assert '--include "pytorch_model*.bin"' in found["mplug-owl-7b"]["command"]
+    assert found["instructblip-vicuna-7b"]["size"] == "31.7 GB of the 63 GB there"
+    assert found["llava-1.5-13b"]["size"] == "about 27 GB"
     assert found["llava-1.5-7b"]["memory"]["bfloat16"] == pytest.approx(14.1e9, rel=0.01)
 
 
@@ -137,19 +146,40 @@ def test_the_table_fits_a_hundred_columns(machine, monkeypatch):
     lines = shown().splitlines()
     assert max(map(len, lines)) <= 100
     where = next(i for i, line in enumerate(lines) if line.startswith("  vit-h "))
-    assert lines[where].split() == ["vit-h", "vision", "-", "-", "631", "M", "2.5", "GB", "Apache", "2.0"]
-    assert lines[where + 1].startswith("    hf download google/vit-huge-patch14-224-in21k --local-dir ~/models/")
+    assert lines[where].split() == ["vit-h", "vision", "-", "-", "631", "M", "2.5", "GB", "equal", "Apache", "2.0"]
+    assert lines[where + 1] == "    # about 2.5 GB"
+    assert lines[where + 2].startswith("    hf download google/vit-huge-patch14-224-in21k --local-dir ~/models/")
+    assert lines[where + 2].endswith("\\")
+    assert lines[where + 3].startswith('      --include "model*.safetensors" --include "*.j*"')
     gated = next(i for i, line in enumerate(lines) if line.startswith("  llama-2-7b "))
     assert "accept its terms first: https://huggingface.co/meta-llama/Llama-2-7b-hf" in lines[gated + 1]
     assert any(line.startswith("  <name>-shuffled ") for line in lines)
 
 
+def test_a_model_without_an_adapter_says_why_and_what_to_do(machine):
+    """Wherever it is named; it is listed with the reason and without a download that would not help."""
+    row = models.find("openflamingo-9b")
+    with pytest.raises(models.ModelError, match="openflamingo-9b cannot be loaded: transformers has no class for it"):
+        models.load("openflamingo-9b")
+    with pytest.raises(ValueError, match="it has no control"):
+        models.find("openflamingo-9b-random")
+    assert models.find(row.outside.partition("Take ")[2].partition(",")[0]).adapter == "idefics:Idefics"
+    assert models.answering()[row.name] == models.missing(row.name) != ""
+    entry = next(entry for entry in json.loads(shown("--json")) if entry["name"] == row.name)
+    assert (entry["state"], entry["command"], entry["todo"]) == ("outside", "", row.outside)
+    text = shown()
+    assert " ".join(text.partition("  openflamingo-9b ")[2].split()).count(row.outside) == 1
+    assert f"hf download {row.checkpoint}" not in text
+
+
 def test_random_weights_need_no_download_of_weights(machine):
-    assert '--exclude "*.safetensors"' in models.missing("vit-h-random")
+    assert "safetensors" not in models.missing("vit-h-random")
+    assert '--include "*.j*"' in models.missing("vit-h-random")
     assert "its settings alone" in models.missing("vit-h-random")
     assert "2.5 GB" in models.missing("vit-h")
     (machine / "vit-huge-patch14-224-in21k").mkdir()
-    (machine / "vit-huge-patch14-224-in21k/config.json").write_text("{}")
+    for name in ("config.json", "preprocessor_config.json"):
+        (machine / "vit-huge-patch14-224-in21k" / name).write_text("{}")
     assert models.available("vit-h-random")
     assert not models.available("vit-h")
 
@@ -168,3 +198,30 @@ def test_a_fault_is_told_below_the_model(machine):
     assert lines[start + 2].startswith("  bert-base ")
     assert lines[start + 3].startswith("    ")
     assert "bytes, expected" in " ".join(lines[start + 3 : start + 7])
+
+
+def test_what_a_row_was_checked_against_is_told(machine):
+    found = {entry["name"]: entry["verified"] for entry in json.loads(shown("--json"))}
+    assert found["clip-vit-l14"]["against"].startswith("published configuration, random weights")
+    assert found["blip2-opt-2.7b"]["against"].endswith("not run")
+    shipped = {name for name, row in models.MODELS.items() if isinstance(row.checkpoint, checkpoint.Path)}
+    assert {name for name, told in found.items() if told["real_weights"] != "never here"} == shipped
+    assert set(published.PUBLISHED) - set(found) == {"resnet-101"}
+    legend = shown().partition("tested: ")[2]
+    assert {told["short"] or "-" for told in found.values()} <= {line.split()[0] for line in legend.splitlines()[1:]}
+
+
+@pytest.mark.parametrize("name", [name for name, row in models.MODELS.items() if isinstance(row.checkpoint, str)])
+def test_a_download_takes_one_format_of_weights_and_all_else(machine, name):
+    """The patterns against the file names of a repository with every format."""
+    row = models.find(name)
+    if not row.checkpoint or row.composed:
+        return
+    patterns = re.findall(r'--include "([^"]+)"', checkpoint.command(replace(row, name="elsewhere", checkpoint="a/b")))
+    weights = {"model.safetensors", "model-00001-of-00002.safetensors", "pytorch_model-00001-of-00002.bin"}
+    weights |= {"pytorch_model.bin", "tf_model.h5", "flax_model.msgpack", "onnx/model.onnx", "rust_model.ot"}
+    settings = {"config.json", "tokenizer.model", "chat_template.jinja", "qformer_tokenizer/vocab.txt", "merges.txt"}
+    settings |= {"model.safetensors.index.json", "pytorch_model.bin.index.json", "preprocessor_config.json"}
+    taken = {file for file in weights | settings if any(fnmatch(file, pattern) for pattern in patterns)}
+    assert settings < taken
+    assert len({file.rpartition(".")[2] for file in taken & weights}) == 1

@@ -229,6 +229,16 @@ def test_a_prediction_says_whether_it_is_one(tiny, monkeypatch, states):
     assert "No subject saw this picture" in words(app)
 
 
+def test_a_prediction_sees_the_picture_in_the_size_of_the_features(tmp_path, tiny, monkeypatch, states):
+    shapes = []
+    monkeypatch.setattr(live.Resident, "states", lambda self, image, *rest: shapes.append(image.shape) or states)
+    stores.tiny_store(tmp_path, pixels="227")
+    show("live", tmp_path, monkeypatch, picture="9", predict="True")
+    assert shapes[-1] == (227, 227, 3)
+    show("live", tiny, monkeypatch, picture="9", predict="True")
+    assert shapes[-1] == (425, 425, 3)
+
+
 def test_the_maps_on_the_live_page_are_exported(tiny, monkeypatch, states):
     """The figure shows predicted and measured beside one another; its data are the predicted and measured values."""
     plots = {}
@@ -244,7 +254,7 @@ def test_the_maps_on_the_live_page_are_exported(tiny, monkeypatch, states):
         svg = paper.render(made, opened, "svg", 85).decode()
         assert paper.export.link(made).endswith("/live?picture=6")
         assert sorted(paper.export._gifti(made, opened)) == [
-            f"{m}.{s}" for m in ("measured", "predicted") for s in ("lh", "rh")
+            f"{m}.{s}.func.gii" for m in ("measured", "predicted") for s in ("lh", "rh")
         ]
     assert ">predicted<" in svg
     assert ">measured<" in svg

@@ -309,6 +309,45 @@ def test_nifti_has_each_voxel_its_units_value(figure, store, tmp_path):
     assert np.isfinite(found).sum() == np.isfinite(r[3]).sum()
 
 
+def turned(affine, shape):
+    """The affine of the same volume stored as (-y, x, z)."""
+    new = affine.copy()
+    new[:3, 0], new[:3, 1] = -affine[:3, 1], affine[:3, 0]
+    new[:3, 3] = affine[:3, 3] + affine[:3, 1] * (shape[1] - 1)
+    return new
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_nifti_is_stored_as_the_file_it_shall_be_like(figure, store, tmp_path, stated):
+    """Units are counted in NSD's order; the file has each at its millimetres, and NSD's where it states none."""
+    affine, shape = np.diag([1.8, 1.8, 1.8, 1.0]), (20, 11, 10)
+    affine[:3, 3] = [-17.1, -9, -8.1]  # the middle at 0
+    mask = np.zeros(shape, "u1")
+    mask.ravel()[store.units("subj01").place] = 1
+    stored = mask.transpose(1, 0, 2)[::-1] if stated else mask
+    like = nib.Nifti1Image(stored, turned(affine, shape) if stated else None)
+    like.header["pixdim"][1:4] = 1.8
+    nib.save(like, tmp_path / "mask.nii.gz")
+    done, out = figure("flatmap", "map.nii.gz", "--threshold", "0", "--layer", "3", "--like", tmp_path / "mask.nii.gz")
+    assert done.exit_code == 0, done.output
+    image, (_, r, _) = nib.load(out), store.layer_maps("subj01", "llava-demo", "IC", "mean_generated")
+    assert image.shape == stored.shape
+    values = image.get_fdata()
+    for unit, place in enumerate(store.units("subj01").place):
+        mm = affine @ [*np.unravel_index(place, shape), 1]
+        voxel = tuple(np.rint(np.linalg.inv(image.affine) @ mm)[:3].astype(int))
+        np.testing.assert_array_equal(values[voxel], r[3][unit].astype("f8"))
+
+
+def test_a_mask_that_the_units_do_not_lie_in_is_refused(figure, tmp_path):
+    mask = np.zeros((30, 30, 30), "u1")  # of another space: its shape would do
+    mask[20:] = 1
+    nib.save(nib.Nifti1Image(mask, np.eye(4)), tmp_path / "mask.nii.gz")
+    done, _ = figure("flatmap", "map.nii", "--like", tmp_path / "mask.nii.gz")
+    assert done.exit_code == 1
+    assert "lie outside the mask" in done.output
+
+
 def test_a_volume_of_another_shape_is_refused(figure, tmp_path):
     nib.save(nib.Nifti1Image(np.zeros((4, 4, 4), "u1"), np.eye(4)), tmp_path / "mask.nii.gz")
     done, _ = figure("flatmap", "map.nii", "--like", tmp_path / "mask.nii.gz")
@@ -340,6 +379,119 @@ def test_pycortex_reads_the_file_by_its_own_rules(figure, store):
         values = data[:]
     assert values.shape == (2 * HALF,)
     assert 0 == low < np.nanpercentile(values, 90) < high
+
+
+CODED = [  # what is asked for, the column of its names in the data, and how its files end
+    ({"quantity": "winner", "among": "instructions", "margin": "0.02"}, ""),
+    ({"quantity": "winner", "among": "models", "instruction": "VQ1"}, ""),
+    ({"quantity": "layer"}, ""),
+    ({"quantity": "r", "second": "q"}, "significance"),
+]
+
+
+def coded(store, asked):
+    """(class of each unit, "" where nothing is drawn; {class: colour}) from the table of the figure and its key."""
+    plot = paper.plot(store, "flatmap", threshold="20", **asked)
+    if "second" in asked:
+        q = store.nested_map("subj01", "llava-demo", "IC", "mean_generated")["q"]
+        assert set(plot.data.opacity) == {64 / 255, 205 / 255}  # q is 0.002 or 0.8 in the tiny store
+        named = np.where(q < 0.01, "q < 0.01", "q ≥ 0.05")
+        greys = [
+            round(205 * (1 - weight / 255)) for weight in (64, 150, 205, 255)
+        ]  # as far as the folds shine through
+        found = {name: (g,) * 3 for name, g in zip(("q ≥ 0.05", "q < 0.05", "q < 0.01", "q < 0.001"), greys)}
+    else:
+        named, colours = plot.data["class"].to_numpy(str), dict(plot.maps[0].picture.classes)
+        found = {name: tuple(bytes.fromhex(colour[1:])) for name, colour in colours.items()}
+        assert len(set(named[plot.data.drawn])) > 1
+    return np.where(plot.data.drawn, named, ""), found
+
+
+def options(asked):
+    return [word for key, value in {"threshold": "20", **asked}.items() for word in (f"--{key}", value)]
+
+
+@pytest.mark.parametrize(("asked", "part"), CODED)
+def test_gifti_of_classes_has_their_names_and_colours(figure, store, asked, part):
+    done, out = figure("flatmap", "map.func.gii", *options(asked))
+    assert done.exit_code == 0, done.output
+    tails = [f"{side}.{part}{'.' * bool(part)}label.gii" for side in ("lh", "rh")]
+    made = [out.with_name(f"map.{tail}") for tail in tails]
+    assert set(map(str, made)) <= set(done.output.split())
+    assert len(done.output.split()) == (4 if part else 2)
+    named, colours = coded(store, asked)
+    flat = store.flat_units("subj01")
+    for k, path in enumerate(made):
+        image = nib.load(path)
+        data = image.darrays[0]
+        assert nib.nifti1.intent_codes.label[data.intent] == "label"
+        assert data.data.dtype == np.int32
+        table = image.labeltable.get_labels_as_dict()
+        rgba = {label.label: label.rgba for label in image.labeltable.labels}
+        assert table[0] == "???"
+        assert rgba.pop("???") == (0, 0, 0, 0)
+        assert list(rgba) == list(colours)
+        for name, colour in colours.items():
+            assert rgba[name] == pytest.approx((*np.array(colour) / 255, 1), abs=1e-6)
+        unit = flat[k * HALF : (k + 1) * HALF]
+        expected = np.where(unit >= 0, named[unit], "")
+        found = np.array([table[key].replace("???", "") for key in data.data.tolist()])
+        np.testing.assert_array_equal(found, expected)
+    assert len(set(found)) > 2
+
+
+@pytest.mark.parametrize(("asked", "part"), CODED)
+def test_a_volume_of_classes_has_them_in_its_header_and_beside_it(figure, store, tmp_path, asked, part):
+    affine = np.diag([1.8, 1.8, 1.8, 1.0])
+    nib.save(nib.Nifti1Image(np.zeros((20, 11, 10), "u1"), affine), tmp_path / "mask.nii.gz")
+    done, out = figure("flatmap", "map.nii.gz", *options(asked), "--like", tmp_path / "mask.nii.gz")
+    assert done.exit_code == 0, done.output
+    stem = f"map.{part}{'.' * bool(part)}"
+    path, beside = out.with_name(f"{stem}nii.gz"), out.with_name(f"{stem}tsv")
+    assert {str(path), str(beside)} <= set(done.output.split())
+    named, colours = coded(store, asked)
+    image = nib.load(path)
+    assert image.header.get_intent()[0] == "label"
+    assert image.get_data_dtype() == np.int16
+    np.testing.assert_allclose(image.affine, affine, rtol=1e-6)
+    table = pd.read_csv(beside, sep="\t", dtype={"name": str})
+    assert image.header.extensions[0].get_content() == beside.read_bytes()
+    assert table.name.tolist() == list(colours)
+    for colour, expected in zip(table.color, colours.values()):
+        assert bytes.fromhex(colour[1:]) == bytes(expected)
+    names = dict(zip(table["index"], table.name)) | {0: ""}
+    found = np.asarray(image.dataobj).ravel()
+    assert [names[k] for k in found[store.units("subj01").place]] == named.tolist()
+    assert (found > 0).sum() == (named != "").sum()
+
+
+@pytest.mark.parametrize(("asked", "part"), CODED)
+def test_pycortex_draws_classes_in_their_colours_and_names_the_numbers(figure, store, asked, part):
+    done, out = figure("flatmap", "map.hdf", *options(asked))
+    assert done.exit_code == 0, done.output
+    named, colours = coded(store, asked)
+    flat = store.flat_units("subj01")
+    expected = np.where(flat >= 0, named[flat], "")
+    view = f"map_{part}" if part else "map"
+    with h5py.File(out) as file:
+        texts = [text.decode() for text in file[f"views/{view}"]]
+        assert [json.loads(text) for text in texts[2:6]] == [None] * 4
+        (channels,) = json.loads(texts[0])
+        rgba = np.stack([file[f"data/{name}"][:] for name in channels], axis=1)
+        codes = [text.decode() for text in file[f"views/{view}_codes"]]
+        labels = json.loads(codes[6])["labels"]
+        values = file[f"data/{json.loads(codes[0])[0]}"][:]
+        assert set(file["views"]) == {"map", view, f"{view}_codes"}
+    assert rgba.dtype == np.uint8
+    assert ((rgba[:, 3] == 0) == (expected == "")).all()
+    assert [label["name"] for label in labels.values()] == list(colours)
+    assert all(f"{number} {label['name']}" in codes[1] for number, label in labels.items())
+    for number, label in labels.items():
+        here, colour = expected == label["name"], colours[label["name"]]
+        assert ((values == int(number)) == here).all()
+        assert (rgba[here] == (*colour, 255)).all()
+        assert bytes.fromhex(label["color"][1:]) == bytes(colour)
+    assert (np.isnan(values) == (expected == "")).all()
 
 
 def test_several_maps_are_several_files_and_views(figure, store):
@@ -413,7 +565,7 @@ def test_panels_bundle_their_tables_and_links(figure, tmp_path):
         (('b = "IU3"', 'bb = "IU3"'), "panel b: variance takes no 'bb'; did you mean b?"),
         (("width_mm = 120", "width = 120"), "'width' is not known"),
         (("width_mm = 120", 'width_mm = "wide"'), "expected a number"),
-        (("[panels.a]", "[panels.a"), "cannot be read"),
+        (("[panels.a]", "[panels.a"), "is not a TOML file"),
     ],
 )
 def test_a_bad_description_is_one_line(figure, tmp_path, change, said):

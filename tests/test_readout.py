@@ -32,3 +32,29 @@ def test_a_low_rank_keeps_what_the_leading_singular_values_hold(fitted):
     assert readout.kept == pytest.approx((s[:3] ** 2).sum() / (s**2).sum(), rel=1e-3)
     lost = np.delete(readout.predict(X) - (X @ W + bias), 7, 1)
     assert (lost**2).sum() == pytest.approx((s[3:] ** 2).sum(), rel=0.02)
+
+
+@pytest.mark.parametrize("size", [1e5, 1e-7])
+def test_weights_of_very_large_or_small_states_are_kept(fitted, size):
+    """States of a size need weights of its inverse, which float16 would make infinite, coarse or 0."""
+    X, W, bias = fitted
+    X, W = X * size, W / np.float32(size)
+    readout = encoding.compress(W, bias, X, rank=100)
+    assert readout.into.dtype == np.float32
+    wanted = np.delete(X @ W + bias, 7, 1)
+    found = np.delete(readout.predict(X), 7, 1)
+    np.testing.assert_allclose(found, wanted, atol=0.02 * wanted.std())
+
+
+def test_weights_of_one_huge_state_among_others_are_kept(fitted):
+    X, W, bias = fitted
+    X[:, 0], W[0] = X[:, 0] * 1e7, W[0] / np.float32(1e7)
+    readout = encoding.compress(W, bias, X, rank=100)
+    wanted = np.delete(X @ W + bias, 7, 1)
+    np.testing.assert_allclose(np.delete(readout.predict(X), 7, 1), wanted, atol=2e-3 * wanted.std())
+
+
+def test_ordinary_weights_stay_float16(fitted):
+    X, W, bias = fitted
+    readout = encoding.compress(W, bias, X)
+    assert readout.into.dtype == readout.out.dtype == np.float16

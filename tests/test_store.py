@@ -7,9 +7,23 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from stores import INSTRUCTIONS, N_UNITS, SUBJECTS, info, maps, nested, scores, tables, tiny_store, units, variance
+from stores import (
+    DIMS,
+    INSTRUCTIONS,
+    N_UNITS,
+    SUBJECTS,
+    info,
+    maps,
+    nested,
+    scores,
+    tables,
+    tiny_store,
+    units,
+    variance,
+)
 
 from brainalign import store, surface
+from brainalign.files import compact
 
 
 @pytest.fixture(scope="module")
@@ -257,3 +271,19 @@ def test_a_store_is_read_only_and_its_rows_lie_in_key_order(tiny):
             db.execute("DELETE FROM scores")
         found = db.execute("SELECT subject, model, instruction, layer, pooling, unit FROM scores ORDER BY rowid").df()
     assert list(found.itertuples(index=False)) == sorted(found.itertuples(index=False))
+
+
+@pytest.mark.parametrize(("size", "width"), [(1.0, 2), (1e6, 4), (1e-7, 4)])
+def test_weights_and_responses_of_any_size_come_back(tmp_path, size, width):
+    """As float16 where it suffices, else exactly."""
+    own, rng = tables(), np.random.default_rng(1)
+    into = compact(rng.normal(size=(DIMS, 2)) * size)
+    measured = compact(rng.normal(size=N_UNITS) * size)
+    assert into.itemsize == measured.itemsize == width
+    weights = own["weights"][0].assign(into_rank=[store.to_bytes(into)])
+    responses = pd.DataFrame([{"subject": "subj01", "image_id": 6, "data": store.to_bytes(measured)}])
+    path = store.write(tmp_path, own | {"weights": [weights], "responses": [responses]}, info())
+    with store.open_latest(path) as opened:
+        np.testing.assert_array_equal(opened.readout("subj01", "llava-demo", "IC")[0].into, into)
+        np.testing.assert_array_equal(opened.response("subj01", 6), measured.astype(np.float32))
+        np.testing.assert_array_equal(opened.responses_of("subj01", 3)[1], measured[3:4].astype(np.float32))

@@ -71,6 +71,7 @@ def test_what_is_written_is_what_is_read(tmp_path):
     folds = 4
     [features]
     batch_size = 7
+    pixels = 227
     """
     found = load(tmp_path, text)
     assert found.root == Path("/data/nsd")
@@ -83,7 +84,7 @@ def test_what_is_written_is_what_is_read(tmp_path):
     assert found.models[1].poolings == ("mean_patches",)
     np.testing.assert_allclose(found.encoding.alphas, [1, 10, 100, 1000, 10000])
     assert found.encoding.folds == 4
-    assert found.features.batch_size == 7
+    assert (found.features.batch_size, found.features.pixels) == (7, 227)
     assert found.variance is None
 
 
@@ -112,6 +113,7 @@ ADDED = {
     "[encoding]\nfolds = 1": "[encoding] folds is 1, expected a whole number of at least 2",
     '[encoding]\nsolver = "himalya"': "did you mean 'himalaya'?",
     "[features]\nbatch_size = 2.5": "[features] batch_size is 2.5, expected a whole number of at least 1",
+    "[features]\npixels = -1": "[features] pixels is -1, expected a whole number of at least 0",
     "[features]\nbatchsize = 2": "did you mean 'batch_size'?",
     "[encoding]\nalphas = [10, 1, 10]": "[encoding] alphas names 10 twice",
     '[[models]]\nname = "vit-demo"\nlayers = [1, 2, 1]': "vit-demo layers names 1 twice",
@@ -121,6 +123,12 @@ ADDED = {
     '[[models]]\nname = "bert-base"\ntext = "answers:lava-demo"': "did you mean 'llava-demo'?",
     '[[models]]\nname = "vit-demo"\n[[models]]\nname = "bert-base"\ntext = "answers:vit-demo"': "does not answer",
     '[[models]]\nname = "llava-demo-random"\ntext = "answers:llava-demo"': "cannot give mean_generated",
+    '[[models]]\nname = "bert-base"\ntext = "captions.csv"': "there is no table of captions",
+    '[[models]]\nname = "openflamingo-9b"': "Take idefics-9b, an open model of the same design",
+    '[[models]]\nname = "bert-base"\ntext = 3': "text is 3, expected",
+    '[[models]]\nname = "clip-demo"\ntext = "answers:llava-demo"\npoolings = ["pairs"]': "did you mean 'pair'?",
+    '[[models]]\nname = "blip2-demo"\npoolings = "vision_cls"\n[[models]]\n'
+    'name = "bert-base"\ntext = "answers:blip2-demo"': "blip2-demo has no states under an instruction here, and so no",
 }
 
 
@@ -156,6 +164,39 @@ def test_a_wrong_section_is_named_with_what_to_write(tmp_path, section):
 def test_wrong_settings_of_the_partition(tmp_path, setting):
     with pytest.raises(ValueError, match=r"\[variance\]"):
         load(tmp_path, TEXT + setting)
+
+
+CAPTIONED = (
+    TEXT
+    + """
+[[models]]
+name = "clip-demo"
+text = "captions.csv"
+[[models]]
+name = "bert-base"
+text = "captions.csv"
+[[models]]
+name = "text-demo"
+text = "answers:llava-demo"
+instructions = ["IC"]
+"""
+)
+
+
+def test_models_that_read_captions_take_no_instruction(tmp_path):
+    (tmp_path / "captions.csv").write_text("image_id,caption\n0,A dog.\n")
+    _, clip, bert, told = load(tmp_path, CAPTIONED).models
+    assert clip.captions == bert.captions == str(tmp_path / "captions.csv")
+    assert (clip.reads, told.reads, told.captions) == ("", "llava-demo", "")
+    assert clip.instructions == bert.instructions == ("",)
+    assert (clip.poolings, bert.poolings) == (("pair", "vision_mean"), ("mean_instruction",))
+    assert (clip.fixed_poolings, told.fixed_poolings) == (clip.poolings, ())
+    with pytest.raises(ValueError, match="bert-base reads captions and takes no instruction; leave"):
+        load(tmp_path, CAPTIONED.replace('"bert-base"', '"bert-base"\ninstructions = "ten"'))
+    with pytest.raises(ValueError, match="model is text-demo, which reads texts here"):
+        load(tmp_path, CAPTIONED + '[live]\nmodel = "text-demo"')
+    with pytest.raises(ValueError, match="text-demo does not answer in words"):
+        load(tmp_path, CAPTIONED + '[[models]]\nname = "llama-7b"\ntext = "answers:text-demo"\ninstructions = "IC"')
 
 
 def test_a_file_that_is_not_there_or_not_toml(tmp_path):

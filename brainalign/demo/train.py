@@ -104,7 +104,7 @@ def start_from(model, folder, vocabulary_file=None):
     from safetensors.torch import load_file
 
     old = {_today(name): value for name, value in load_file(Path(folder) / "model.safetensors").items()}
-    words = json.loads(Path(vocabulary_file).read_text()) if vocabulary_file else None
+    words = json.loads(Path(vocabulary_file).read_bytes()) if vocabulary_file else None
     new = model.state_dict()
     if set(old) != set(new):
         raise ValueError(f"{folder} does not hold this model: {sorted(set(old) ^ set(new))[:4]} differ")

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from functools import cache
 
 from brainalign import features, models, tables
+from brainalign.captions import of, read
 from brainalign.files import file_identity, fingerprint
 from brainalign.nsd.layout import Layout
 
@@ -20,6 +21,14 @@ def weights(model):
         return models.identity(model)
     except FileNotFoundError as error:
         raise ValueError(models.missing(model) or str(error)) from None
+
+
+captioned = cache(read)  # a table of captions, looked at once
+
+
+def captions(path, image_ids):
+    """{image_id: caption} of these pictures."""
+    return of(captioned(path), image_ids, path)
 
 
 @cache

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from brainalign import encoding, features, models, nsd, stats, variance
+from brainalign.files import compact
 from brainalign.jobs import nested, planning, reading, results, similarity
 
 SAMPLE = 2000  # pictures from which the shares of variance are told
@@ -54,15 +55,16 @@ def make_features(jobs, resident, progress=None):
     requests = planning.requests(study)
     asked = {job.path.parent: requests[job.model, job.instruction] for job in jobs}
     load = partial(resident.adapter, name)
-    source = next(model.reads for model in study.models if model.name == name)
-    if source:
-        for directory, request in asked.items():
-            texts = dict(features.answers(reading.folder(study, source, request.instruction)))
-            features.extract_texts(directory, request, load, texts, progress)
+    stimulus = partial(nsd.stimulus, study.root)
+    read = {path: request for path, request in asked.items() if request.text}
+    for directory, request in read.items():
+        look = stimulus if planning.paired(request) else None
+        features.extract_texts(directory, request, load, reading.texts(study, request), progress, look)
+    if read:
         return
     for poolings in dict.fromkeys(request.poolings for request in asked.values()):
         alike = {path: request for path, request in asked.items() if request.poolings == poolings}
-        features.extract(alike, load, partial(nsd.stimulus, study.root), progress)
+        features.extract(alike, load, stimulus, progress)
 
 
 def make_shares(job, resident, progress=None):
@@ -157,7 +159,7 @@ def _write_nested(job, resident, best, seconds):
     arrays = {"regions": np.array(list(masks))}
     for pooling, chosen in best.items():
         found = nested.inference(y, chosen, masks, reliable, nc, study.statistics, study.seed)
-        found |= {"layer": chosen.layer, "r": chosen.r, "r2": chosen.r2, "yhat": chosen.yhat.astype(np.float16)}
+        found |= {"layer": chosen.layer, "r": chosen.r, "r2": chosen.r2, "yhat": compact(chosen.yhat)}
         arrays |= {f"{pooling}.{name}": values for name, values in found.items()}
     results.write_arrays(job.beside, arrays, results.about(job, seconds))
 
@@ -198,7 +200,7 @@ def make_weights(job, resident, progress=None):
     session, folder = resident.session(job.subject), reading.folder(study, job.model, job.instruction)
     X = reading.rows(folder, job.inputs["layer"], job.inputs["pooling"], subject.image_ids)
     readout = encoding.compress(*session.weights(X), X[~subject.is_test], job.inputs["rank"], study.seed)
-    measured = {"test_ids": subject.image_ids[subject.is_test], "measured": session.y_test.astype(np.float16)}
+    measured = {"test_ids": subject.image_ids[subject.is_test], "measured": compact(session.y_test)}
     results.write_arrays(job.path, vars(readout) | measured, results.about(job, time.perf_counter() - started))
 
 

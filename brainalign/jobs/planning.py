@@ -67,7 +67,7 @@ class Job:
 
 def plan(study):
     """All jobs of a study in the order they are done: features, then everything of one subject after the other."""
-    for known in (identity.weights, identity.pictures, identity.subject, picture_ids):
+    for known in (identity.weights, identity.pictures, identity.subject, identity.captioned, picture_ids):
         known.cache_clear()  # look at the files again
     return replan(study)
 
@@ -94,10 +94,11 @@ def replan(study):
 def feature_sets(study):
     """The jobs that make features: {(model, instruction): Job}."""
     asked, reads = requests(study), {model.name: model.reads for model in study.models}
-    found = {key: _features(study, request) for key, request in asked.items() if not reads[key[0]]}
+    found = {key: _features(study, request) for key, request in asked.items() if not request.text}
     for key, request in asked.items():
-        if reads[key[0]]:
-            found[key] = _features_of_texts(study, request, found[reads[key[0]], key[1]])
+        if request.text:
+            source = found[reads[key[0]], key[1]] if reads[key[0]] else None
+            found[key] = _features_of_texts(study, request, source)
     return {key: found[key] for key in asked}
 
 
@@ -130,7 +131,7 @@ def requests(study):
         read = instruction or model.instructions[0]
         prompt = tables.instructions()[read].text if read else ""
         found[model.name, instruction] = features.Request(
-            model.name, instruction, prompt, pictures, model.poolings, *options
+            model.name, instruction, prompt, pictures, model.poolings, *options, model.text, choice.pixels
         )
     return found
 
@@ -139,9 +140,8 @@ def _spaces(study):
     """Every (model, instruction) with features of its own, the model with the poolings that it has there."""
     found = []
     for model in study.models:
-        fixed = models.find(model.name).fixed_poolings
-        once = tuple(pooling for pooling in model.poolings if pooling in fixed)
-        each = tuple(pooling for pooling in model.poolings if pooling not in fixed)
+        once = model.fixed_poolings
+        each = tuple(pooling for pooling in model.poolings if pooling not in once)
         if once:
             found.append((replace(model, poolings=once), ""))
         if each:
@@ -159,7 +159,7 @@ def _features(study, asked):
         "weights": identity.weights(asked.model),
         "prompt": asked.prompt,
         "images": fingerprint(asked.image_ids),
-        "pictures": identity.pictures(study.root),
+        **_pictures(study, asked),
         "poolings": asked.poolings,
         "max_new_tokens": asked.max_new_tokens,
         "shard": asked.shard,
@@ -169,19 +169,34 @@ def _features(study, asked):
 
 
 def _features_of_texts(study, asked, source):
-    """A model that reads another one's answers needs no picture, but those answers."""
+    """A model that reads texts needs those texts, and a picture only for poolings of both.
+
+    source : the job of the answers that it reads, None for captions
+    """
     job = ("features", "", asked.model, asked.instruction)
-    if not source.done:
+    if source and not source.done:
         return Job(*job, None, None, f"the {source}")
-    inputs = {
-        "weights": identity.weights(asked.model),
-        "prompt": asked.prompt,
-        "answers": identity.content(source.path),
-        "images": fingerprint(asked.image_ids),
-    }
+    if source:
+        read = {"answers": identity.content(source.path)}
+    else:
+        read = {"captions": fingerprint(list(identity.captions(asked.text, asked.image_ids).values()))}
+    inputs = {"weights": identity.weights(asked.model), "prompt": asked.prompt, **read}
+    inputs |= {"images": fingerprint(asked.image_ids)}
     inputs |= {"poolings": asked.poolings, "shard": asked.shard}
+    if paired(asked):
+        inputs |= _pictures(study, asked)
     folder = _path(study, "features", inputs, "features", asked.model, asked.instruction)
     return Job(*job, inputs, folder / features.MANIFEST)
+
+
+def _pictures(study, asked):
+    """What a model sees depends on; the size only where it is not the pictures' own."""
+    return {"pictures": identity.pictures(study.root)} | ({"pixels": asked.pixels} if asked.pixels else {})
+
+
+def paired(asked):
+    """Whether a model of texts sees the pictures too."""
+    return bool(set(asked.poolings) & set(models.find(asked.model).family.pair_poolings))
 
 
 def _kept(study, encode):
@@ -200,7 +215,7 @@ def _weights_of(study, encode):
 
 def _asked(model):
     """Whether a model has states under several instructions."""
-    each = set(model.poolings) - set(models.find(model.name).fixed_poolings)
+    each = set(model.poolings) - set(model.fixed_poolings)
     return bool(each) and len(model.instructions) > 1
 
 

@@ -49,6 +49,7 @@ def _info(study):
         "solver": study.encoding.solver,
         "decimals": str(DECIMALS),
         "min_nc": f"{MIN_NC:g}",
+        "pixels": str(study.features.pixels),
     }
 
 
@@ -116,13 +117,13 @@ def _weights(job):
     row |= {"pooling": job.inputs["pooling"], "layer": job.inputs["layer"]}
     row |= {"rank": found["into"].shape[1], "kept": float(found["kept"])}
     row |= {"centre": found["centre"].astype("<f4").tobytes(), "bias": found["bias"].astype("<f4").tobytes()}
-    row |= {"into_rank": found["into"].astype("<f2").tobytes(), "out_of_rank": found["out"].astype("<f2").tobytes()}
+    row |= {"into_rank": store.to_bytes(found["into"]), "out_of_rank": store.to_bytes(found["out"])}
     return pd.DataFrame([row])
 
 
 def _responses(job):
     found = results.read_arrays(job.path)
-    data = [values.astype("<f2").tobytes() for values in found["measured"]]
+    data = [store.to_bytes(values) for values in found["measured"]]
     return pd.DataFrame({"subject": job.subject, "image_id": found["test_ids"].astype("int32"), "data": data})
 
 

@@ -1,12 +1,20 @@
-"""Which states of a model a job reads."""
+"""Which states of a model a job reads, and which texts a model."""
 
 from brainalign import features
-from brainalign.jobs import planning
+from brainalign.jobs import identity, planning
 
 
 def folder(study, model, instruction):
     """Where the states of a model under an instruction are."""
     return planning.feature_sets(study)[model, instruction].path.parent
+
+
+def texts(study, request):
+    """{image_id: text} that a model reads about each picture: another one's answers, or captions."""
+    source = next(model.reads for model in study.models if model.name == request.model)
+    if source:
+        return dict(features.answers(folder(study, source, request.instruction)))
+    return identity.captions(request.text, request.image_ids)
 
 
 def maps(manifest, job):

@@ -7,12 +7,12 @@
 from difflib import get_close_matches
 from importlib import import_module
 
-from brainalign.models import checkpoint, endpoint, regions, table
+from brainalign.models import checkpoint, complete, endpoint, regions, table
 from brainalign.models.checkpoint import ModelError
 from brainalign.models.table import CONTROLS, MODELS, Model
 
 __all__ = ["CONTROLS", "MODELS", "Model", "ModelError"]
-__all__ += ["answering", "available", "find", "here", "identity", "load", "missing"]
+__all__ += ["answering", "available", "find", "here", "identity", "load", "missing", "rehearse"]
 
 
 def here():
@@ -43,7 +43,33 @@ def find(name):
 def missing(name):
     """What keeps a model from loading on this machine, and what to do; "" if its files are here and complete."""
     model = find(name)
-    return checkpoint.missing(model) or (regions.missing(checkpoint.source(model)) if model.family.regions else "")
+    if model.outside:
+        return f"{model.name} cannot be loaded: {model.outside}"
+    fault = checkpoint.missing(model)
+    if fault:
+        return fault
+    place, words = checkpoint.source(model), model.family.words_of
+    if words and not complete.has_tokenizer(place):
+        fault = checkpoint.missing(table.controlled(MODELS[words], "random"))  # all but its weights
+    return fault or (regions.missing(place) if model.family.regions else "")
+
+
+def rehearse(name):
+    """What keeps a model from loading, found by loading all of it but its weights' numbers; "" if nothing.
+
+    Their names and shapes are held against what the network needs. Imports torch; seconds for the largest models.
+    """
+    model = find(name)
+    fault = missing(name)
+    if fault or not model.checkpoint:
+        return fault
+    from brainalign.models import weights
+
+    try:
+        _loaded(model, "cpu", None, weights.unread)
+    except ModelError as error:
+        return str(error)
+    return ""
 
 
 def available(name):
@@ -67,11 +93,17 @@ def load(name, device=None, dtype=None):
     dtype : "float32", "bfloat16", "float16", or "8bit" and "4bit", which need an NVIDIA GPU and bitsandbytes;
         by default the table's
     """
+    checkpoint.check_choice(device, dtype)
+    return _loaded(find(name), device, dtype)
+
+
+def _loaded(model, device, dtype, *network):
+    """network : what makes the network, if it is not `weights.network`."""
     from brainalign.models.controls import controlled
 
-    model = find(name)
-    checkpoint.check_choice(device, dtype)
+    if model.outside:
+        raise ModelError(missing(model.name))
     module, _, cls = model.adapter.partition(":")
     with checkpoint.explained(model):
         adapter = controlled(getattr(import_module(f"brainalign.models.{module}"), cls), model.control)
-        return adapter(model, checkpoint.source(model), device, dtype or model.dtype)
+        return adapter(model, checkpoint.source(model), device, dtype or model.dtype, *network)

@@ -31,8 +31,9 @@ class Adapter:
     uses_instruction = True
     answers = True
 
-    def __init__(self, model, source, device, dtype):
-        self.model, self.source, self.dtype = model, source, dtype
+    def __init__(self, model, source, device, dtype, network=weights.network):
+        """network : what makes the network, `weights.network` or `weights.unread`."""
+        self.model, self.source, self.dtype, self._network = model, source, dtype, network
         self.device = torch.device(device or _accelerator())
         self._load()
 
@@ -149,7 +150,7 @@ class Adapter:
 
         options : further arguments of the class, such as add_pooling_layer=False
         """
-        return weights.network(self.model, model_class, self.source, self.device, self.dtype, **options)
+        return self._network(self.model, model_class, self.source, self.device, self.dtype, **options)
 
 
 def _accelerator():

@@ -4,7 +4,6 @@ import torch
 from transformers import (
     Blip2ForConditionalGeneration,
     Blip2Processor,
-    GenerationConfig,
     InstructBlipForConditionalGeneration,
     InstructBlipProcessor,
 )
@@ -33,7 +32,7 @@ class Blip2(PicturePrefix):
         config = self.net.config
         if pooling.startswith("vision_"):
             return ("embeddings", *(f"layer {i + 1}" for i in range(config.vision_config.num_hidden_layers)))
-        if pooling == "connector_mean":
+        if pooling.startswith("connector_"):
             return ("queries", *(f"Q-Former {i + 1}" for i in range(config.qformer_config.num_hidden_layers)))
         return self.layers
 
@@ -51,22 +50,29 @@ class Blip2(PicturePrefix):
         inputs = self.processor.image_processor(images, return_tensors="pt").to(self.device, self.net.dtype)
         wanted = [pooling for pooling in poolings if pooling.startswith("vision_")]
         seen = self.net.vision_model(inputs["pixel_values"], output_hidden_states=bool(wanted), return_dict=True)
-        pool = {"vision_mean": lambda layer: layer[:, 1:].mean(1), "vision_cls": lambda layer: layer[:, 0]}
-        pooled = {p: torch.stack([pool[p](layer.float()) for layer in seen.hidden_states], 1) for p in wanted}
+        part = {"vision_mean": slice(1, None), "vision_cls": slice(1), "vision_all": slice(None)}
+        pooled = {
+            p: torch.stack([layer[:, part[p]].float().mean(1) for layer in seen.hidden_states], 1) for p in wanted
+        }
         return seen.last_hidden_state, {p: states.cpu().numpy() for p, states in pooled.items()}
 
     def _queried(self, patches, poolings, **asked):
-        """Tokens (n, n_queries, n_dims) for the language model, and the Q-Former's pooling; asked : what it reads."""
-        queries, wanted = self.net.query_tokens.expand(len(patches), -1, -1), "connector_mean" in poolings
+        """Tokens (n, n_queries, n_dims) for the language model, and the Q-Former's poolings; asked : what it reads."""
+        queries = self.net.query_tokens.expand(len(patches), -1, -1)
         looked = self.net.qformer(
-            query_embeds=queries, encoder_hidden_states=patches, output_hidden_states=wanted, return_dict=True, **asked
+            query_embeds=queries,
+            encoder_hidden_states=patches,
+            output_hidden_states=bool({"connector_mean", "connector_all"} & set(poolings)),
+            return_dict=True,
+            **asked,
         )
         n = queries.shape[1]
         tokens = self.net.language_projection(looked.last_hidden_state[:, :n].to(patches.dtype))
-        if not wanted:
-            return tokens, {}
-        states = torch.stack([layer[:, :n].float().mean(1) for layer in looked.hidden_states], 1)
-        return tokens, {"connector_mean": states.cpu().numpy()}
+        part, pooled = {"connector_mean": slice(n), "connector_all": slice(None)}, {}
+        for pooling in part.keys() & set(poolings):
+            states = [layer[:, part[pooling]].float().mean(1) for layer in looked.hidden_states]
+            pooled[pooling] = torch.stack(states, 1).cpu().numpy()
+        return tokens, pooled
 
     def _tokens(self, text, n_picture):
         """The picture comes first, even before the mark of the beginning."""
@@ -82,8 +88,8 @@ class Blip2(PicturePrefix):
 class Blip2T5(Blip2):
     """BLIP-2 with an encoder and a decoder (Flan-T5), where the language model's poolings mean:
 
-    mean_image, mean_instruction : the encoder's states at the picture's and the instruction's tokens. It looks both
-        ways, so that both depend on picture and instruction.
+    mean_image, mean_instruction, mean_prompt : the encoder's states at the picture's, the instruction's and all
+        tokens. It looks both ways, so that all depend on picture and instruction.
     last_prompt : the decoder's first state, from which the first word is predicted
     mean_generated : the decoder's states at the answer's tokens without the end mark (an empty answer: its first)
     """
@@ -95,15 +101,13 @@ class Blip2T5(Blip2):
         text = self.net.config.text_config
         self.encoder_layers = self.layers
         self.layers = ("embeddings", *(f"layer {i + 1}" for i in range(text.num_decoder_layers)))
-        self.net.language_model.generation_config = GenerationConfig(
-            do_sample=False,
-            eos_token_id=self.ends.tolist(),
-            pad_token_id=text.pad_token_id,
-            decoder_start_token_id=text.decoder_start_token_id,
-        )
+        start = self.special.first("decoder_start_token_id")
+        start = self.special.first("pad_token_id") if start is None else start  # as T5 was trained
+        self.net.language_model.generation_config = self.special.greedy(decoder_start_token_id=start)
 
     def layer_names(self, pooling):
-        return self.encoder_layers if pooling in ("mean_image", "mean_instruction") else super().layer_names(pooling)
+        encoded = pooling in ("mean_image", "mean_instruction", "mean_prompt")
+        return self.encoder_layers if encoded else super().layer_names(pooling)
 
     def _longest(self):
         return getattr(self.net.config.text_config, "n_positions", 512)
@@ -151,6 +155,7 @@ class Blip2T5(Blip2):
         weighted = {
             "mean_image": (read.hidden_states, pictured.expand(len(ids), -1)),
             "mean_instruction": (read.hidden_states, prompt.instruction.expand(len(ids), -1)),
+            "mean_prompt": (read.hidden_states, torch.ones_like(prompt.ids).expand(len(ids), -1)),
             "last_prompt": (told.hidden_states, first),
             "mean_generated": (told.hidden_states, said),
         }
@@ -160,10 +165,16 @@ class Blip2T5(Blip2):
 
 class InstructBlip(Blip2):
     """InstructBLIP with Vicuna. Its Q-Former reads the instruction too, so that the picture's tokens depend on it:
-    only what the vision tower sees is the same for all instructions."""
+    only what the vision tower sees is the same for all instructions. Beside BLIP-2's poolings those over the whole
+    sequence of either part, as the code of the paper's authors takes them:
+
+    vision_all : all of the vision tower's tokens, patches and class token
+    connector_all : all of the Q-Former's tokens, its queries and the instruction's
+    """
 
     net_class, processor_class = InstructBlipForConditionalGeneration, InstructBlipProcessor
-    fixed_poolings = ("vision_mean", "vision_cls")
+    poolings = (*Blip2.poolings, "vision_all", "connector_all")
+    fixed_poolings = ("vision_mean", "vision_cls", "vision_all")
     template = PICTURE + "{text}"
 
     def _asked(self, text, n):

@@ -165,6 +165,12 @@ class Suffix:
     instruction: torch.Tensor
     single: bool
 
+    @property
+    def own(self):
+        """(n, n_branches, n_tokens) 1 for the tokens of a branch, else 0."""
+        branches = torch.arange(self.ends.shape[1], device=self.branch.device)
+        return (self.branch[:, None] == branches[:, None]).float()
+
     @classmethod
     def branches(cls, prompts):
         """Prompts (`prefix.Prompt`) of one prefix one after another, as branches."""

@@ -1,15 +1,19 @@
 """Where a model's files are, whether they are complete, and what to do when they are not. Free of torch."""
 
 import hashlib
-import json
 import os
+import re
 from contextlib import contextmanager
 from pathlib import Path
-from zipfile import is_zipfile
 
+from brainalign.models import complete, published
+from brainalign.models.complete import weight_files
 from brainalign.tables import DATA
 
 SHIPPED = DATA / "models"
+FORMATS = {"safetensors": "model*.safetensors", "bin": "pytorch_model*.bin"}  # the hub has most weights in several
+SETTINGS = ("*.j*", "*.txt", "*.model")  # configuration (JSON), templates (Jinja), tokenizers
+PIP = re.compile(r"pip install ([\w-]+)")  # in the messages of transformers
 DTYPES = ("float32", "bfloat16", "float16", "8bit", "4bit")  # the last two: of the language model alone
 
 
@@ -42,75 +46,8 @@ def missing(model):
         return ""
     if isinstance(place, str):
         return f"{model.name}: no files on this machine. {_todo(model)}"
-    fault = folder_fault(place, weights=not model.random)
-    return f"{model.name}: {fault}. {_todo(model)}" if fault else ""
-
-
-def folder_fault(folder, weights=True):
-    """What is wrong with a checkpoint folder, "" if nothing: its configuration and the ends of its weight files."""
-    if not folder.is_dir():
-        return f"there is no folder {folder}"
-    try:
-        json.loads((folder / "config.json").read_bytes())
-    except FileNotFoundError:
-        return f"{folder} has no config.json"
-    except ValueError:
-        return f"{folder / 'config.json'} is not JSON"
-    if not weights:
-        return ""
-    try:
-        faults = (_weights_fault(file) for file in weight_files(folder))
-        return next(filter(None, faults), "")
-    except ValueError as error:
-        return str(error)
-
-
-def weight_files(folder):
-    """The weight files of a folder, one or those that an index names: safetensors, or else PyTorch's own.
-
-    The latter are pickles; they are only ever read as tensors (weights_only), so that they cannot run code.
-    """
-    for name in ("model.safetensors", "pytorch_model.bin"):
-        index = folder / f"{name}.index.json"
-        if index.exists():
-            return _indexed(index)
-        if (folder / name).exists():
-            return [folder / name]
-    return [folder / "model.safetensors"]
-
-
-def _indexed(index):
-    try:
-        names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError, TypeError):
-        raise ModelError(f"{index} is damaged") from None
-    return [index.with_name(Path(name).name) for name in names]
-
-
-def _weights_fault(file):
-    if not file.exists():
-        return f"{file} is missing"
-    return _safetensors_fault(file) if file.suffix == ".safetensors" else _pytorch_fault(file)
-
-
-def _pytorch_fault(file):
-    """A zip archive, whose end tells that it is whole; before 2020 a pickle."""
-    with open(file, "rb") as opened:
-        old = opened.read(2) == b"\x80\x02"
-    return "" if old or is_zipfile(file) else f"{file} is not a whole file of PyTorch weights"
-
-
-def _safetensors_fault(file):
-    """A safetensors file holds 8 bytes of header length, a JSON header, then exactly the bytes the header names."""
-    with open(file, "rb") as opened:
-        n = int.from_bytes(opened.read(8), "little")
-        found = file.stat().st_size
-        try:
-            header = json.loads(opened.read(n)) if 0 < n < found else None
-            end = max(entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return f"{file} is not a safetensors file"
-    return "" if found == 8 + n + end else f"{file} has {found:,} bytes, expected {8 + n + end:,}"
+    fault = complete.fault(place, model.parts, weights=not model.random)
+    return f"{model.name}: {fault.found}. {_mended(model, place, fault)}" if fault else ""
 
 
 def describe(model, place, dtype, commit=None):
@@ -161,14 +98,37 @@ def explained(model):
     except ModelError:
         raise
     except Exception as error:
-        if is_out_of_memory(error):
-            message = "not enough memory to load it; close other programs, or load it with dtype bfloat16"
-        elif _caused_by(error, "GatedRepoError"):
-            message = f"its files are gated. {_terms(model)}"
-        else:
-            first = str(error).strip().partition("\n")[0] or type(error).__name__
-            message = f"cannot be loaded from {source(model)} ({first}). {_todo(model)}"
-        raise ModelError(f"{model.name}: {message}") from error
+        raise ModelError(f"{model.name}: {_why(model, error)}") from error
+
+
+def _why(model, error):
+    """What an error while loading means, and what to do: each kind has its own advice."""
+    first = str(error).strip().partition("\n")[0] or type(error).__name__
+    package = error.name if isinstance(error, ModuleNotFoundError) else next(iter(PIP.findall(str(error))), "")
+    if is_out_of_memory(error):
+        return "not enough memory to load it; close other programs, or load it with dtype bfloat16"
+    if _caused_by(error, "GatedRepoError"):
+        return f"its files are gated. {_terms(model)}"
+    if package:
+        return f"a package is missing ({first}). Install it: pip install {package}"
+    if _caused_by(error, "UnpicklingError"):
+        return (
+            f"a .bin file in {source(model)} is damaged, or holds more than weights, which could run code: it was not "
+            f"read. Take the publisher's own file, or safetensors, and load it again"
+        )
+    if isinstance(source(model), str):
+        return f"cannot be loaded from {source(model)} ({first}). {_todo(model)}"
+    return f"cannot be loaded from {source(model)} ({first}). {unlike(model)}"
+
+
+def unlike(model):
+    """What to do about files that are whole, but not those of the model."""
+    if isinstance(model.checkpoint, Path):
+        return _todo(model)
+    return (
+        "Its files are whole, but not as expected: compare their versions with those published; "
+        f"what differs is fetched by: {command(model)}"
+    )
 
 
 def is_out_of_memory(error):
@@ -192,26 +152,46 @@ def state(model):
     return "not downloaded" if isinstance(source(model), str) else "incomplete"
 
 
-def command(model):
-    """The shell command that brings a model's files."""
+def command(model, files=(), weights=None):
+    """The shell command that brings a model's files; those that are there already are not fetched again.
+
+    files : names of single ones; weights : whether the weights are fetched too, by default if the model needs them
+    """
     if isinstance(model.checkpoint, Path):
         return f"git checkout -- data/models/{model.checkpoint.name}"
     own = Path(os.environ.get("BRAINALIGN_MODELS") or "~/models")
     if model.composed:
         return f"python -m brainalign.models.compose PTH BLIP2 LANGUAGE {own / (model.of or model.name)}"
-    folder = own / Path(model.checkpoint).name
-    some = ' --exclude "*.safetensors" --exclude "*.bin"' if model.random else ""  # of those it needs the shape alone
-    return f"hf download {model.checkpoint} --local-dir {folder}{some}"
+    place = source(model)
+    cached = isinstance(place, Path) and place.parent.name == "snapshots"
+    where = "" if cached else f" --local-dir {place if isinstance(place, Path) else own / Path(model.checkpoint).name}"
+    weights = not model.random if weights is None else weights
+    patterns = SETTINGS if not weights else (FORMATS[published.of(model).format], *SETTINGS)
+    which = [*files] or [f'--include "{pattern}"' for pattern in patterns]
+    return f"hf download {model.checkpoint}{where} {' '.join(which)}".strip()
+
+
+def _mended(model, place, fault):
+    """What to do about a fault of a folder."""
+    if fault.package:
+        return f"Install it: pip install {fault.package}"
+    if isinstance(model.checkpoint, Path) or model.composed:
+        return _todo(model)
+    if fault.damaged:
+        return f"Delete it and fetch it again: {command(model, fault.damaged)}"
+    return f"Fetch what is missing: {command(model, fault.lost, fault.weights)}"
 
 
 def _todo(model):
     if isinstance(model.checkpoint, Path):
         return f"It comes with the repository: restore it with `{command(model)}`"
     export = "" if os.environ.get("BRAINALIGN_MODELS") else "export BRAINALIGN_MODELS=~/models && "
-    size = "its settings alone" if model.random else model.size
+    size = "its settings alone" if model.random else published.size(model)
     terms = _terms(model) + " " if model.gated else ""
-    how = "Compose it once from its published files" if model.composed else "Download it once"
-    return f"{terms}{how} ({size}): {export}{command(model)}"
+    if model.composed:
+        parts = published.of(model).parts
+        return f"{terms}Compose it once from its published files ({size}): {export}{command(model)}. {parts}"
+    return f"{terms}Download it once ({size}): {export}{command(model)}"
 
 
 def _terms(model):

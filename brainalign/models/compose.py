@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from pickle import UnpicklingError
 
+from brainalign.files import in_words
 from brainalign.models.checkpoint import ModelError, weight_files
 
 TRAINED = {"llama_proj.weight": "language_projection.weight", "llama_proj.bias": "language_projection.bias"}
@@ -46,7 +47,7 @@ def compose(published, blip2, language, folder):
 
 def _config(matrix, blip2, language):
     """The folder's config.json, and which of BLIP-2's weights it takes."""
-    sees, speaks = (json.loads((place / "config.json").read_text()) for place in (blip2, language))
+    sees, speaks = (json.loads((place / "config.json").read_bytes()) for place in (blip2, language))
     vision = sees["vision_config"]
     size, queries = vision.get("hidden_size", 1408), sees["qformer_config"].get("hidden_size", 768)
     if matrix.shape[0] != speaks["hidden_size"]:
@@ -119,7 +120,7 @@ def main():
     try:
         compose(*sys.argv[1:])
     except (ValueError, OSError) as error:
-        sys.exit(f"Error: {error}")
+        sys.exit(f"Error: {in_words(error)}")
 
 
 if __name__ == "__main__":

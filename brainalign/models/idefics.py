@@ -6,6 +6,15 @@ from transformers import IdeficsForVisionText2Text, IdeficsProcessor
 from brainalign.models import prompts
 from brainalign.models.branches import Roomy
 from brainalign.models.prefix import PicturePrefix, Seen
+from brainalign.models.special import known
+
+END = "<end_of_utterance>"
+
+
+class PicturesAndWords(IdeficsProcessor):
+    """The processor with the name of a picture's mark, as others have it."""
+
+    image_token = "<image>"
 
 
 class Idefics(PicturePrefix):
@@ -16,20 +25,24 @@ class Idefics(PicturePrefix):
 
     The prompt has one mark for the picture. It and all tokens after it attend to the perceiver's tokens; mean_image is
     the mark's state. The tokens travel as a further layer of the cache, so that they leave it with their row.
+    A base model, whose tokenizer has no mark for the end of an utterance, is asked as its documentation does: in the
+    same turns without that mark.
     """
 
-    net_class, processor_class = IdeficsForVisionText2Text, IdeficsProcessor
+    net_class, processor_class = IdeficsForVisionText2Text, PicturesAndWords
     poolings = (*PicturePrefix.poolings, "vision_mean", "vision_cls", "connector_mean")
     fixed_poolings = ("mean_image", "vision_mean", "vision_cls", "connector_mean")
-    template = "<s>User:<fake_token_around_image><image><fake_token_around_image>{text}<end_of_utterance>\nAssistant:"
+    template = "<s>User:<fake_token_around_image><image><fake_token_around_image>{text}" + END + "\nAssistant:"
 
     def _load(self):
         super()._load()
-        id_of = self.tokenizer.convert_tokens_to_ids
-        self.processor.image_token, self.net.config.image_token_id = "<image>", id_of("<image>")
-        self.ends = torch.cat([self.ends, self.ends.new_tensor([id_of("<end_of_utterance>")])]).unique()
-        self.never = torch.tensor(id_of(["<image>", "<fake_token_around_image>"]), device=self.device)
-
+        end = known(self.tokenizer, END)
+        if end is None:
+            self.template = self.template.replace(END, "")
+        else:
+            self.ends = torch.cat([self.ends, self.ends.new_tensor([end])]).unique()
+        never = self.tokenizer.convert_tokens_to_ids(["<image>", "<fake_token_around_image>"])
+        self.never = torch.tensor(never, device=self.device)
         if self.model.random:
             for name, weight in self.net.named_parameters():
                 if ".alpha_" in name:  # gates that would start closed: no picture would be seen

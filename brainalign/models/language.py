@@ -6,6 +6,7 @@ from transformers import AutoTokenizer, BertModel, LlamaForCausalLM
 
 from brainalign.models import prompts
 from brainalign.models.fusion import first, mean
+from brainalign.models.special import Special
 from brainalign.models.streaming import Pieces
 from brainalign.models.texts import TextReader, last
 
@@ -24,6 +25,7 @@ class Language(TextReader):
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.longest = self.net.config.max_position_embeddings
+        self.special = Special(self.source, self.tokenizer, self.net.config)
         self.layers = ("embeddings", *(f"layer {i + 1}" for i in range(self.net.config.num_hidden_layers)))
 
     def _batch(self, images, texts, poolings, max_new_tokens):
@@ -103,14 +105,16 @@ class Decoder(Language):
     def _text(self, ids):
         return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
 
+    def _load(self):
+        super()._load()
+        self.net.generation_config = self.special.greedy()
+
     def _generate(self, prompt, max_new_tokens, **options):
         ids, seen, _ = prompt
         new = self.net.generate(
             input_ids=ids,
             attention_mask=seen.long(),
             max_new_tokens=max_new_tokens,
-            do_sample=False,
-            pad_token_id=self.tokenizer.pad_token_id,
             **options,
         )
         return new[0, ids.shape[1] :]

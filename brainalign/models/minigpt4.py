@@ -19,6 +19,7 @@ from transformers import (
 
 from brainalign.models import prompts
 from brainalign.models.blip import Blip2
+from brainalign.models.special import NOWHERE
 
 TOLD = (
     "Give the following image: <Img>ImageContent</Img>. "
@@ -78,7 +79,7 @@ class Minigpt4(Blip2):
 
     def _load(self):
         super()._load()
-        self.net.config.image_token_id = -1  # stands for a picture's token, which has no word
+        self.net.config.image_token_id = NOWHERE
         self.net.vision_model.post_layernorm.eps = 1e-5
         self.ends = torch.cat([self.ends, torch.tensor(self.turn, dtype=torch.long, device=self.device)])
 
@@ -88,13 +89,10 @@ class Minigpt4(Blip2):
         start, between = before.split("<ImageHere>")
         head = self.tokenizer(start)["input_ids"]
         rest, inside = prompts.tokens(self.tokenizer, between, text, after, add_special_tokens=False)
-        return [*head, *[-1] * n_picture, *rest], [False] * (len(head) + n_picture) + inside
+        return [*head, *[NOWHERE] * n_picture, *rest], [False] * (len(head) + n_picture) + inside
 
     def _around(self, text):
         return prompts.of_template(self.template)
-
-    def _embed(self, ids):
-        return super()._embed(ids.clamp(min=0))
 
     def _text(self, ids):
         return super()._text(ids).partition("###")[0].strip()

@@ -6,6 +6,7 @@ from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaProcessor
 from brainalign.models import prompts
 from brainalign.models.owl_net import OwlForConditionalGeneration
 from brainalign.models.prefix import PicturePrefix, Seen
+from brainalign.models.special import NOWHERE
 
 TOLD = (
     "The following is a conversation between a curious human and AI assistant. "
@@ -36,7 +37,7 @@ class Owl(PicturePrefix):
 
     def _load(self):
         super()._load()
-        self.net.config.image_token_id = -1  # stands for a picture's token, which has no word
+        self.net.config.image_token_id = NOWHERE
 
     def layer_names(self, pooling):
         if pooling == "connector_mean":
@@ -63,8 +64,5 @@ class Owl(PicturePrefix):
         start, between = before.split("<image>")
         head = self.tokenizer(start, add_special_tokens=False)["input_ids"]
         rest, inside = prompts.tokens(self.tokenizer, between, text, after, add_special_tokens=False)
-        ids = [self.tokenizer.bos_token_id, *head, *[-1] * n_picture, *rest]
+        ids = [self.special.first("bos_token_id"), *head, *[NOWHERE] * n_picture, *rest]
         return ids, [False] * (len(ids) - len(rest)) + inside
-
-    def _embed(self, ids):
-        return super()._embed(ids.clamp(min=0))

@@ -5,11 +5,12 @@ from functools import partial
 
 import numpy as np
 import torch
-from transformers import GenerationConfig
 
 from brainalign.models import prompts
 from brainalign.models.adapter import Adapter
 from brainalign.models.branches import ALL, Branches, Means, Stops, Suffix, roomy_cache
+from brainalign.models.checkpoint import ModelError
+from brainalign.models.special import Special, picture
 from brainalign.models.streaming import Pieces
 
 TOGETHER = 16  # instructions that are answered at once; more would mostly look at one another's masks
@@ -48,9 +49,10 @@ class PicturePrefix(Adapter):
     mean_generated : the answer's tokens without the end mark (an empty answer: the last token of the prompt)
     last_prompt : the token from which the first word is predicted
     mean_instruction, mean_image : the instruction's and the picture's tokens
+    mean_prompt : all tokens before the answer: the picture's, the instruction's and those of the template
     """
 
-    poolings = ("mean_generated", "last_prompt", "mean_instruction", "mean_image")
+    poolings = ("mean_generated", "last_prompt", "mean_instruction", "mean_image", "mean_prompt")
     fixed_poolings = ("mean_image",)
     net_class = processor_class = None
     unsure = "\ufffd \n"  # what may turn out not to belong to an answer while it ends on it
@@ -61,13 +63,11 @@ class PicturePrefix(Adapter):
         self.net = self._weights(self.net_class)
         self.processor = self.processor_class.from_pretrained(self.source, backend="pil")
         self.tokenizer = self.processor.tokenizer
-        text, told = self.net.config.get_text_config(), self.net.generation_config
-        known = (told.eos_token_id, getattr(text, "eos_token_id", None), self.tokenizer.eos_token_id)
-        ends = next(ids for ids in known if ids is not None)
-        self.ends = torch.tensor(ends, device=self.device).reshape(-1)
-        self.net.generation_config = GenerationConfig(
-            do_sample=False, eos_token_id=self.ends.tolist(), pad_token_id=self.tokenizer.pad_token_id or 0
-        )
+        config, mark = self.net.config, str(self.processor.image_token)
+        self.special = Special(self.source, self.tokenizer, config)
+        self.ends = torch.tensor(self.special.ends, dtype=torch.long, device=self.device)
+        self.net.generation_config = self.special.greedy()
+        config.image_token_id, text = picture(config, self.tokenizer, mark), config.get_text_config()
         self.layers = ("embeddings", *(f"layer {i + 1}" for i in range(text.num_hidden_layers)))
 
     @property
@@ -86,7 +86,13 @@ class PicturePrefix(Adapter):
         text = self._plain(text)
         ids, inside = self._tokens(text, n_picture)
         ids, inside = torch.tensor(ids, device=self.device), torch.tensor(inside, device=self.device)
-        prefix = int((ids == self.net.config.image_token_id).nonzero()[-1]) + 1
+        pictured = (ids == self.net.config.image_token_id).nonzero()
+        if not len(pictured):
+            raise ModelError(
+                f"{self.model.name}: its tokenizer has no token {self.processor.image_token} for a picture, or "
+                f"another than its configuration ({self.net.config.image_token_id}); download {self.source} again"
+            )
+        prefix = int(pictured[-1]) + 1
         if text and (inside[:prefix].any() or not inside.any()):
             raise ValueError(f"{self.model.name} reads nothing of the instruction {text!r}; try other words")
         longest = self._longest()
@@ -134,7 +140,8 @@ class PicturePrefix(Adapter):
     # The language model -------------------------------------------------------------------------------------
 
     def _embed(self, ids):
-        return self.net.get_input_embeddings()(ids)
+        """Those of a picture's places, which need be no word, are replaced by its tokens."""
+        return self.net.get_input_embeddings()(ids.clamp(min=0))
 
     def _predict(self, final):
         return self.net.get_output_embeddings()(final).argmax(-1)
@@ -224,11 +231,11 @@ class PicturePrefix(Adapter):
         """The same for pictures (n, n_tokens, n_dims) of as many tokens: prefix once, then the instructions."""
         n, config, found = len(tokens), self.net.config.get_text_config(), {}
         prompts = [self._prompt(text, tokens.shape[1], max_new_tokens) for text in texts]
-        cache, shared = self._prefix(prompts[0], tokens, poolings)
+        cache, shared, before = self._prefix(prompts[0], tokens, poolings)
         for start in range(0, len(texts), TOGETHER):
             several, last = slice(start, start + TOGETHER), start + TOGETHER >= len(texts)
-            own = cache if last else roomy_cache(config, cache)
-            answers, pooled = self._grown(Suffix.branches(prompts[several]), own, n, poolings, max_new_tokens)
+            own, suffix = cache if last else roomy_cache(config, cache), Suffix.branches(prompts[several])
+            answers, pooled = self._grown(suffix, own, n, poolings, max_new_tokens, before)
             for i, text in enumerate(texts[several]):
                 states = {name: values[:, i] for name, values in pooled.items()}
                 found[text] = [self._text(row[i]) for row in answers], states | shared
@@ -241,9 +248,9 @@ class PicturePrefix(Adapter):
             several = texts[start : start + TOGETHER]
             prompts = [self._prompt(text, tokens[text].shape[1], max_new_tokens) for text in several]
             rows = torch.cat([tokens[text] for text in several])
-            cache, shared = self._prefix(prompts[0], rows, poolings)
+            cache, shared, before = self._prefix(prompts[0], rows, poolings)
             suffix = Suffix.rows([prompt for text, prompt in zip(several, prompts) for _ in tokens[text]])
-            answers, pooled = self._grown(suffix, cache, len(rows), poolings, max_new_tokens)
+            answers, pooled = self._grown(suffix, cache, len(rows), poolings, max_new_tokens, before)
             states, end = {name: values[:, 0] for name, values in pooled.items()} | shared, 0
             for text in several:
                 begin, end = end, end + len(tokens[text])
@@ -252,16 +259,24 @@ class PicturePrefix(Adapter):
         return found
 
     def _prefix(self, prompt, tokens, poolings):
-        """A cache that has read a prompt up to the end of each of n pictures, and their mean_image if wanted."""
-        ids, wanted = prompt.ids[: prompt.prefix], "mean_image" in poolings
+        """A cache that has read a prompt up to the end of each of n pictures, their mean_image if wanted, and if that
+        is wanted for mean_prompt the mean over all that was read: (n, n_layers, n_dims)."""
+        ids, wanted = prompt.ids[: prompt.prefix], bool({"mean_image", "mean_prompt"} & set(poolings))
         cache, embeds = roomy_cache(self.net.config.get_text_config()), self._filled(ids, tokens)
         states, _ = self._forward(embeds, None, self._places(len(tokens), 0, len(ids)), cache, wanted)
-        pictured = (ids == self.net.config.image_token_id).float()[None]
-        return cache, {"mean_image": _mixed(states, pictured)[:, 0].cpu().numpy()} if wanted else {}
+        if not wanted:
+            return cache, {}, None
+        pictured = ids == self.net.config.image_token_id
+        means = _mixed(states, torch.stack([pictured, torch.ones_like(pictured)]).float())
+        shared = {"mean_image": means[:, 0].cpu().numpy()} if "mean_image" in poolings else {}
+        return cache, shared, means[:, 1]
 
-    def _grown(self, suffix, cache, n, poolings, max_new_tokens):
-        """Answers on the cache of n rows, and {pooling: array (n, n_branches, n_layers, n_dims)}."""
-        wanted = {"mean_generated", "last_prompt", "mean_instruction"} & set(poolings)
+    def _grown(self, suffix, cache, n, poolings, max_new_tokens, before=None):
+        """Answers on the cache of n rows, and {pooling: array (n, n_branches, n_layers, n_dims)}.
+
+        before : for mean_prompt, see `_prefix`
+        """
+        wanted = {"mean_generated", "last_prompt", "mean_instruction", "mean_prompt"} & set(poolings)
         grown = Branches(partial(self._forward, states=bool(wanted)), cache, n, self.device, suffix.single)
         embeds = self._embed(suffix.ids).expand(n, -1, -1)
         states, final = grown.feed(embeds, suffix.branch.expand(n, -1), suffix.places.expand(n, -1))
@@ -273,6 +288,9 @@ class PicturePrefix(Adapter):
             take = means.take if "mean_generated" in wanted else None
         if "mean_instruction" in wanted:
             pooled["mean_instruction"] = _mixed(states, suffix.instruction.float())
+        if "mean_prompt" in wanted:
+            share = suffix.own.sum(-1) / (suffix.own.sum(-1) + suffix.places[:, :1])  # of a prompt, by the suffix
+            pooled["mean_prompt"] = torch.lerp(before[:, None], _mixed(states, suffix.own), share[..., None, None])
         del states
         each = torch.arange(n, device=self.device)[:, None]
         first, start = self._predict(final[each, ends]), suffix.places.expand(n, -1).gather(1, ends) + 1

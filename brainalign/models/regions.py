@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brainalign.files import in_words
 from brainalign.models import checkpoint
 from brainalign.models.checkpoint import ModelError
 from brainalign.models.table import Model
@@ -87,7 +88,7 @@ def _read(found, picture):
             f"no region features {file.name} in {found}; the name is brainalign.models.regions.key(picture)"
         ) from None
     except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"{file} is no .npz with arrays 'features' and 'boxes' ({error})") from None
+        raise ValueError(f"{file} is no .npz with arrays 'features' and 'boxes' ({in_words(error)})") from None
     n = len(features)
     if n == 0 or features.shape != (n, N_DIMS) or boxes.shape != (n, 4) or features.dtype.kind != "f":
         raise ValueError(f"{file} has features {features.shape} and boxes {boxes.shape}, expected (36, 2048), (36, 4)")
@@ -107,9 +108,10 @@ class Grid:
     def __init__(self, device):
         from transformers import ResNetModel
 
+        from brainalign.models import weights
+
         with checkpoint.explained(BACKBONE):
-            place = checkpoint.source(BACKBONE)
-            self.net = ResNetModel.from_pretrained(place, use_safetensors=True).to(device).eval()
+            self.net = weights.network(BACKBONE, ResNetModel, checkpoint.source(BACKBONE), device, "float32")
         self.device = device
         edges = np.arange(CELLS + 1, dtype=np.float32) / CELLS
         top, left = (grid.reshape(-1) for grid in np.mgrid[:CELLS, :CELLS])

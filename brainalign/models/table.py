@@ -15,6 +15,11 @@ CONTROLS = {  # suffix of a name: what it does
     "instruction-only": "a uniform grey picture instead of the picture",
     "shuffled": "the instruction's words in another, fixed order",
 }
+PARTS = {  # of checkpoints by the kind of model, beside configuration and weights
+    "multimodal": ("tokenizer", "processor"),
+    "vision": ("processor",),
+    "language": ("tokenizer",),
+}
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "8bit": 1.1, "4bit": 0.7}  # a parameter, see Model.memory
 
 
@@ -27,7 +32,10 @@ class Family:
     poolings : names of its states, see `Adapter`; the usual ones first
     fixed_poolings : those that cannot depend on the instruction
     text_poolings : of a text about each picture that the model reads instead of it, none if it cannot
+    pair_poolings : those that such a model has of picture and text together, and of the picture beside the text
     regions : reads features of a picture's regions, see `brainalign.models.regions`
+    parts : what its checkpoints hold beside weights, see `complete.fault`; by default what the kind needs
+    words_of : name of the model whose tokenizer it takes where its checkpoint has none
     """
 
     kind: str
@@ -36,20 +44,30 @@ class Family:
     fixed_poolings: tuple[str, ...] = ()
     text_poolings: tuple[str, ...] = ()
     regions: bool = False
+    parts: tuple[str, ...] | None = None
+    words_of: str = ""
+    pair_poolings: tuple[str, ...] = ()
 
 
-ANSWERED = ("mean_generated", "last_prompt", "mean_instruction", "mean_image")  # of the language model
+ANSWERED = ("mean_generated", "last_prompt", "mean_instruction", "mean_image", "mean_prompt")  # of the language model
 BEFORE = ("vision_mean", "vision_cls", "connector_mean")  # of the vision tower and the connector
 QWEN = Family(
     "multimodal", True, (*ANSWERED, "vision_mean", "connector_mean"), ("mean_image", "vision_mean", "connector_mean")
+)
+INSTRUCTBLIP = Family(
+    "multimodal",
+    True,
+    (*ANSWERED, *BEFORE, "vision_all", "connector_all"),
+    ("vision_mean", "vision_cls", "vision_all"),
+    parts=(*PARTS["multimodal"], "qformer_tokenizer"),
 )
 FAMILIES = {
     "llava:Llava": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "llava:LlavaNext": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "blip:Blip2": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "blip:Blip2T5": Family("multimodal", True, (*ANSWERED, *BEFORE), BEFORE),
-    "blip:InstructBlip": Family("multimodal", True, (*ANSWERED, *BEFORE), ("vision_mean", "vision_cls")),
-    "blip:InstructBlipT5": Family("multimodal", True, (*ANSWERED, *BEFORE), ("vision_mean", "vision_cls")),
+    "blip:InstructBlip": INSTRUCTBLIP,
+    "blip:InstructBlipT5": INSTRUCTBLIP,
     "minigpt4:Minigpt4": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "minigpt4:Minigpt4Llama2": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "vit:Vit": Family("vision", False, ("mean_patches", "cls"), ("mean_patches", "cls")),
@@ -60,6 +78,7 @@ FAMILIES = {
         ("vision_mean", "vision_cls", "joint"),
         ("vision_mean", "vision_cls", "joint"),
         text_poolings=("mean_instruction", "cls", "joint"),
+        pair_poolings=("pair", "vision_mean", "vision_cls"),
     ),
     "language:Bert": Family("language", False, ("mean_instruction", "cls"), text_poolings=("mean_instruction", "cls")),
     "language:Decoder": Family(
@@ -81,17 +100,32 @@ FAMILIES = {
         ("vision_mean", "vision_cls"),
     ),
     "lxmert:Lxmert": Family(
-        "multimodal", False, ("mean_image", "mean_instruction", "cls", "vision_mean"), ("vision_mean",), regions=True
+        "multimodal",
+        False,
+        ("mean_image", "mean_instruction", "cls", "vision_mean"),
+        ("vision_mean",),
+        regions=True,
+        parts=("tokenizer",),
     ),
-    "visualbert:VisualBert": Family("multimodal", False, ("mean_image", "mean_instruction", "cls"), regions=True),
+    "visualbert:VisualBert": Family(
+        "multimodal",
+        False,
+        ("mean_image", "mean_instruction", "cls"),
+        regions=True,
+        parts=(),
+        words_of="bert-base",
+    ),
 }
+
+
+OUTSIDE = Family("multimodal", True, ())  # of a model that has no adapter here
 
 
 @dataclass(frozen=True)
 class Model:
     """One row of the table.
 
-    adapter : "module:Class" within `brainalign.models`, a key of FAMILIES
+    adapter : "module:Class" within `brainalign.models`, a key of FAMILIES; "" if none loads it
     checkpoint : a hub id ("owner/name"), or the path of a folder that comes with the repository
     tuned : trained to follow instructions
     base : name of the matched model without that training, "" if there is none here
@@ -100,6 +134,7 @@ class Model:
     dtype : in which the weights are held unless `load` is told otherwise
     size : of what is downloaded; composed : from several published files, see `brainalign.models.compose`
     control : "", or what is done to the model `of` (a key of CONTROLS)
+    outside : why no adapter loads it, and what to do; "" for all others
     """
 
     name: str
@@ -116,14 +151,22 @@ class Model:
     note: str = ""
     control: str = ""
     of: str = ""
+    outside: str = ""
 
     @property
     def family(self):
-        return FAMILIES[self.adapter]
+        return OUTSIDE if self.outside else FAMILIES[self.adapter]
 
     @property
     def kind(self):
         return self.family.kind
+
+    @property
+    def parts(self):
+        """What its checkpoint holds beside configuration and weights, see `complete.fault`."""
+        if not self.adapter:
+            return ()
+        return PARTS[self.kind] if self.family.parts is None else self.family.parts
 
     @property
     def answers(self):
@@ -132,6 +175,11 @@ class Model:
     @property
     def text_poolings(self):
         return self.family.text_poolings
+
+    @property
+    def reading_poolings(self):
+        """Names of its states where it reads a text about each picture."""
+        return (*self.family.pair_poolings, *self.family.text_poolings)
 
     @property
     def poolings(self):
@@ -178,7 +226,7 @@ def controlled(model, control):
 
 def controls(model):
     """Which controls a model can have: the others need both a picture and an instruction, or weights."""
-    if model.control or not model.checkpoint:
+    if model.control or not model.checkpoint or model.outside:
         return ()
     if not model.uses_instruction:
         return ("random",)
@@ -262,6 +310,17 @@ _ROWS = (
         dtype="bfloat16",
         size="32 GB",
         note="InstructBLIP: EVA ViT-g/14, a Q-Former that reads the instruction, Vicuna 7B",
+    ),
+    Model(
+        "instructblip-vicuna-13b",
+        "blip:InstructBlip",
+        "Salesforce/instructblip-vicuna-13b",
+        tuned=True,
+        parameters=14_191_448_064,
+        licence="LLaMA, research",
+        dtype="bfloat16",
+        size="57 GB",
+        note="InstructBLIP with Vicuna 13B",
     ),
     Model(
         "instructblip-flan-t5-xl",
@@ -452,6 +511,17 @@ _ROWS = (
         dtype="bfloat16",
         size="18 GB",
         note="IDEFICS before it was tuned on instructions",
+    ),
+    Model(
+        "openflamingo-9b",
+        "",
+        "openflamingo/OpenFlamingo-9B-vitl-mpt7b",
+        licence="MIT",
+        dtype="bfloat16",
+        note="OpenFlamingo: cross-attention from MPT 7B to a perceiver on CLIP ViT-L/14",
+        outside="transformers has no class for it; only its publishers' package open_flamingo loads it, which demands "
+        "torch 2.0.1 and runs code that comes with the language model's files. Take idefics-9b, an open model of the "
+        "same design, or run that package in an environment of its own",
     ),
     Model(
         "mplug-owl-7b",

@@ -2,12 +2,17 @@
 
 from contextlib import contextmanager
 from importlib.util import find_spec
+from zipfile import is_zipfile
 
 import torch
+from safetensors import safe_open
+from transformers import GenerationConfig
 from transformers.utils import logging
 
+from brainalign.models import checkpoint
 from brainalign.models.checkpoint import ModelError, is_quantised
 
+REPORT = {"output_loading_info": True, "ignore_mismatched_sizes": True}
 VISION = ("vision", "visual", "perceiver")  # in the names of parts that stay in 16 bit, wherever they are
 
 
@@ -21,16 +26,52 @@ def network(model, net_class, source, device, dtype, **options):
             return _random(net_class, source, options).to(device, _torch_dtype(dtype)).eval()
         if is_quantised(dtype):
             options = options | {"quantization_config": quantization(model, net_class, source, device, dtype)}
-        net, info = net_class.from_pretrained(
-            source, dtype=_torch_dtype(dtype), output_loading_info=True, device_map={"": device}, **options
-        )
-    if info["missing_keys"]:
-        lost = sorted(info["missing_keys"])
-        raise ModelError(
-            f"{model.name}: {len(lost)} weights are not in {source}, the first is {lost[0]}; "
-            "it is another architecture or an incomplete copy: download it again"
-        )
-    return net.eval()
+        options |= {"dtype": _torch_dtype(dtype), "device_map": {"": device}}
+        return _whole(model, net_class, source, net_class.from_pretrained(source, **options, **REPORT)).eval()
+
+
+def unread(model, net_class, source, device, dtype, **options):
+    """The network of `network` without its weights' numbers, on the meta device: names and shapes are compared."""
+    config = net_class.config_class.from_pretrained(source)
+    with _quiet():
+        if model.random:
+            with torch.device("meta"):
+                return net_class(config, **options)
+        options |= {"config": config, "state_dict": _shapes(source), "device_map": {"": "meta"}}
+        net = _whole(model, net_class, source, net_class.from_pretrained(None, **options, **REPORT))
+    if net.can_generate() and (source / "generation_config.json").exists():
+        net.generation_config = GenerationConfig.from_pretrained(source)
+    return net
+
+
+def _whole(model, net_class, source, loaded):
+    """The network of (network, report of its loading), in which no weight is missing or of another shape."""
+    net, info = loaded
+    lost, other = sorted(info["missing_keys"]), sorted(info["mismatched_keys"])
+    if not lost and not other:
+        return net
+    n = len(net.state_dict())
+    found = f"{len(lost)} of the {n} weights it needs are not in {source}, the first is {lost[0]}" if lost else ""
+    if other and not lost:
+        name, held, needed = other[0]
+        found = f"{name} in {source} has shape {tuple(held)}, its config.json asks for {tuple(needed)}"
+    kind, wanted = net_class.config_class.get_config_dict(source)[0].get("model_type"), net.config.model_type
+    if kind and kind != wanted:
+        found += f". It is a {kind}, {model.name} is a {wanted}"
+    raise ModelError(f"{model.name}: {found}. {checkpoint.unlike(model)}")
+
+
+def _shapes(folder):
+    """{name: tensor without memory} of all weights in a folder's files, by their headers where they have one."""
+    found = {}
+    for file in checkpoint.weight_files(folder):
+        if file.suffix == ".safetensors":
+            with safe_open(file, "pt") as held:
+                shapes = {name: held.get_slice(name).get_shape() for name in held.keys()}  # noqa: SIM118
+            found |= {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+        else:
+            found |= torch.load(file, map_location="meta", weights_only=True, mmap=is_zipfile(file))
+    return found
 
 
 def quantization(model, net_class, source, device, dtype):

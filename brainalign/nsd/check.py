@@ -92,6 +92,7 @@ def _subject(inspector, subject, sessions, plan):
         inspector.run(layout.betas(subject, space, version), step, subject, version, cortex, plan)
     inspector.run(layout.subject(subject), check_files.other_images, subject, cortex)
     inspector.run(layout.root, check_files.planted_truth, subject)
+    _orientations(inspector, subject)
     images = (
         np.unique([plan.session(subject, n) for n in sessions if n <= MAX_SESSIONS]) if plan else np.array([], int)
     )
@@ -104,3 +105,17 @@ def _subject(inspector, subject, sessions, plan):
         "images": len(images),
         "shared": int(np.isin(images, plan.shared).sum()) if plan else 0,
     }
+
+
+def _orientations(inspector, subject):
+    """Warns of a subject's volumes that are stored in another order than NSD's, or do not say where they lie."""
+    turned = {here.path: here.turned for here in inspector.grids if here.turned}
+    unplaced = list(dict.fromkeys(here.path for here in inspector.grids if here.stored is None))
+    inspector.grids.clear()
+    if turned:
+        path, order = next(iter(turned.items()))
+        text = f"{subject}: {len(turned)} volumes are stored in another order than NSD's RAS, such as {path} ({order})"
+        inspector.warn(f"{text}; they are turned by their affines, which other tools may not do")
+    if unplaced:
+        text = f"{subject}: {len(unplaced)} volumes do not say where they lie, such as {unplaced[0]}"
+        inspector.warn(f"{text} (sform and qform 0); they are taken to be in NSD's order on the brain mask's grid")

@@ -8,17 +8,18 @@ from brainalign import tables
 from brainalign.nsd import read
 from brainalign.nsd.layout import HEMISPHERES, PER_SUBJECT, VOLUME_ONLY
 from brainalign.nsd.rois import wanted
+from brainalign.nsd.space import Grid
 
 SAMPLE, OUTSIDE = 512, 64  # voxels looked at in nsdgeneral and outside the brain
 
 
 @dataclass(frozen=True)
 class Cortex:
-    """shape : (X, Y, Z) of the functional volume; sample, outside : C-order voxels to look at
+    """grid : where the functional volume lies; sample, outside : C-order voxels of it to look at
     rois : ROI name -> voxels within the brain mask
     """
 
-    shape: tuple
+    grid: Grid
     sample: np.ndarray
     outside: np.ndarray
     rois: dict
@@ -39,9 +40,9 @@ def needed():
 
 def volume(inspector, subject, sessions):
     """Brain mask, validity and ROI volumes of a subject; returns its `Cortex`, or None without a mask."""
-    folder = inspector.layout.func(subject)
-    path = folder / "brainmask.nii.gz"
-    brain = inspector.read(read.volume, path)
+    folder, path = inspector.layout.func(subject), inspector.layout.brainmask(subject)
+    grid = inspector.read(read.grid, path)
+    brain = inspector.volume(path, grid) if grid else None
     if brain is None:
         return None
     if not np.isin(brain, (0, 1)).all() or not brain.any():
@@ -49,38 +50,22 @@ def volume(inspector, subject, sessions):
         return None
     marked = sorted(folder.glob("valid*.nii.gz"))
     if any("session" in path.name for path in marked):  # some roots have none; a root has all or none
-        marked = sorted({*marked, *(folder / f"valid_session{n:02d}.nii.gz" for n in sessions)})
+        marked = sorted({*marked, *(inspector.layout.valid(subject, n) for n in sessions)})
     for path in marked:
-        valid = inspector.read(read.volume, path)
-        if (
-            valid is not None
-            and _fits(inspector, path, valid, brain.shape)
-            and not ((valid >= 0) & (valid <= 1)).all()
-        ):
+        valid = inspector.volume(path, grid)
+        if valid is not None and not ((valid >= 0) & (valid <= 1)).all():
             inspector.fault(path, f"values from {valid.min():g} to {valid.max():g}", "values between 0 and 1")
     inside = (brain > 0).ravel()
     others = {p.name.split(".")[-3] for p in (folder / "roi").glob("*.nii.gz")} - needed().keys()
-    found = {c: _roi_volumes(inspector, subject, c, brain.shape) for c in [*needed(), *sorted(others)]}
+    found = {c: _roi_volumes(inspector, subject, c, grid) for c in [*needed(), *sorted(others)]}
     rois = _counts(inspector, f"{subject} func1pt8mm", subject, found, inside)
     general = found.get("nsdgeneral")
     where = inside if general is None else inside & (general > 0)
     sample = spread(np.flatnonzero(where if where.any() else inside), SAMPLE)
-    return Cortex(brain.shape, sample, spread(np.flatnonzero(~inside), OUTSIDE), rois)
+    return Cortex(grid, sample, spread(np.flatnonzero(~inside), OUTSIDE), rois)
 
 
-def _fits(inspector, path, values, shape):
-    if values.shape == shape:
-        return True
-    inspector.fault(
-        path,
-        f"shape {values.shape}",
-        f"{shape}, the shape of the brain mask",
-        "look whether it was exchanged with another subject's",
-    )
-    return False
-
-
-def _roi_volumes(inspector, subject, collection, shape):
+def _roi_volumes(inspector, subject, collection, grid):
     """The combined labels (flat) of a collection, once its three files have been checked; None at fault."""
     layout = inspector.layout
     paths = {h: layout.roi(subject, collection, h) for h in ("", *HEMISPHERES)}
@@ -90,8 +75,8 @@ def _roi_volumes(inspector, subject, collection, shape):
     lowest = 0 if collection in VOLUME_ONLY else -1
     kept = {}
     for h, path in paths.items():
-        values = inspector.read(read.volume, path)
-        if values is not None and _fits(inspector, path, values, shape):
+        values = inspector.volume(path, grid)
+        if values is not None:
             ok = names is None or labels(inspector, path, values, names, lowest)
             kept |= {h: read.as_labels(values)} if ok else {}
     if len(kept) == 3:
@@ -179,7 +164,7 @@ def _places(inspector, path, places, cortex):
         found = f"{(~np.isfinite(places)).any(1).sum()} vertices with coordinates that are not finite"
         inspector.fault(path, found, "voxel coordinates from 1, or 9999 outside the volume")
         return False
-    inside = ((places >= 0.5) & (places < np.add(cortex.shape, 0.5))).all(1).mean() if cortex else 1
+    inside = ((places >= 0.5) & (places < np.add(cortex.grid.shape, 0.5))).all(1).mean() if cortex else 1
     if inside < 0.5:
         todo = "look whether it was exchanged with another subject's"
         inspector.fault(path, f"{100 * inside:.0f} % of its vertices lie inside the volume", "most of them", todo)

@@ -29,20 +29,17 @@ def volume(inspector, subject, version, cortex, plan):
         return
     scores = {}
     for number, found in files.items():
-        hdf5 = _hdf5(inspector, found["hdf5"], cortex) if "hdf5" in found else None
-        if hdf5 is not None:
-            scores[number] = hdf5.astype(np.float32)
-            standardise(scores[number])
+        sampled = _hdf5(inspector, found["hdf5"], cortex) if "hdf5" in found else None
         if "nii" in found:
-            _nifti(inspector, found["nii"], found.get("hdf5") if hdf5 is not None else None, hdf5, cortex)
+            twin = found["hdf5"] if sampled is not None else None
+            other = _nifti(inspector, found["nii"], twin, sampled, cortex)
+            sampled = other if sampled is None else sampled
+        if sampled is not None and len(sampled) == TRIALS:
+            scores[number] = sampled.astype(np.float32)
+            standardise(scores[number])
     path = layout.ncsnr(subject, "func1pt8mm", version)
-    stored = inspector.read(read.volume, path)
-    if stored is None:
-        return
-    if stored.shape != cortex.shape:
-        todo = "look whether it was exchanged with another subject's"
-        inspector.fault(path, f"shape {stored.shape}", f"{cortex.shape}, the shape of the brain mask", todo)
-    elif _ncsnr(inspector, path, stored) and len(scores) == len(files):
+    stored = inspector.volume(path, cortex.grid)
+    if stored is not None and _ncsnr(inspector, path, stored) and len(scores) == len(files):
         _follows(inspector, path, stored.ravel()[cortex.sample], scores, subject, plan)
 
 
@@ -75,16 +72,20 @@ def _kinds(files):
 
 def _hdf5(inspector, path, cortex):
     """(750, n_sample) integers of a session, once its type and values have been checked; None at fault."""
-    betas = inspector.read(read.hdf5_betas, path, np.r_[cortex.sample, cortex.outside], cortex.shape)
+    betas = inspector.read(read.hdf5_betas, path, np.r_[cortex.sample, cortex.outside], cortex.grid.shape)
     if betas is None:
         return None
     inside, outside = np.split(betas, [len(cortex.sample)], axis=1)
+    return inside if _outside(inspector, path, outside) and _integers(inspector, path, inside) else None
+
+
+def _outside(inspector, path, outside):
+    """Whether (n_trials, n_voxels) outside the brain mask hold nothing; a fault where not."""
     stray = outside.any(0).mean() if outside.size else 0
     if stray > 0.05:
         found = f"{100 * stray:.0f} % of the voxels looked at outside the brain mask have values"
         inspector.fault(path, found, "0 outside the brain mask", "look whether it is another subject's file")
-        return None
-    return inside if _integers(inspector, path, inside) else None
+    return stray <= 0.05
 
 
 def _integers(inspector, path, betas):
@@ -101,23 +102,35 @@ def _integers(inspector, path, betas):
 
 
 def _nifti(inspector, path, twin, sampled, cortex):
-    """A session's NIfTI file: type, values, and agreement with `twin`, its HDF5 file (`sampled` of it read)."""
+    """The same of a session's NIfTI file, its first frames where it is large; and its agreement with its HDF5 file.
+
+    twin : the HDF5 file, of which `sampled` was read; None where there is none to compare
+    """
     header = inspector.read(read.header, path)
     if header is None:
-        return
+        return None
     shape, dtype, _ = header
-    if shape != (*cortex.shape, TRIALS) or dtype.newbyteorder("=") != np.int16:
-        inspector.fault(path, f"{shape} {dtype.name}", f"{(*cortex.shape, TRIALS)} int16")
-        return
+    if len(shape) != 4 or shape[3] != TRIALS or dtype.newbyteorder("=") != np.int16:
+        inspector.fault(path, f"{shape} {dtype.name}", f"{(*cortex.grid.shape, TRIALS)} int16")
+        return None
+    if not inspector.lies_on(path, cortex.grid):
+        return None
     small = prod(shape) * dtype.itemsize <= SMALL
     betas = inspector.read(_frames if small else _first_frames, path)
     if betas is None:
-        return
-    fortran = np.ravel_multi_index(np.unravel_index(cortex.sample, cortex.shape), cortex.shape, order="F")
-    if not _integers(inspector, path, betas[:, fortran]) or twin is None:
-        return
-    other = inspector.read(_everything, twin) if small else sampled[: len(betas)]
-    mine = betas if small else betas[:, fortran]
+        return None
+    places = read.grid(path).places()
+    inside = betas[:, places[cortex.sample]]
+    if not _outside(inspector, path, betas[:, places[cortex.outside]]) or not _integers(inspector, path, inside):
+        return None
+    if twin is not None:
+        other = inspector.read(_everything, twin) if small else sampled[: len(betas)]
+        _agree(inspector, path, twin, betas[:, places] if small else inside, other)
+    return inside
+
+
+def _agree(inspector, path, twin, mine, other):
+    """A fault where (n_trials, n_voxels) of a session's two files are not the same integers."""
     if other is not None and (mine != other).any():
         trial, _ = np.argwhere(mine != other)[0]
         count = (mine != other).sum()
@@ -136,9 +149,9 @@ def _first_frames(path):
 
 
 def _everything(path):
-    """(750, n_voxels) of an HDF5 file: C order of (Z, Y, X), which is Fortran order of (X, Y, Z)."""
+    """(750, n_voxels) of an HDF5 file, in C order of (X, Y, Z)."""
     with read.reading(path, "an HDF5 file of betas"), h5py.File(path) as file:
-        return file["betas"][:].reshape(TRIALS, -1)
+        return file["betas"][:].transpose(0, 3, 2, 1).reshape(TRIALS, -1)
 
 
 def surface(inspector, subject, version, cortex, plan):

@@ -42,9 +42,12 @@ def other_images(inspector, subject, cortex):
             if path in inspector.examined or not path.name.endswith((".nii.gz", ".nii", ".mgz", ".mgh")):
                 continue
             shape = inspector.read(intact, path)
-            if shape and cortex and folder in func and shape[:3] != cortex.shape:
-                todo = "look whether it was exchanged with another subject's"
-                inspector.fault(path, f"shape {shape}", f"{cortex.shape}, the shape of the brain mask", todo)
+            here = inspector.read(read.grid, path) if shape and cortex and folder in func else None
+            wrong = here.differs(cortex.grid) if here else ()
+            if wrong and here.shape != cortex.grid.shape:
+                inspector.fault(path, *wrong)
+            elif wrong:
+                inspector.warn(f"{path}: {wrong[0]}, expected {wrong[1]}; no analysis reads it")
 
 
 def planted_truth(inspector, subject):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from brainalign.files import decoded
+from brainalign.files import decoded, in_words
 
 TRIALS = 750  # stimulus trials of every session
 MAX_SESSIONS = 40
@@ -62,6 +62,13 @@ class Layout:
 
     def func(self, subject):
         return self.subject(subject) / "func1pt8mm"
+
+    def brainmask(self, subject):
+        """The image that says where a subject's functional volume lies; all others must lie there too."""
+        return self.func(subject) / "brainmask.nii.gz"
+
+    def valid(self, subject, session):
+        return self.func(subject) / f"valid_session{session:02d}.nii.gz"
 
     def roi(self, subject, collection, hemisphere=""):
         prefix = f"{hemisphere}." if hemisphere else ""
@@ -135,7 +142,9 @@ def simulated(root):
             raise ValueError("it is no file")
         manifest = json.loads(decoded(path.read_bytes(), path))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as JSON ({error}); write the simulated root again") from None
+        raise ValueError(
+            f"{path} cannot be read as JSON ({in_words(error)}); write the simulated root again"
+        ) from None
     if not isinstance(manifest, dict):
         raise ValueError(f"{path} holds a {type(manifest).__name__}, expected an object; write the root again")
     return manifest

@@ -8,7 +8,8 @@ import nibabel as nib
 import numpy as np
 from nibabel.openers import ImageOpener
 
-from brainalign.files import decoded
+from brainalign.files import decoded, in_words
+from brainalign.nsd import space
 from brainalign.nsd.layout import TRIALS
 
 DEFLATE = 1100  # no gzip file holds more than this many times its own size
@@ -30,7 +31,7 @@ def reading(path, kind):
     except PermissionError:
         raise ValueError(f"{path} cannot be read: permission denied") from None
     except Exception as error:  # the libraries raise nearly anything on a damaged file
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (in_words(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path} cannot be read as {kind}: {reason}") from None
 
 
@@ -46,17 +47,37 @@ def header(path):
         return tuple(int(n) for n in proxy.shape), proxy.dtype, int(proxy.offset)
 
 
-def volume(path):
-    """(X, Y, Z) values of a NIfTI volume in nibabel's orientation."""
+def grid(path):
+    """Where the voxels of a NIfTI image lie: its `space.Grid`."""
+    shape, _, _ = header(path)
+    with reading(path, "a NIfTI image"):
+        image = nib.load(path)
+        placed = bool(image.header["sform_code"]) or bool(image.header["qform_code"])
+    return space.grid(path, shape, image.affine if placed else None)
+
+
+def volume(path, on=None):
+    """(X, Y, Z) values of a NIfTI volume in NSD's order; an error where it does not lie on the Grid `on`."""
     shape, _, _ = header(path)
     if len(shape) != 3:
         raise ValueError(f"{path} has shape {shape}, expected three dimensions")
-    return _whole(path, "a NIfTI volume")
+    here = grid(path)
+    if on is not None:
+        _fits(here, on)
+    return here.ordered(_whole(path, "a NIfTI volume"))
 
 
-def surface(path):
-    """(n_vertices, n_values) of an MGH or MGZ file."""
+def _fits(here, on):
+    wrong = here.differs(on)
+    if wrong:
+        raise ValueError(f"{here.path} has {wrong[0]}, expected {wrong[1]}; {wrong[2]}")
+
+
+def surface(path, n_vertices=None):
+    """(n_vertices, n_values) of an MGH or MGZ file; an error where it has not as many vertices as asked for."""
     shape, _, _ = header(path)
+    if n_vertices not in (None, shape[0]):
+        raise ValueError(f"{path} has {shape[0]} vertices, expected {n_vertices}; is it of the same surface and side?")
     return _whole(path, "an MGH surface file").reshape(shape[0], -1, order="F")
 
 
@@ -109,9 +130,10 @@ def frames(path):
 def hdf5_betas(path, voxels, shape):
     """(750, n_voxels) int16 of a session's HDF5 file; `voxels` are C-order indices into `shape` (X, Y, Z).
 
-    The dataset is (750, Z, Y, X). NSD stores one voxel's trials to a chunk, so that each row of voxels is read
-    from the first to the last one wanted; in a file stored otherwise, each trial is read once. Either way the
-    memory used besides the result is at most one row's trials or one trial's voxels, 1.4 MB at the real size.
+    The dataset is (750, Z, Y, X), and says nothing of space: it is in NSD's order, RAS. NSD stores one voxel's
+    trials to a chunk, so that each row of voxels is read from the first to the last one wanted; in a file stored
+    otherwise, each trial is read once. Either way the memory used besides the result is at most one row's trials
+    or one trial's voxels, 1.4 MB at the real size.
     """
     x, y, z = np.unravel_index(voxels, shape)
     out = np.empty((TRIALS, len(voxels)), np.int16)
@@ -131,13 +153,18 @@ def hdf5_betas(path, voxels, shape):
     return out
 
 
-def nifti_betas(path, voxels, shape):
-    """The same as `hdf5_betas` from a session's NIfTI file; its scale factors are ignored, as NSD's say nothing."""
+def nifti_betas(path, voxels, on):
+    """The same as `hdf5_betas` from a session's NIfTI file, which lies on the Grid `on`.
+
+    Its scale factors are ignored, as NSD's say nothing.
+    """
     stored, dtype, _ = header(path)
-    if stored != (*shape, TRIALS) or dtype.newbyteorder("=") != np.int16:
-        raise ValueError(f"{path} holds {stored} {dtype.name}, expected {(*shape, TRIALS)} int16")
-    fortran = np.ravel_multi_index(np.unravel_index(voxels, shape), shape, order="F")
-    return np.stack([frame[fortran] for frame in frames(path)])
+    if len(stored) != 4 or stored[3] != TRIALS or dtype.newbyteorder("=") != np.int16:
+        raise ValueError(f"{path} holds {stored} {dtype.name}, expected {(*on.shape, TRIALS)} int16")
+    here = grid(path)
+    _fits(here, on)
+    places = here.places()[voxels]
+    return np.stack([frame[places] for frame in frames(path)])
 
 
 def surface_betas(path, vertices, n_vertices):

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 
+from brainalign.nsd import read
 from brainalign.nsd.layout import FSAVERAGE_VERTICES, Layout
 
 
@@ -60,6 +61,7 @@ class Inspector:
         self.vertices = FSAVERAGE_VERTICES  # of one fsaverage hemisphere
         self.faults, self.warnings = [], []
         self.examined = set()  # paths that some check has read
+        self.grids = []  # of the volumes that some check has read
         self._kept = {}
 
     def fault(self, path, found, expected, todo=None):
@@ -87,6 +89,22 @@ class Inspector:
             if not self.faulty(path):
                 self.fault(path, found, expected or "a file that can be read whole")
             return None
+
+    def lies_on(self, path, grid):
+        """Whether a NIfTI image lies on a subject's Grid; one fault where not."""
+        here = self.read(read.grid, path)
+        if here is None:
+            return False
+        self.grids.append(here)
+        wrong = here.differs(grid)
+        if wrong:
+            self.fault(path, *wrong)
+        return not wrong
+
+    def volume(self, path, grid):
+        """Values of a volume in NSD's order; None, and one fault, where they cannot be had on the Grid."""
+        values = self.read(read.volume, path)
+        return values if values is not None and self.lies_on(path, grid) else None
 
     def read_once(self, reader, path):
         """The same for a file that several subjects share: read, and found at fault, only once."""

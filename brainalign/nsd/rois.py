@@ -1,15 +1,17 @@
 """Labels of each unit, and ROIs as masks over them."""
 
+from functools import partial
+
 import numpy as np
 
 from brainalign.nsd import read
 from brainalign.nsd.layout import HEMISPHERES, PER_SUBJECT
 
 
-def volume_labels(layout, subject, collection):
-    """(X * Y * Z,) int16 labels of a collection in the functional volume, C order; None where it has no file."""
+def volume_labels(layout, subject, collection, grid):
+    """(X * Y * Z,) int16 labels of a collection on the Grid of the functional volume; None where it has no file."""
     path = layout.roi(subject, collection)
-    return read.as_labels(read.volume(path)).ravel() if path.exists() else None
+    return read.as_labels(read.volume(path, grid)).ravel() if path.exists() else None
 
 
 def fsaverage_labels(layout, subject, collection):
@@ -19,16 +21,23 @@ def fsaverage_labels(layout, subject, collection):
     over by the nearest vertex.
     """
     own = collection.startswith(PER_SUBJECT)
-    paths = [layout.surface_roi(subject if own else "fsaverage", collection, h) for h in HEMISPHERES]
-    if not all(path.exists() for path in paths):
+    paths = {h: layout.surface_roi(subject if own else "fsaverage", collection, h) for h in HEMISPHERES}
+    if not all(path.exists() for path in paths.values()):
         return None
-    sides = [read.as_labels(read.surface(path)[:, 0]) for path in paths]
+    n = {h: native_vertices(layout, subject, h) if own else layout.fsaverage_vertices for h in HEMISPHERES}
+    sides = {h: read.as_labels(read.surface(path, n[h])[:, 0]) for h, path in paths.items()}
     if own:
-        sides = [side[to_native(layout, subject, h, len(side))] for side, h in zip(sides, HEMISPHERES)]
-    for path, side in zip(paths, sides):
-        if len(side) != layout.fsaverage_vertices:
-            raise ValueError(f"{path} has {len(side)} vertices, expected {layout.fsaverage_vertices}")
-    return np.concatenate(sides)
+        sides = {h: side[to_native(layout, subject, h, len(side))] for h, side in sides.items()}
+    return np.concatenate(list(sides.values()))
+
+
+def native_vertices(layout, subject, hemisphere):
+    """Vertices of a hemisphere of the subject's own surface; None where no transform tells."""
+    for name in ("func1pt8-to-layerB2", "fsaverage-to-white"):
+        path = layout.transform(subject, hemisphere, name)
+        if path.exists():
+            return read.header(path)[0][0]
+    return None
 
 
 def to_native(layout, subject, hemisphere, n_native):
@@ -49,9 +58,12 @@ def wanted(names, labels):
     return [number for number, name in names.items() if name.casefold() in labels]
 
 
-def masks(layout, subject, space, rois):
-    """{ROI name: bool over all voxels or vertices}; a ROI the subject does not have is left out."""
-    labels_of = fsaverage_labels if space == "fsaverage" else volume_labels
+def masks(layout, subject, grid, rois):
+    """{ROI name: bool over all voxels of the volume's Grid or, where that is None, all vertices of fsaverage}.
+
+    A ROI that the subject does not have is left out.
+    """
+    labels_of = partial(volume_labels, grid=grid) if grid else fsaverage_labels
     found = {c: labels_of(layout, subject, c) for c in {roi.collection for roi in rois}}
     tables = {c: read.table(layout.table(subject, c)) for c, labels in found.items() if labels is not None}
     return {

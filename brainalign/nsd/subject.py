@@ -20,15 +20,16 @@ def load_subject(
     """Everything the analyses need of one subject.
 
     Its units are the union of nsdgeneral and the ROIs (`rois`: Roi objects; those of `data/rois.csv` by default)
-    within the brain mask. Betas are z-scored per unit within each session, then averaged over the trials of each
-    picture in the sessions that are there; a unit has no value in a session where it is all 0, has a NaN or is
-    marked invalid. `progress(done, total)` is called after each session.
+    within the brain mask. Volumes are brought to one orientation by their affines (`nsd.space`), and refused where
+    they do not lie on the brain mask's grid. Betas are z-scored per unit within each session, then averaged over the
+    trials of each picture in the sessions that are there; a unit has no value in a session where it is all 0, has a
+    NaN or is marked invalid. `progress(done, total)` is called after each session.
 
     Memory: the result (n_images x n_units x 4 bytes) and about four arrays of one session (750 x n_units x 4).
     """
     layout, named = Layout(root), list(tables.rois().values() if rois is None else rois)
     files = _session_files(layout, subject, space, beta_version)
-    units, masks, shape = _units(layout, subject, space, named)
+    units, masks, grid = _units(layout, subject, space, named)
     plan = design.load(root)
     shown = np.stack([plan.session(subject, number) for number in files])
     image_ids, rows = np.unique(shown, return_inverse=True)
@@ -36,7 +37,7 @@ def load_subject(
 
     betas = np.zeros((len(image_ids), len(units)), np.float32)
     valid = np.zeros((len(files), len(units)), bool)
-    for s, (session, there) in enumerate(_sessions(layout, subject, space, files, units, shape)):
+    for s, (session, there) in enumerate(_sessions(layout, subject, files, units, grid)):
         valid[s] = there
         session[:, ~there] = 0
         for row, trial in zip(rows[s], session):
@@ -54,7 +55,7 @@ def load_subject(
         is_test=np.isin(image_ids, plan.shared),
         units=units,
         rois=MappingProxyType({name: mask[units] for name, mask in masks.items()}),
-        ncsnr=_ncsnr(layout, subject, space, beta_version)[units],
+        ncsnr=_ncsnr(layout, subject, beta_version, grid)[units],
         valid=valid,
     )
 
@@ -68,9 +69,9 @@ def load_trials(root, subject, image_ids, space="func1pt8mm", beta_version="beta
     """
     layout, image_ids = Layout(root), np.asarray(image_ids)
     files = _session_files(layout, subject, space, beta_version)
-    units, _, shape = _units(layout, subject, space, list(tables.rois().values()))
+    units, _, grid = _units(layout, subject, space, list(tables.rois().values()))
     plan, shown, values = design.load(root), [], []
-    for number, (session, there) in zip(files, _sessions(layout, subject, space, files, units, shape)):
+    for number, (session, there) in zip(files, _sessions(layout, subject, files, units, grid)):
         session[:, ~there] = np.nan
         ids = plan.session(subject, number)
         wanted = np.isin(ids, image_ids)
@@ -79,11 +80,11 @@ def load_trials(root, subject, image_ids, space="func1pt8mm", beta_version="beta
     return np.concatenate(shown), np.concatenate(values)
 
 
-def _sessions(layout, subject, space, files, units, shape):
+def _sessions(layout, subject, files, units, grid):
     """Of each session: (750, n_units) z-scored trials, and (n_units,) which units have values in it."""
     for number, paths in files.items():
-        session = _session(paths, units, shape)
-        yield session, standardise(session) & _marked_valid(layout, subject, space, number, units)
+        session = _session(layout, paths, units, grid)
+        yield session, standardise(session) & _marked_valid(layout.valid(subject, number), units, grid)
 
 
 def standardise(session):
@@ -133,44 +134,41 @@ def _session_files(layout, subject, space, version):
 
 
 def _units(layout, subject, space, named):
-    """(units, {ROI name: mask over all voxels or vertices}, shape of the volume or of (lh + rh,))."""
-    masks = roi_masks(layout, subject, space, [GENERAL, *named])
+    """(units, {ROI name: mask over all voxels or vertices}, Grid of the volume or None on fsaverage)."""
     if space == "fsaverage":
-        shape, inside = (2 * layout.fsaverage_vertices,), True
+        grid, inside = None, np.ones(2 * layout.fsaverage_vertices, bool)
     else:
-        brain = read.volume(layout.func(subject) / "brainmask.nii.gz")
-        shape, inside = brain.shape, (brain > 0).ravel()
-    for name, mask in masks.items():
-        if mask.size != np.prod(shape):
-            raise ValueError(f"{subject}: ROI {name} has {mask.size} places, expected {np.prod(shape)} ({shape})")
-    everywhere = np.zeros(np.prod(shape), bool)
+        grid = read.grid(layout.brainmask(subject))
+        inside = read.volume(layout.brainmask(subject)).ravel() > 0
+    masks = roi_masks(layout, subject, grid, [GENERAL, *named])
+    everywhere = np.zeros(len(inside), bool)
     units = np.flatnonzero(np.any(list(masks.values()) or [everywhere], axis=0) & inside)
     if not len(units):
         raise ValueError(f"{subject}: no unit of {space} lies in nsdgeneral or a ROI; `brainalign check` says why")
-    return units, {roi.name: masks.get(roi.name, everywhere) for roi in named}, shape
+    return units, {roi.name: masks.get(roi.name, everywhere) for roi in named}, grid
 
 
-def _session(paths, units, shape):
+def _session(layout, paths, units, grid):
     """(750, n_units) float32 percent signal change of one session."""
-    if len(paths) == 1:
-        betas = read.hdf5_betas if paths[0].suffix == ".hdf5" else read.nifti_betas
-        return betas(paths[0], units, shape).astype(np.float32) / np.float32(300)
-    n = shape[0] // 2
+    if grid:
+        hdf5 = paths[0].suffix == ".hdf5"
+        betas = read.hdf5_betas(paths[0], units, grid.shape) if hdf5 else read.nifti_betas(paths[0], units, grid)
+        return betas.astype(np.float32) / np.float32(300)
+    n = layout.fsaverage_vertices
     sides = [units[units < n], units[units >= n] - n]
     return np.hstack([read.surface_betas(path, side, n) for path, side in zip(paths, sides)])
 
 
-def _marked_valid(layout, subject, space, number, units):
+def _marked_valid(path, units, grid):
     """(n_units,) what NSD's own file says of a session; True where there is none."""
-    path = layout.func(subject) / f"valid_session{number:02d}.nii.gz"
-    if space == "fsaverage" or not path.exists():
-        return np.ones(len(units), bool)
-    return read.volume(path).ravel()[units] > 0
+    if grid and path.exists():
+        return read.volume(path, grid).ravel()[units] > 0
+    return np.ones(len(units), bool)
 
 
-def _ncsnr(layout, subject, space, version):
-    """ncsnr of all voxels (C order) or vertices, float32; NaN where undefined."""
-    if space == "fsaverage":
-        paths = [layout.ncsnr(subject, space, version, h) for h in HEMISPHERES]
-        return np.concatenate([read.surface(path)[:, 0] for path in paths]).astype(np.float32)
-    return read.volume(layout.ncsnr(subject, space, version)).ravel().astype(np.float32)
+def _ncsnr(layout, subject, version, grid):
+    """ncsnr of all voxels (C order of the Grid) or, where that is None, vertices, float32; NaN where undefined."""
+    if grid:
+        return read.volume(layout.ncsnr(subject, "func1pt8mm", version), grid).ravel().astype(np.float32)
+    paths = [layout.ncsnr(subject, "fsaverage", version, h) for h in HEMISPHERES]
+    return np.concatenate([read.surface(p, layout.fsaverage_vertices)[:, 0] for p in paths]).astype(np.float32)

@@ -19,7 +19,7 @@ def flat_units(root, subject, space, units):
     if space == "fsaverage":
         sides, size = [np.arange(n), n + np.arange(n)], 2 * n
     else:
-        shape = read.header(layout.func(subject) / "brainmask.nii.gz")[0]
+        shape = read.grid(layout.brainmask(subject)).shape
         sides, size = [_voxels(layout, subject, h, shape) for h in HEMISPHERES], int(np.prod(shape))
     position = np.full(size + 1, -1, np.int32)  # the last place is "outside"
     position[np.asarray(units)] = np.arange(len(units))
@@ -31,7 +31,10 @@ def flat_units(root, subject, space, units):
 
 
 def _voxels(layout, subject, hemisphere, shape):
-    """(n_fsaverage,) C-order voxel under the middle of the grey matter at each vertex; -1 outside the volume."""
+    """(n_fsaverage,) C-order voxel under the middle of the grey matter at each vertex; -1 outside the volume.
+
+    The transform counts voxels in NSD's order, whatever the order in which a volume of the subject is stored.
+    """
     native = read.surface(layout.transform(subject, hemisphere, "func1pt8-to-layerB2"))
     if native.shape[1] != 3:
         path = layout.transform(subject, hemisphere, "func1pt8-to-layerB2")

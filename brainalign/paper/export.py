@@ -20,7 +20,8 @@ from brainalign.paper.sheet import FORMATS, MM
 
 ADDRESS = "http://127.0.0.1:8501"  # of the app as `make app` starts it
 WIDTHS, DPIS = (30, 400), (72, 1200)
-TABLES, BRAINS = ("csv", "parquet"), ("func.gii", "nii.gz", "nii", "hdf")
+TABLES, BRAINS = ("csv", "parquet"), ("func.gii", "label.gii", "nii.gz", "nii", "hdf")
+GIFTI, VOLUMES = BRAINS[:2], BRAINS[2:4]
 ENDINGS = (*FORMATS, *TABLES, "zip", *BRAINS)
 TELLING = ("subject", "by", "lines", "quantity", "model", "instruction", "a", "b", "three", "part")
 LONGEST = 80  # letters of a file's name before its ending
@@ -46,7 +47,7 @@ def filename(kind, choices, format):
     named = [kind, *(choices.get(key, "") for key in _telling(kind, choices))]
     plain = (re.sub(r"[^A-Za-z0-9.]+", "-", str(part).removesuffix("_mean")).strip("-.") for part in named)
     stem = "_".join(dict.fromkeys(part for part in plain if part))[:LONGEST].rstrip("-_.")
-    return f"{stem}{'_gifti.zip' if format == 'func.gii' else f'.{format}'}"
+    return f"{stem}{'_gifti.zip' if format in GIFTI else f'.{format}'}"
 
 
 def _telling(kind, choices):
@@ -74,14 +75,17 @@ def ending(path):
 
 
 def write(plot, store, out, width=180.0, dpi=300, address=ADDRESS, like=None):
-    """Write a file whose ending says what it holds; returns the paths written (two a map for .func.gii).
+    """Write a file whose ending says what it holds; returns the paths written.
 
+    GIFTI is two files a map, .label.gii where it shows classes, whichever of the two endings was given; a volume of
+    classes has their names and colours in a .tsv beside it, and significance is a file of its own.
     width : mm; dpi : of rasters; address : where the app is, for the link; like : a NIfTI of the subject for .nii.gz
     """
     out, format = Path(out), ending(out)
-    if format == "func.gii":
-        stem = out.name[: -len(".func.gii")]
-        files = {out.with_name(f"{stem}.{side}.func.gii"): data for side, data in _gifti(plot, store).items()}
+    if format in GIFTI + VOLUMES:
+        stem = out.name[: -len(format) - 1]
+        found = _gifti(plot, store) if format in GIFTI else _volumes(plot, store, format, like)
+        files = {out.with_name(f"{stem}.{tail}"): data for tail, data in found.items()}
     else:
         files = {out: render(plot, store, format, width, dpi, address, like)}
     for path, data in files.items():
@@ -93,25 +97,21 @@ def write(plot, store, out, width=180.0, dpi=300, address=ADDRESS, like=None):
 
 
 def render(plot, store, format, width=180.0, dpi=300, address=ADDRESS, like=None):
-    """One file as bytes, in any of ENDINGS but "func.gii" (a zip of both hemispheres instead)."""
+    """One file as bytes, in any of ENDINGS; of GIFTI a zip of both hemispheres, of a volume what the map shows."""
     if format in FORMATS:
         return _figure(plot, store, format, width, dpi, address)
     if format in TABLES:
         return _table(plot, store, format, address)
     if format == "zip":
         return _zip(bundle(plot, store, width, dpi, address))
-    if format == "func.gii":
+    if format in GIFTI:
         stem = filename(plot.kind, plot.choices, "").rstrip(".")
-        return _zip({f"{stem}.{side}.func.gii": data for side, data in _gifti(plot, store).items()})
-    maps, about = _maps(plot), _short(plot, store)
-    if format == "hdf":
-        limits = palettes.limits_of([one.picture for one in maps.values()])
-        return brainmap.pycortex(maps, limits, about, origin(plot, store, address))
-    if len(maps) > 1:
-        raise ValueError("a volume holds one map: ask for one subject and one instruction")
-    one = maps["map"]
-    data = brainmap.nifti(one, store.units(one.subject), store.info().get("space", ""), like, about)
-    return _gzip(data) if format == "nii.gz" else data
+        return _zip({f"{stem}.{tail}": data for tail, data in _gifti(plot, store).items()})
+    if format in VOLUMES:
+        return _volumes(plot, store, format, like)[format]
+    maps = _maps(plot)
+    limits = palettes.limits_of([one.picture for one in maps.values()])
+    return brainmap.pycortex(maps, limits, _short(plot, store), origin(plot, store, address))
 
 
 def _figure(plot, store, format, width, dpi, address):
@@ -179,13 +179,27 @@ def _maps(plot):
 
 
 def _gifti(plot, store):
-    """{"lh": bytes, "rh": bytes}, with the map's name before it where there are several."""
+    """{"lh.func.gii": bytes ...}, with the map's name before it where there are several."""
     files = {}
     for name, one in _maps(plot).items():
         prefix = "" if name == "map" else f"{name}."
         found = brainmap.gifti(one, _short(plot, store))
-        files |= {f"{prefix}{side}": data for side, data in found.items()}
+        files |= {f"{prefix}{tail}": data for tail, data in found.items()}
     return files
+
+
+def _volumes(plot, store, format, like):
+    """{"nii.gz": bytes ...} as `brainmap.nifti` gives them, packed where the format says so."""
+    maps = _maps(plot)
+    if len(maps) > 1:
+        raise ValueError("a volume holds one map: ask for one subject and one instruction")
+    one = maps["map"]
+    space, units = store.info().get("space", ""), store.units(one.subject)
+    found = brainmap.nifti(one, units, space, like, _short(plot, store))
+    packed = _gzip if format == "nii.gz" else bytes
+    return {
+        re.sub("nii$", format, tail): packed(data) if tail.endswith("nii") else data for tail, data in found.items()
+    }
 
 
 def _gzip(data):

@@ -4,8 +4,9 @@
 `write(directory, tables)` makes a version and switches the pointer file `LATEST` to it.
 """
 
+from brainalign.store.packed import from_bytes, to_bytes
 from brainalign.store.queries import Store, latest, open_latest
 from brainalign.store.schema import TABLES
 from brainalign.store.write import write
 
-__all__ = ["TABLES", "Store", "latest", "open_latest", "write"]
+__all__ = ["TABLES", "Store", "from_bytes", "latest", "open_latest", "to_bytes", "write"]

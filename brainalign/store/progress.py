@@ -1,10 +1,11 @@
 """How far a running study is, as a small file beside the store that it will be published to."""
 
 import json
-import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
+
+from brainalign.files import write_once
 
 NAME = "progress.json"
 STALE = 300  # seconds without news after which a study may have been stopped
@@ -12,12 +13,9 @@ STALE = 300  # seconds without news after which a study may have been stopped
 
 def write(directory, done, total, text):
     """Tell how many jobs are done of how many, and which one is at work; a reader sees the old file or the new."""
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
     now = {"done": done, "total": total, "text": text, "updated": datetime.now(UTC).isoformat(timespec="seconds")}
-    aside = directory / f".{NAME}.{uuid4().hex}"
-    aside.write_text(json.dumps(now), encoding="utf-8")
-    os.replace(aside, directory / NAME)
+    with suppress(OSError):  # news that cannot be told stop no study
+        write_once(Path(directory) / NAME, lambda aside: aside.write_text(json.dumps(now), encoding="utf-8"))
 
 
 def read(directory):

@@ -7,13 +7,14 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
 
 from brainalign import rsa
 from brainalign.catalogue import Catalogue, in_order
 from brainalign.files import text
+from brainalign.store.connecting import reader
+from brainalign.store.packed import from_bytes
 from brainalign.store.schema import TABLES, columns
 from brainalign.tables import today
 from brainalign.types import Instruction, Roi
@@ -52,10 +53,7 @@ class Store:
         self.path, self._kept = Path(path), {}
         if not self.path.is_file():
             raise FileNotFoundError(f"no store at {self.path}; run `brainalign publish STUDY.toml`")
-        try:
-            self._db = duckdb.connect(str(self.path), read_only=True)
-        except duckdb.Error as error:
-            raise ValueError(f"{self.path} is not a store that can be read: {error}") from None
+        self._db = reader(self.path)
 
     @cached_property
     def _tables(self):
@@ -289,21 +287,24 @@ class Store:
         if found.empty:
             raise ValueError(f"no weights of {subject}, {model}, {instruction}; name them under [live] in the study")
         row = found.iloc[0]
-        into = np.frombuffer(row.into_rank, "<f2").reshape(-1, row["rank"])
-        out = np.frombuffer(row.out_of_rank, "<f2").reshape(row["rank"], -1)
         centre, bias = np.frombuffer(row.centre, "<f4"), np.frombuffer(row.bias, "<f4")
+        into = from_bytes(row.into_rank, len(centre) * row["rank"]).reshape(-1, row["rank"])
+        out = from_bytes(row.out_of_rank, len(bias) * row["rank"]).reshape(row["rank"], -1)
         return Readout(centre, into, out, bias, float(row.kept)), int(row.layer), row.pooling
 
     def response(self, subject, image_id):
         """Measured response to a test image, standardised over training images: (n_units,), or None if not kept."""
         found = self.rows("responses", subject=subject, image_id=int(image_id))
-        return None if found.empty else np.frombuffer(found.data[0], "<f2").astype(np.float32)
+        return None if found.empty else from_bytes(found.data[0], self._n_units(subject)).astype(np.float32)
 
     def responses_of(self, subject, unit):
         """Measured responses of one unit to the test images: ids and (n,) values; none where they are not kept."""
         found = self.rows("responses", subject=subject)
-        values = [np.frombuffer(data, "<f2")[unit] for data in found["data"]]
+        values = [from_bytes(data, self._n_units(subject))[unit] for data in found["data"]]
         return found.image_id.to_numpy(), np.array(values, np.float32)
+
+    def _n_units(self, subject):
+        return int(self.rows("subjects", subject=subject).units.iloc[0])
 
     # tables with few rows: any argument left out is not filtered on
 

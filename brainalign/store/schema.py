@@ -92,10 +92,10 @@ TABLES = {
     # layer that a region chooses (roi "")
     "rsa_rdms": "roi VARCHAR, model VARCHAR, instruction VARCHAR, pooling VARCHAR, layer TINYINT, data BLOB",
     # subjects: names of those who saw the picture, separated by spaces
-    # encoding.Readout as float16 (into, out) and float32 bytes; see there
+    # encoding.Readout as bytes: centre and bias float32, the others as `store.packed`; see there
     "weights": f"{_CHOSEN}, layer UTINYINT, rank INTEGER, kept FLOAT, centre BLOB, into_rank BLOB, out_of_rank BLOB, "
     "bias BLOB",
-    # standardised responses of all units to a test image, float16
+    # standardised responses of all units to a test image, as `store.packed`
     "responses": "subject VARCHAR, image_id INTEGER, data BLOB",
     # image_id: NSD's id from 0; coco_id: NULL where there is none (simulated scenes, a root without its table of
     # pictures), and no such column in stores of an earlier version

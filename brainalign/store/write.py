@@ -1,18 +1,16 @@
 """Writing a version of the store: aside, checked, renamed, and only then pointed to."""
 
-import os
+import shutil
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from uuid import uuid4
 
-import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from brainalign.files import write_once
+from brainalign.store.connecting import reader, workshop, writer
 from brainalign.store.schema import KEYS, TABLES, columns
-
-BLOCK = "32768"  # bytes; with DuckDB's 256 KB a small store is mostly padding, and a large one no smaller
 
 
 def write(directory, tables, info):
@@ -26,24 +24,19 @@ def write(directory, tables, info):
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    aside = directory / f".{uuid4().hex}.duckdb"
-    try:
-        version, counts = _fill(aside, tables, info)
-        _verify(aside, counts)
+    with workshop(directory) as place:
+        made = place / "made.duckdb"
+        version, counts = _fill(made, tables, info)
+        _verify(made, counts)
         path = directory / f"results-{version}.duckdb"
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-        aside.with_name(aside.name + ".wal").unlink(missing_ok=True)
+        write_once(path, lambda aside: shutil.move(made, aside))
     point(directory, path.name)
     return path
 
 
 def point(directory, name):
     """Switch the pointer file LATEST to a version, at once for every reader."""
-    aside = Path(directory) / f".LATEST.{uuid4().hex}"
-    aside.write_text(name + "\n", encoding="utf-8")
-    os.replace(aside, Path(directory) / "LATEST")
+    write_once(Path(directory) / "LATEST", lambda aside: aside.write_text(name + "\n", encoding="utf-8"))
 
 
 def _fill(path, tables, info):
@@ -52,7 +45,7 @@ def _fill(path, tables, info):
     if unknown:
         raise ValueError(f"the store has no table {', '.join(sorted(unknown))}; it has {', '.join(TABLES)}")
     digest, counts = sha256(repr(sorted(info.items())).encode()), {}
-    with duckdb.connect(str(path), config={"default_block_size": BLOCK}) as db:
+    with writer(path) as db:
         for name, definition in TABLES.items():
             db.execute(f"CREATE TABLE {name} ({definition})")
             counts[name] = 0
@@ -110,7 +103,7 @@ def _check_order(db, name):
 
 def _verify(path, counts):
     """Open what was written again and count its rows."""
-    with duckdb.connect(str(path), read_only=True) as db:
+    with reader(path) as db:
         for name, expected in counts.items():
             found = db.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
             if found != expected:

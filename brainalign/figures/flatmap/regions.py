@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from brainalign.figures.flatmap import coded
+
 HALF = 10242  # vertices of one hemisphere of fsaverage5
 SIDES = {"lh": "CortexLeft", "rh": "CortexRight"}
 
@@ -69,13 +71,4 @@ def _freesurfer(name, side, inside):
 
 
 def _gifti(name, side, inside):
-    import nibabel as nib
-
-    table = nib.gifti.GiftiLabelTable()
-    for key, text, colour in ((0, "???", (0, 0, 0, 0)), (1, name, (1, 0.82, 0.4, 1))):
-        label = nib.gifti.GiftiLabel(key, *colour)
-        label.label = text
-        table.labels.append(label)
-    data = nib.gifti.GiftiDataArray(inside.astype("i4"), intent="NIFTI_INTENT_LABEL", datatype="NIFTI_TYPE_INT32")
-    meta = nib.gifti.GiftiMetaData({"AnatomicalStructurePrimary": SIDES[side]})
-    return nib.gifti.GiftiImage(meta=meta, darrays=[data], labeltable=table).to_bytes()
+    return coded.gifti(coded.Coded(inside.astype(np.int32), ((name, "#ffd166"),)), SIDES[side])
