@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from brainalign.nsd import check_anatomy, check_betas, check_design, check_files
+from brainalign.nsd import check_anatomy, check_betas, check_deep, check_design, check_files
 from brainalign.nsd.layout import FSAVERAGE_VERTICES, MAX_SESSIONS, SESSIONS_DONE, SPACES, simulated
 from brainalign.nsd.report import Inspector
 
 
-def check(root):
+def check(root, deep=False, progress=None):
     """Examines an NSD root, real or simulated, and returns a `Report`; never raises for what is in the files.
 
     Read whole: the design, the table of pictures, the responses, brain masks, ROIs and their tables, transforms,
@@ -17,10 +17,17 @@ def check(root):
     Both formats of a session must agree where both were read, and ncsnr must follow from the sampled HDF5 betas
     (for surfaces: from files read whole). Of the pictures, 32 of each subject are read. Any other image in the
     subjects' folders must be as long as its header says, and have the volume's shape.
+
+    Volumes are brought to one orientation by their affines; one that lies elsewhere than the subject's brain mask is a
+    fault. Files that are not NSD's own are not looked at.
+
+    deep : then reads every byte (`check_deep`), which tells progress(done, total, name) in megabytes
     """
     inspector = Inspector(root)
-    subjects = inspector.run(inspector.layout.root, _root)
-    return inspector.report(subjects or [])
+    subjects = inspector.run(inspector.layout.root, _root) or []
+    if deep:
+        inspector.run(inspector.layout.root, check_deep.everything, [s["name"] for s in subjects], progress)
+    return inspector.report(subjects)
 
 
 def _root(inspector):

@@ -26,6 +26,7 @@ class Report:
     subjects : a dict for each: name, sessions (their numbers), spaces, betas (space -> versions), rois (name ->
         units within the mask), images, shared (numbers of different pictures seen)
     faults stop an analysis from being right; warnings are legal oddities.
+    stopped : how far reading every byte came; "" where it was not asked for, or came to its end
     """
 
     root: str
@@ -33,6 +34,7 @@ class Report:
     subjects: list = field(default_factory=list)
     faults: list = field(default_factory=list)
     warnings: list = field(default_factory=list)
+    stopped: str = ""
 
     def to_dict(self):
         """Plain lists, dicts, numbers and text."""
@@ -48,8 +50,8 @@ class Report:
             )
         lines += [f"warning: {text}" for text in self.warnings]
         lines += [str(fault) for fault in self.faults]
-        count = len(self.faults)
-        return "\n".join([*lines, f"{count} fault{'' if count == 1 else 's'}" if count else "no fault"])
+        count = f"{len(self.faults) or 'no'} fault{'' if len(self.faults) < 2 else 's'}"
+        return "\n".join([*lines, f"{count} so far: {self.stopped}" if self.stopped else count])
 
 
 class Inspector:
@@ -63,6 +65,7 @@ class Inspector:
         self.examined = set()  # paths that some check has read
         self.grids = []  # of the volumes that some check has read
         self.tables_missing = set()  # label tables whose names are NSD's own
+        self.stopped = ""  # how far reading every byte came, where it was stopped
         self._kept = {}
 
     def fault(self, path, found, expected, todo=None):
@@ -123,7 +126,7 @@ class Inspector:
             return None
 
     def report(self, subjects):
-        return Report(str(self.layout.root), self.simulated, subjects, self.faults, self.warnings)
+        return Report(str(self.layout.root), self.simulated, subjects, self.faults, self.warnings, self.stopped)
 
 
 def _first_line(error):
