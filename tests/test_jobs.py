@@ -69,6 +69,9 @@ class Adapter:
     def sent(self, text):
         return text
 
+    def lost(self, images=(), texts=()):
+        return {}
+
     def states_many(self, images, texts, poolings, max_new_tokens, batch_size):
         ids = [int(image[0, 0, 0]) + 256 * int(image[0, 0, 1]) for image in images]
         Adapter.asked += [(i, text) for i in ids for text in texts]
