@@ -78,10 +78,10 @@ def _subjects(inspector, present):
             inspector.fault(folder, f"betas of {unread} only, which is not supported", " or ".join(SPACES), todo)
         elif name in present:
             continue
-        elif folder.exists() or name in inspector.manifest.get("subjects", ()):
+        elif name in inspector.manifest.get("subjects", ()):
             expected = "files such as func1pt8mm/betas_fithrf_GLMdenoise_RR/betas_session01.hdf5"
             inspector.fault(folder, "no betas of any session", expected)
-        elif layout.subject(name).exists():
+        elif folder.exists() or layout.subject(name).exists():
             inspector.warn(f"{name}: no betas, so it cannot be loaded")
     if not present and not any(map(layout.unread, SESSIONS_DONE)):
         folder = layout.root / "nsddata_betas/ppdata"
