@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
+from tokenizers import AddedToken
 from transformers import AutoConfig, GenerationConfig
 from transformers.utils import logging
 
-MARKLESS = ("blip-2", "instructblip")  # whose processors put a picture's tokens first, without a mark in the prompt
 TOWERS = ("vision_tower", "vision_model", "visual")  # what vision towers are called within a model
+KINDS = "mm_token_type_ids"  # 1 for the tokens of a picture
 ENDS = ("<end_of_utterance>",)  # tokens that end a turn of some models, and are named in no setting
 
 
@@ -30,8 +31,12 @@ class Said:
     tokens: int = 0
 
 
-def reader(place, device, dtype):
-    """Something with `read(picture, before, text, after, limit)` -> `Said`, for a checkpoint's folder or hub id."""
+def reader(model, place, device, dtype):
+    """Something with `read(picture, before, text, after, limit)` -> `Said`, for a row and its folder or hub id."""
+    if model.composed:
+        raise NotImplementedError(
+            "its picture is in the middle of the prompt, where no processor of transformers puts it"
+        )
     config = AutoConfig.from_pretrained(place)
     kind = READERS.get(config.model_type)
     if not kind:
@@ -194,7 +199,10 @@ class Speaker(Reader):
     def _longer(self, inputs, said):
         """The inputs with the answer behind the prompt."""
         ids = torch.cat([inputs["input_ids"], said[None].to(inputs["input_ids"])], 1)
-        return {**inputs, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        longer = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        if KINDS in inputs:
+            longer[KINDS] = torch.nn.functional.pad(inputs[KINDS], (0, len(said)))
+        return {**inputs, **longer}
 
     def _parts(self):
         return ()
@@ -236,15 +244,39 @@ class Looker(Speaker):
         return _of_tower(found) if found else {}
 
 
-class Querying(Looker):
-    """BLIP-2 and InstructBLIP: a Q-Former between the tower and a decoder, or an encoder and a decoder."""
+class Tiling(Looker):
+    """Qwen-VL, whose own processor needs torchvision even without a video: its parts are put together here."""
+
+    def _prepare(self, place):
+        from transformers import AutoImageProcessor, AutoTokenizer
+
+        self.tokenizer = AutoTokenizer.from_pretrained(place)
+        self.pixels = AutoImageProcessor.from_pretrained(place, backend="pil")
+        self.image_token = self.config.image_token_id
 
     def _inputs(self, picture, whole):
-        return super()._inputs(picture, whole.replace(str(self.processor.image_token), ""))
+        seen, mark = self.pixels(picture, return_tensors="pt"), self.tokenizer.convert_ids_to_tokens(self.image_token)
+        n = int(seen["image_grid_thw"].prod()) // self.pixels.merge_size**2
+        words = self.tokenizer(whole.replace(mark, mark * n), return_tensors="pt")
+        return {**words, **seen, KINDS: (words["input_ids"] == self.image_token).long()}
+
+
+class Querying(Looker):
+    """BLIP-2 and InstructBLIP: a Q-Former between the tower and a decoder, or an encoder and a decoder.
+
+    Their processors put a picture's tokens first, without a mark in the prompt.
+    """
+
+    def _prepare(self, place):
+        super()._prepare(place)
+        self.mark = str(self.processor.image_token)
+        self.processor.image_token = AddedToken(self.mark, normalized=False, special=True)  # it asks for its content
+
+    def _inputs(self, picture, whole):
+        return super()._inputs(picture, whole.replace(self.mark, ""))
 
     def _places(self, inputs, before, text, after):
-        before = before.replace(str(self.processor.image_token), "")
-        return super()._places(inputs, before, text, after)
+        return super()._places(inputs, before.replace(self.mark, ""), text, after)
 
     def _parts(self):
         return (*TOWERS, "qformer")
@@ -289,8 +321,8 @@ READERS = {
     "llama": Speaker,
     "llava": Looker,
     "llava_next": Looker,
-    "qwen2_5_vl": Looker,
-    "qwen3_vl": Looker,
+    "qwen2_5_vl": Tiling,
+    "qwen3_vl": Tiling,
     "blip-2": Querying,
     "instructblip": Querying,
 }

@@ -35,7 +35,7 @@ def verify(name, pictures, device=None, dtype=None, texts=TEXTS):
         pictures[: 1 if model.kind == "language" else None],
     )
     place, ours = checkpoint.source(model), _ours(name, pictures, texts, device, dtype)
-    plain, why = _plain(place, pictures, texts, ours, dtype)
+    plain, why = _plain(model, place, pictures, texts, ours, dtype)
     report = {
         "model": name,
         "checkpoint": ours["checkpoint"],
@@ -76,13 +76,13 @@ def _steps(adapter, picture, text):
         return None
 
 
-def _plain(place, pictures, texts, ours, dtype):
+def _plain(model, place, pictures, texts, ours, dtype):
     """{(picture, text): Said} of plain transformers, and why there are none."""
     from brainalign.models import plain
 
     around = ours["around"]
     try:
-        reader = plain.reader(place, ours["device"], dtype)
+        reader = plain.reader(model, place, ours["device"], dtype)
         asked = [(i, picture, text) for text in texts for i, picture in enumerate(pictures)]
         return {(i, text): reader.read(picture, around[0], text, around[1], LIMIT) for i, picture, text in asked}, ""
     except (NotImplementedError, ImportError, OSError, ValueError, KeyError, AttributeError) as error:
