@@ -223,8 +223,8 @@ class Looker(Speaker):
         from transformers import AutoProcessor
 
         self.processor = AutoProcessor.from_pretrained(place, backend="pil")
-        self.tokenizer = self.processor.tokenizer
-        self.image_token = self.config.image_token_id
+        self.tokenizer, told = self.processor.tokenizer, getattr(self.config, "image_token_id", None)
+        self.image_token = self._id(str(self.processor.image_token)) if told is None else told
 
     def _inputs(self, picture, whole):
         bos = self.tokenizer.bos_token

@@ -614,5 +614,15 @@ ENDPOINT = Model(
     licence="the server's",
     note="a model behind an OpenAI-compatible server; it answers on the live page and has no states",
 )  # in no list but that of the models of this machine, and only where its address is set
-MODELS = {model.name: model for model in _ROWS}
+
+
+def by_name(rows):
+    """Models by name; a name that two rows have is an error."""
+    names = [row.name for row in rows]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"the table of models has {', '.join(twice)} more than once; each row needs its own name")
+    return {row.name: row for row in rows}
+
+
+MODELS = by_name(_ROWS)
 MODELS["llava-demo-random"] = controlled(MODELS["llava-demo"], "random")  # the demo's results hold it

@@ -30,10 +30,11 @@ def verify(name, pictures, device=None, dtype=None, texts=TEXTS):
         raise ValueError(f"{name} has no checkpoint of its own to verify; verify {model.of or 'another row'}")
     if dtype not in TOLERANCE:
         raise ValueError(f"states are compared in {', '.join(TOLERANCE)}, not in {dtype}")
-    texts, pictures = (
-        texts if model.uses_instruction else texts[:1],
-        pictures[: 1 if model.kind == "language" else None],
-    )
+    missing = models.missing(name)
+    if missing:
+        raise models.ModelError(missing)
+    texts = texts if model.uses_instruction else texts[:1]
+    pictures = pictures[:1] if model.kind == "language" else pictures
     place, ours = checkpoint.source(model), _ours(name, pictures, texts, device, dtype)
     plain, why = _plain(model, place, pictures, texts, ours, dtype)
     report = {
