@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 from tokenizers import AddedToken
-from transformers import AutoConfig, GenerationConfig
+from transformers import AutoConfig, GenerationConfig, PreTrainedConfig
 from transformers.utils import logging
 
 TOWERS = ("vision_tower", "vision_model", "visual")  # what vision towers are called within a model
@@ -58,7 +58,7 @@ class Reader:
     def __init__(self, place, device, dtype):
         import transformers
 
-        self.device, self.dtype = device, dtype
+        self.place, self.device, self.dtype = place, device, dtype
         net = getattr(transformers, self.auto).from_pretrained(place, dtype=dtype)
         self.net, self.config = net.to(device).eval(), net.config
         self._prepare(place)
@@ -137,9 +137,9 @@ class Speaker(Reader):
         return self.tokenizer(whole, return_tensors="pt", add_special_tokens=not (bos and whole.startswith(bos)))
 
     def _ends(self):
-        """Whatever generation settings, configuration or tokenizer call an end."""
-        told = (self.net.generation_config, self.config, self.config.get_text_config())
-        found = [getattr(source, "eos_token_id", None) for source in told]
+        """Whatever the files of generation settings, configuration or tokenizer call an end."""
+        told = PreTrainedConfig.get_config_dict(self.place)[0]
+        found = [part.get("eos_token_id") for part in (told, told.get("text_config") or {}, _generation(self.place))]
         found += [self.tokenizer.eos_token_id, *(self._id(token) for token in ENDS)]
         return sorted({end for ids in found if ids is not None for end in (ids if isinstance(ids, list) else [ids])})
 
@@ -326,6 +326,13 @@ READERS = {
     "blip-2": Querying,
     "instructblip": Querying,
 }
+
+
+def _generation(place):
+    try:
+        return GenerationConfig.from_pretrained(place).to_dict()
+    except OSError:  # many checkpoints have no such file
+        return {}
 
 
 @contextmanager
