@@ -285,13 +285,16 @@ def _choices(command):
 @click.option("--store", type=click.Path(path_type=Path), help="A store; else the demo's, which ships.")
 @click.option("--width-mm", type=float, help="Width of the page: 85 for a column, 180 for two.  [default: 180]")
 @click.option("--dpi", type=int, help="Of the map's pixels and of a PNG.  [default: 300]")
+@click.option(
+    "--font", help="Name of an installed font.  [default: Helvetica or Arial if installed, else DejaVu Sans]"
+)
 @click.option("--bundle", is_flag=True, help="Also a .zip with all formats, data, query, link, versions and caption.")
 @click.option("--link", help="A page's address: the same choices, unless given here.")
 @click.option(
     "--like", type=click.Path(path_type=Path), help="For .nii.gz: a NIfTI file of the subject in the same space."
 )
 @_choices
-def figure(kind, description, out, store, width_mm, dpi, bundle, link, like, **asked):
+def figure(kind, description, out, store, width_mm, dpi, font, bundle, link, like, **asked):
     """Make a figure for a paper, or write what it shows for other tools.
 
     KIND is what a page of the app shows; or panels, with a TOML file that describes several of them.
@@ -312,7 +315,7 @@ def figure(kind, description, out, store, width_mm, dpi, bundle, link, like, **a
     """
     from brainalign import paper
 
-    made = paper.command(kind, description, out, store, width_mm, dpi, bundle, link, like, asked)
+    made = paper.command(kind, description, out, store, width_mm, dpi, bundle, link, like, font, asked)
     click.echo("\n".join(str(path) for path in made))
 
 

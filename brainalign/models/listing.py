@@ -38,6 +38,7 @@ def _entry(model):
         "tuned": model.tuned,
         "base": model.base,
         "control": model.control,
+        "prompt": model.prompt,
         "answers": model.answers,
         "poolings": list(model.poolings),
         "fixed_poolings": list(model.fixed_poolings),
@@ -75,6 +76,8 @@ def _state(model, fault):
 
 def as_text(entries):
     """The table in at most 100 columns, by what is on this machine."""
+    asked = [entry for entry in entries if entry["prompt"]]  # other prompts for models that have rows
+    entries = [entry for entry in entries if not entry["prompt"]]
     widths = [max(len(entry[key]) for entry in entries) for key in ("name", "base")]
     lines = []
     for state, heading in HEADINGS.items():
@@ -91,6 +94,9 @@ def as_text(entries):
     lines += _legend()
     lines.append("Controls are names too:")
     lines += [f"  <name>-{control:17} {what}" for control, what in CONTROLS.items()]
+    lines.append("So are models that are asked as the code of the paper's authors asks them, on the same files:")
+    lines += [f"  {entry['name']:30} {entry['note'].rpartition(': ')[2]}" for entry in asked]
+    lines.append("What states each model has (poolings), of pictures and of texts: brainalign models --json")
     return "\n".join(lines)
 
 
