@@ -82,8 +82,8 @@ class Llava(PicturePrefix):
 class LlavaAuthors(Llava):
     """LLaVA 1.5 asked as the code of the paper's authors asks it: with a line break before its turn."""
 
-    _chats = False  # whatever chat template the checkpoint has
     templates: ClassVar = {"llama": "USER: <image>\n{text}\nASSISTANT:"}
+    _chats = False  # whatever chat template the checkpoint has
 
 
 class LlavaNext(Llava):

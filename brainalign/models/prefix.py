@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from brainalign.models import prompts
+from brainalign.models import checkpoint, prompts
 from brainalign.models.adapter import Adapter
 from brainalign.models.branches import ALL, Branches, Means, Stops, Suffix, roomy_cache
 from brainalign.models.checkpoint import ModelError
@@ -93,7 +93,7 @@ class PicturePrefix(prompts.Prompted, Adapter):
         if not len(pictured):
             raise ModelError(
                 f"{self.model.name}: its tokenizer has no token {self.processor.image_token} for a picture, or "
-                f"another than its configuration ({self.net.config.image_token_id}); download {self.source} again"
+                f"another than its configuration ({self.net.config.image_token_id}). {checkpoint.unlike(self.model)}"
             )
         prefix = int(pictured[-1]) + 1 if self.picture_first else 0
         read = not text or (inside.any() and not inside[:prefix].any())

@@ -158,8 +158,8 @@ class Model:
     control: str = ""
     of: str = ""
     outside: str = ""
-    method: int = 0
     prompt: str = ""
+    method: int = 0
 
     @property
     def family(self):
