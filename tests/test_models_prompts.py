@@ -215,7 +215,7 @@ def published(folder, **told):
 @pytest.fixture(scope="module")
 def pieces(tmp_path_factory):
     folder = tmp_path_factory.mktemp("words")
-    tokenizer = special.begun(published(folder), folder)
+    tokenizer = special.with_bos(published(folder), folder)
     tokenizer.add_tokens(["<image>"], special_tokens=True)
     return tokenizer
 
@@ -225,14 +225,14 @@ def pieces(tmp_path_factory):
 )
 def test_a_llama_begins_with_its_mark_unless_its_settings_say_otherwise(tmp_path, told, begins):
     """As in all versions before transformers 5, which leaves it out where nothing is said."""
-    ids = special.begun(published(tmp_path, **told), tmp_path)("a dog")["input_ids"]
+    ids = special.with_bos(published(tmp_path, **told), tmp_path)("a dog")["input_ids"]
     assert ids == [1] * begins + [264, 3914]
 
 
 def test_a_tokenizer_json_says_itself_how_texts_begin(tmp_path):
     published(tmp_path).save_pretrained(tmp_path)  # without the mark
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer"}))
-    tokenizer = special.begun(AutoTokenizer.from_pretrained(tmp_path), tmp_path)
+    tokenizer = special.with_bos(AutoTokenizer.from_pretrained(tmp_path), tmp_path)
     assert tokenizer("a dog")["input_ids"] == [264, 3914]
 
 
