@@ -170,12 +170,24 @@ def _scene(seed, image_id):
     return scenes.scene(int(image_id), seed)
 
 
+def some_pictures(folder=None, n=3):
+    """n pictures of different shapes: the first files of a folder by name, or scenes of the demo."""
+    if folder is None:
+        scenes = [picture("demo:0", i) for i in range(n)]
+        return [scene[: len(scene) - 100 * (i % 2)] for i, scene in enumerate(scenes)]
+    endings = {f".{name.lower()}" for name in (*pictures.FORMATS, "jpg", "tif")}
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in endings)[:n]
+    if not files:
+        raise ValueError(f"{folder} has no picture files; expected one of {', '.join(pictures.FORMATS)}")
+    return [pictures.read(file)[0] for file in files]
+
+
 def ask(image, instruction, model="llava-demo", stimuli="demo:0"):
     """One question to one model, for the command line.
 
     image : the id of a picture, or an image file; instruction : an id (IC, VQ1 ...) or free text
-    Returns image, instruction, text, model, answer, truth (None where unknown), seconds, tokens and notes: what was
-    done to the picture of a file.
+    Returns image, instruction, text, model, answer, truth (None where unknown), seconds, tokens and notes: sentences
+    on what was done to the picture of a file, and on what the model did not see of it.
     """
     by_id = str(image).isdecimal()
     pixels, notes = (picture(stimuli, int(image)), ()) if by_id else pictures.read(image)
@@ -192,7 +204,7 @@ def ask(image, instruction, model="llava-demo", stimuli="demo:0"):
         "truth": (answers or {}).get(meant(asked)),
         "seconds": round(said.seconds, 3),
         "tokens": said.tokens,
-        "notes": list(notes),
+        "notes": [*notes, *said.notes],
     }
 
 

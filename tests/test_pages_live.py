@@ -20,6 +20,7 @@ class FakeStream:
 
     waited = first_token_seconds = 0.0
     seconds, tokens, tokens_per_second = 1.0, 4, 4.0
+    notes = ()
 
     def __init__(self, model, image, text, cancel):
         assert image.dtype == np.uint8
@@ -55,6 +56,16 @@ def test_live_answers_in_text_beside_the_stored_and_the_true_one(tiny, monkeypat
     assert not any("dogs" in item.value for item in app.markdown)  # text, never Markdown or HTML
     assert "4 tokens in 1.0 s" in words(app)
     assert not button(app, "Ask").disabled
+
+
+def test_live_says_what_the_model_did_not_see(tiny, monkeypatch, fake):
+    note = "Not seen by this model: 67 % of the picture's width, at its left and right."
+    app = show("live", tiny, monkeypatch, picture="9")
+    button(app, "Ask").click().run()
+    assert note not in words(app)
+    monkeypatch.setattr(FakeStream, "notes", [note])
+    button(app, "Ask").click().run()
+    assert note in [item.value for item in app.caption]
 
 
 def test_live_keeps_what_was_said_before_the_stop(tiny, monkeypatch, fake):

@@ -3,7 +3,7 @@
 import torch
 from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaProcessor
 
-from brainalign.models import prompts
+from brainalign.models import framing, prompts
 from brainalign.models.owl_net import OwlForConditionalGeneration
 from brainalign.models.prefix import PicturePrefix, Seen
 from brainalign.models.special import NOWHERE
@@ -21,6 +21,7 @@ class OwlProcessor(LlavaProcessor):
     @classmethod
     def from_pretrained(cls, source, **kwargs):
         pixels, words = CLIPImageProcessorPil.from_pretrained(source), AutoTokenizer.from_pretrained(source)
+        framing.squash(pixels)  # as the publishers do
         return cls(pixels, words, image_token="<image>")
 
 

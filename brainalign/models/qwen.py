@@ -12,6 +12,8 @@ from transformers import (
 from brainalign.models.prefix import PicturePrefix, Seen, _merged
 from brainalign.pictures import for_processors
 
+TURN = "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>{text}<|im_end|>\n<|im_start|>assistant\n"
+
 
 class PicturesOnly(Qwen2_5_VLProcessor):
     """The processor without its part for videos, which needs torchvision."""
@@ -36,6 +38,8 @@ class Qwen(PicturePrefix):
     net_class, processor_class = Qwen2_5_VLForConditionalGeneration, PicturesOnly
     poolings = (*PicturePrefix.poolings, "vision_mean", "connector_mean")
     fixed_poolings = ("mean_image", "vision_mean", "connector_mean")
+
+    template = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n" + TURN
 
     def layer_names(self, pooling):
         if pooling == "connector_mean":
@@ -102,6 +106,7 @@ class Qwen3(Qwen):
     """
 
     net_class = Qwen3VLForConditionalGeneration
+    template = TURN
 
     def _tokens_of(self, seen):
         return [torch.cat(parts, -1) for parts in zip(seen.pooler_output, *seen.deepstack_features)]

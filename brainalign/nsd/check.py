@@ -1,9 +1,7 @@
 """The check of a root before anything long starts."""
 
-import numpy as np
-
-from brainalign.nsd import check_anatomy, check_betas, check_design, check_files
-from brainalign.nsd.layout import FSAVERAGE_VERTICES, MAX_SESSIONS, SESSIONS_DONE, simulated
+from brainalign.nsd import check_anatomy, check_betas, check_design, check_files, design, pictures
+from brainalign.nsd.layout import FSAVERAGE_VERTICES, SESSIONS_DONE, SPACES, simulated
 from brainalign.nsd.report import Inspector
 
 
@@ -39,8 +37,13 @@ def _root(inspector):
     run(layout.stimulus_table, check_design.stimulus_table, plan, present)
     run(layout.stimuli, check_design.stimuli, plan, present)
     run(layout.root, _subjects, present)
+    inspector.common = pictures.common(plan, present)
     summaries = [run(layout.subject(name), _subject, name, present[name], plan) for name in present]
     run(layout.labels("fsaverage"), check_anatomy.fsaverage, present)
+    if inspector.tables_missing:
+        missing = sorted(inspector.tables_missing)
+        text = f"{len(missing)} label tables are missing, such as {missing[0]}"
+        inspector.warn(f"{text}; NSD's own names of the labels are used")
     return [summary for summary in summaries if summary]
 
 
@@ -59,15 +62,20 @@ def _subjects(inspector, present):
     """Subjects without betas, and a root without subjects."""
     layout = inspector.layout
     for name in SESSIONS_DONE:
-        folder = layout.root / "nsddata_betas/ppdata" / name
-        if name in present:
+        folder, unread = layout.root / "nsddata_betas/ppdata" / name, ", ".join(layout.unread(name))
+        if unread and present:
+            inspector.warn(f"{name}: betas of {unread} cannot be read; {' and '.join(SPACES)} can")
+        elif unread:
+            todo = f"download nsddata_betas/ppdata/{name}/{SPACES[0]} and nsddata/ppdata/{name}/{SPACES[0]}"
+            inspector.fault(folder, f"betas of {unread} only, which is not supported", " or ".join(SPACES), todo)
+        elif name in present:
             continue
-        if folder.exists() or name in inspector.manifest.get("subjects", ()):
+        elif folder.exists() or name in inspector.manifest.get("subjects", ()):
             expected = "files such as func1pt8mm/betas_fithrf_GLMdenoise_RR/betas_session01.hdf5"
             inspector.fault(folder, "no betas of any session", expected)
         elif layout.subject(name).exists():
             inspector.warn(f"{name}: no betas, so it cannot be loaded")
-    if not present:
+    if not present and not any(map(layout.unread, SESSIONS_DONE)):
         folder = layout.root / "nsddata_betas/ppdata"
         inspector.fault(
             folder, "no betas of any subject", "subj01/func1pt8mm/... as on NSD's server", "give NSD's root"
@@ -93,17 +101,14 @@ def _subject(inspector, subject, sessions, plan):
     inspector.run(layout.subject(subject), check_files.other_images, subject, cortex)
     inspector.run(layout.root, check_files.planted_truth, subject)
     _orientations(inspector, subject)
-    images = (
-        np.unique([plan.session(subject, n) for n in sessions if n <= MAX_SESSIONS]) if plan else np.array([], int)
-    )
+    coco = inspector.read_once(lambda path: design.coco_ids(layout.root), layout.stimulus_table)
     return {
         "name": subject,
         "sessions": sessions,
         "spaces": spaces,
         "betas": {space: [v for s, v in pairs if s == space] for space in spaces},
         "rois": cortex.rois if cortex else labels or {},
-        "images": len(images),
-        "shared": int(np.isin(images, plan.shared).sum()) if plan else 0,
+        **pictures.summary(plan, subject, sessions, coco),
     }
 
 
