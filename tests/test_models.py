@@ -98,6 +98,25 @@ def test_names_and_suggestions():
         models.load("llava-demo", device="gpu")
 
 
+def test_a_configuration_from_before_todays_transformers(folder, pictures, family, monkeypatch, tmp_path):
+    """Without the id of the picture's token, for which a class of transformers takes 32000 for granted, and without
+    the settings to generate with."""
+    shutil.copytree(folder / "llava-demo", tmp_path / "llava-demo")
+    told = json.loads((tmp_path / "llava-demo/config.json").read_text())
+    for name in ("image_token_index", "image_seq_length", "vision_feature_select_strategy", "transformers_version"):
+        told.pop(name, None)
+    told["text_config"]["eos_token_id"] = [language.EOS, END]
+    (tmp_path / "llava-demo/config.json").write_text(json.dumps(told))
+    (tmp_path / "llava-demo/generation_config.json").unlink()
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    old = models.load("llava-demo", device="cpu", dtype="float32")
+    answers, states = old.states(pictures[:2], ASKED[0], max_new_tokens=LENGTH)
+    expected, truth = family.pooled[ASKED[0]]
+    assert answers == expected[:2]
+    for pooling, values in states.items():
+        close(values, truth[pooling][:2])
+
+
 @pytest.mark.parametrize("name", ["llava-demo", "llava-demo-random", "vit-demo"])
 def test_the_table_says_what_the_adapter_does(name):
     row, adapter = models.find(name), models.load(name, device="cpu")
@@ -229,6 +248,23 @@ def test_the_same_adapter_reads_llava_1_5(llava, folder, pictures, monkeypatch, 
     words = large.tokenizer.convert_ids_to_tokens(prompt.ids)
     assert [w for w, inside in zip(words, prompt.instruction) if inside] == ["▁what", "▁is", "▁it"]
     assert large.states(pictures[:1], "What is it?", max_new_tokens=3)[1]["mean_instruction"].shape == (1, 7, 256)
+
+
+def test_llava_1_5_is_asked_with_the_line_break_of_the_papers_authors(llava, folder, pictures, monkeypatch, tmp_path):
+    """Whatever chat template its folder has; the ids are those of transformers' processor, the states of generate."""
+    shutil.copytree(folder / "llava-demo", tmp_path / "llava-1.5-7b")
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    asked = models.load("llava-1.5-7b-authors", device="cpu", dtype="float32")
+    assert asked.checkpoint_info == models.identity("llava-1.5-7b", dtype="float32") | {"prompt": "authors"}
+    text = ASKED[0]
+    assert asked.sent(text) == f"USER: <image>\n{text}\nASSISTANT:" != llava.sent(text)
+    answers, states = asked.states(pictures[:2], text, max_new_tokens=LENGTH)
+    for i, picture in enumerate(pictures[:2]):
+        inputs = asked.processor(images=[picture], text=[asked.sent(text)], return_tensors="pt")
+        words, prompt, said = by_generate(asked, asked.net, inputs, LENGTH)
+        assert answers[i] == words
+        close(states["mean_prompt"][i], prompt.mean(1).numpy())
+        close(states["mean_generated"][i], said.mean(1).numpy())
 
 
 def test_half_precision_stays_near(folder, pictures, pooled):

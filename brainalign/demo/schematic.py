@@ -77,9 +77,5 @@ BALLS = {  # collection -> label -> |x|, y, z, radius in mm
         "dmPul": (9, -28, 10, 4),
     },
 }
-EARLY = ("V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4")  # of prf-visualrois, and first in Kastner2015
-TABLES = {
-    "Kastner2015": (*EARLY, *DISCS["Kastner2015"]),
-    "corticalsulc": tuple(DISCS["corticalsulc"]),
-}
+TABLES = {"corticalsulc": tuple(DISCS["corticalsulc"])}
 VOLUME_TABLES = {collection: tuple(balls) for collection, balls in BALLS.items()}
