@@ -111,12 +111,13 @@ def toml(found, path):
         raise ValueError(f"{path} is not a TOML file: {error}{hint}") from None
 
 
-def rows(path, columns=(), make=dict):
+def rows(path, columns=(), make=dict, key=""):
     """The rows of a table with a header, in order: make(row) of each {column: text}.
 
     Cells stand apart by commas, semicolons or tabs, and their texts lose blanks at their ends. Empty lines and empty
     columns without a name are left out; cells missing at the end of a row are empty.
     columns : names that the table must have; make : what becomes of a row, and may raise a ValueError
+    key : the column, if any, whose texts all differ, upper or lower case
     An error names the file and the line.
     """
     path = Path(path)
@@ -129,7 +130,7 @@ def rows(path, columns=(), make=dict):
     if missing or twice or not header:
         wrong = f"has the column {twice[0]!r} twice" if twice else f"has no column {(missing or ['with a name'])[0]!r}"
         raise ValueError(f"{path} {wrong}; its first line is {', '.join(header) or 'empty'}")
-    found = []
+    found, lines = [], {}
     for line, cells in records:
         if any(cells[len(header) :]):
             raise ValueError(
@@ -137,10 +138,22 @@ def rows(path, columns=(), make=dict):
                 'a text that holds a separator stands in "quotes"'
             )
         try:
-            found.append(make(dict(zip(header, cells + [""] * len(header)))))
+            row = dict(zip(header, cells + [""] * len(header)))
+            found.append(make(row))
         except ValueError as error:
             raise ValueError(f"{path}, line {line}: {error}") from None
+        if key:
+            lines.setdefault(row[key].casefold(), []).append(line)
+    _all_differ(lines, key, path)
     return found
+
+
+def _all_differ(lines, key, path):
+    """An error that names the lines where a text of the column `key` is there again; lines : {text: line numbers}."""
+    for value, places in lines.items():
+        if len(places) > 1:
+            where = f"{', '.join(map(str, places[:-1]))} and {places[-1]}"
+            raise ValueError(f"{path}: lines {where} have the same {key}, {value!r}; each line needs its own")
 
 
 def separator(found):

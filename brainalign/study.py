@@ -235,7 +235,8 @@ def _model(entry, folder):
     values["poolings"] = entries.names_of(values["poolings"], known, f"{where} poolings") or known[: USUAL[model.kind]]
     layers = values["layers"]
     layers = () if layers in ("all", ()) else layers if isinstance(layers, list) else [layers]
-    values["layers"] = tuple(sorted({entries.whole(layer, 0, f"{where} layers") for layer in layers}))
+    values["layers"] = tuple(sorted(entries.whole(layer, 0, f"{where} layers") for layer in layers))
+    entries.once(values["layers"], f"{where} layers")
     return ModelChoice(**values)
 
 
@@ -314,6 +315,7 @@ def _alphas(given):
         given = np.geomspace(low, high, entries.whole(n, 2, f"{where} n")).tolist() if spaced else given
     if not entries.numbers(given) or not given or min(given) <= 0:
         raise ValueError(f"{where} is {given!r}, expected positive numbers or {{low = 1, high = 1e6, n = 13}}")
+    entries.once(given, where)
     return tuple(sorted(float(a) for a in given))
 
 
@@ -332,7 +334,8 @@ def _variance(raw, chosen):
     gammas = values["gammas"]
     if not entries.numbers(gammas) or not {0, 1} <= set(gammas) or min(gammas) < 0 or max(gammas) > 1:
         raise ValueError(f"[variance] gammas is {gammas!r}, expected shares from 0 to 1, both of them included")
-    values["gammas"] = tuple(sorted({float(g) for g in gammas}))
+    entries.once(gammas, "[variance] gammas")
+    values["gammas"] = tuple(sorted(map(float, gammas)))
     values["triples"] = _triples(values["triples"], model)
     if not isinstance(values["unique"], bool):
         raise ValueError(f"[variance] unique is {values['unique']!r}, expected true or false")

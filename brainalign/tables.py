@@ -1,8 +1,9 @@
-"""The editable tables in `data/`: instructions, ROIs and earlier studies."""
+"""The tables in `data/`: instructions, ROIs and earlier studies, which can be edited, and NSD's names of labels."""
 
 from functools import cache
 from pathlib import Path
 
+from brainalign.catalogue import Catalogue
 from brainalign.files import rows
 from brainalign.types import Instruction, Roi
 
@@ -13,7 +14,7 @@ DATA = Path(__file__).resolve().parent.parent / "data"
 def instructions():
     """Instructions by id, in the fixed order of `data/instructions.csv`."""
     columns = ("id", "family", "level", "paper", "text")
-    return {one.id: one for one in rows(DATA / "instructions.csv", columns, _instruction)}
+    return {one.id: one for one in rows(DATA / "instructions.csv", columns, _instruction, "id")}
 
 
 def _instruction(row):
@@ -26,7 +27,7 @@ def _instruction(row):
 def rois():
     """ROIs by name, in the fixed order of `data/rois.csv`."""
     columns = ("roi", "family", "level", "collection", "labels", "note")
-    return {one.name: one for one in rows(DATA / "rois.csv", columns, _roi)}
+    return {one.name: one for one in rows(DATA / "rois.csv", columns, _roi, "roi")}
 
 
 def _roi(row):
@@ -36,12 +37,27 @@ def _roi(row):
     return Roi(row["roi"], row["family"], row["level"], row["collection"], labels, row["note"])
 
 
+@cache
+def label_names():
+    """NSD's own label tables by collection, {collection: {integer: name}}, from 0, which is "Unknown".
+
+    They are the same for every subject; those of corticalsulc, MTL and thalamus come only with NSD's files.
+    """
+    names = {row["collection"]: row["labels"].split("|") for row in rows(DATA / "label_tables.csv")}
+    return {collection: dict(enumerate(["Unknown", *labels])) for collection, labels in names.items()}
+
+
+def today():
+    """Instructions and ROIs as the tables have them now: for what is asked or run now, not for what a store holds."""
+    return Catalogue(instructions(), rois())
+
+
 def related_work():
     """Earlier studies of models and brain responses to pictures, films or stories, as rows of `data/related_work.csv`.
 
     Each row names its source: the study's abstract, or the table on the authors' project page.
     """
-    return rows(DATA / "related_work.csv")
+    return rows(DATA / "related_work.csv", ("study",), key="study")
 
 
 def find_instruction(text):

@@ -15,6 +15,10 @@ from brainalign.figures import chart
 
 DEFAULT_STORE = tables.DATA / "store"
 CONFIGURATION = "brainalign.toml"
+BORROWED = (
+    ":material/warning: This store was published by an earlier version and carries no texts of its own: instructions "
+    "and regions are named after today's tables, which may have been edited since. Publish the study again."
+)
 ECHO = 2.0  # seconds until the browser has surely taken over the address that a page wrote
 
 
@@ -130,11 +134,13 @@ def sentence(text):
 
 
 def header(store, title, text):
-    """Title, SIMULATED badge and the sentence of a view."""
+    """Title, SIMULATED badge and the sentence of a view; of a store that lacks words of its own it says so."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(title, width="content", anchor=False)
         badge(store)
     sentence(text)
+    if store.catalogue.borrowed:
+        sentence(BORROWED)
 
 
 def hint(view, text):
@@ -152,11 +158,11 @@ def plot(figure, key, alt):
     chart.show(figure, key, alt, st.context.theme.type == "dark")
 
 
-def data(frame, key):
+def data(frame, key, label="Data"):
     """The data behind a view, sent once the reader opens it: a browser's code for tables would delay the charts."""
-    opened = st.expander("Data", key=f"data {key}", on_change="rerun")
+    opened = st.expander(label, key=f"data {key}", on_change="rerun")
     if opened.open:
-        alt = f"The data behind the view: {', '.join(map(str, frame.columns))}"
+        alt = f"{label} behind the view: {', '.join(map(str, frame.columns))}"
         opened.dataframe(frame, hide_index=True, alt=alt, placeholder="–")
 
 
@@ -350,17 +356,3 @@ def leave(key):
     """Take a selection out of the link; it is still remembered."""
     if key in st.query_params:
         del st.query_params[key]
-
-
-def instruction_label(id):
-    """`VQ1 · What is in this image?`; a model that takes no instruction has the id ""."""
-    if not id:
-        return "no instruction"
-    known = tables.instructions().get(id)
-    return f"{id} · {known.text}" if known else id
-
-
-def in_order(ids):
-    """Instruction ids in the fixed order of the table; unknown ones last."""
-    order = list(tables.instructions())
-    return sorted(ids, key=lambda id: (order.index(id) if id in order else len(order), id))

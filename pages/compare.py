@@ -33,7 +33,7 @@ def model_of(known, container):
 
 def instruction_of(container):
     """The instruction under which models are compared, as the reader chooses."""
-    return ui.choice("Instruction", ids or [""], "instruction", ui.instruction_label, container=container)
+    return ui.choice("Instruction", ids or [""], "instruction", known.label, container=container)
 
 
 def under(instruction):
@@ -47,7 +47,9 @@ def one_against_the_others():
     instruction = instruction_of(controls[1])
     maps = under(instruction)
     focus = model_of(maps.model, controls[0])
-    roi = ui.choice("Region", frames.places(maps), "roi", lambda r: frames.GROUPS.get(r, r), "high", controls[2])
+    roi = ui.choice(
+        "Region", frames.places(maps, known), "roi", lambda r: frames.GROUPS.get(r, r), "high", controls[2]
+    )
     place = frames.GROUPS.get(roi, roi)
     differences = frames.differences(contrasts, maps, focus, roi)
     if not differences.empty:
@@ -99,7 +101,9 @@ def every_model(maps, roi, place, instruction):
     st.table(table, border="horizontal", hide_index=True, alt=alt)
     n = here.groupby("subject").n.max()
     units = f"{n.min()}–{n.max()}" if n.min() < n.max() else n.max()
-    asked = f" under {instruction} (“{tables.instructions()[instruction].text}”)" if instruction in ids else ""
+    asked = (
+        f" under {instruction} (“{known.instructions[instruction].text}”)" if instruction in known.instructions else ""
+    )
     ui.sentence(
         f"Means over {paper.words.people(maps)} in {place}{asked}; {units} reliable units a subject "
         f"({paper.method.reliable(store)}). Units q < 0.05: share of units whose r beats permuted test images, "
@@ -116,13 +120,13 @@ def suits():
     models = nested[nested.instruction != ""].groupby("model").instruction.nunique()
     focus = model_of(models[models > 1].index, st.columns([1.4, 3.8])[0])
     asked = nested[(nested.model == focus) & (nested.instruction != "")]
-    special = frames.specialisation(nested, focus)
+    special = frames.specialisation(nested, focus, known)
     st.header(f"Which instruction suits which region, {focus}", anchor=False)
     if not special.size:
         st.info(f"No region has a score of {focus} with every instruction.")
         return
     ui.plot(
-        figures.matrix(special, "r minus the mean", ui.instruction_label), "specialisation",
+        figures.matrix(special, "r minus the mean", known.label), "specialisation",
         f"{focus}: r with each instruction less the mean of all instructions, by region; {frames.ends(special)}",
     )  # fmt: skip
     ui.sentence(
@@ -131,11 +135,11 @@ def suits():
     )
     own = frames.pooled(asked[asked.roi.isin(special.columns)], frames.FIRST_POOLING)
     within = contrasts[(contrasts.model_a == focus) & (contrasts.model_b == focus)]
-    ui.sentence(leads.sentence(leads.leads(own, within), asked.instruction.nunique(), corrected))
+    ui.sentence(leads.sentence(leads.leads(own, within, known), asked.instruction.nunique(), corrected))
     export_ui.export(
         lambda made: paper.matrix(
             special, "r minus the mean", paper.words.of_specialisation(store, special, focus), "specialisation", made,
-            paper.queries.specialisation(nested, focus),
+            paper.queries.specialisation(nested, focus, known),
         ),
         store, "specialisation",
     )  # fmt: skip
@@ -175,6 +179,7 @@ def beside_earlier_work():
 
 
 store = ui.page_store()
+known = store.catalogue
 ui.header(
     store,
     "Compare",
@@ -191,7 +196,7 @@ if nested.empty:
     lacking = "The store has no scores at the layers that training images choose, where models are compared."
     ui.empty(lacking, "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
 about, corrected = store.rows("models").set_index("model"), paper.method.corrected(contrasts)
-ids = [id for id in ui.in_order(set(nested.instruction)) if id]
+ids = [id for id in known.sort_instructions(nested.instruction) if id]
 several = (nested[nested.instruction != ""].groupby("model").instruction.nunique() > 1).any()
 view = ui.segments("Show", [name for name in VIEWS if several or name != "instructions"], "view", VIEWS.get)
 {"models": one_against_the_others, "instructions": suits, "studies": beside_earlier_work}[view]()

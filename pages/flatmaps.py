@@ -7,7 +7,7 @@ import streamlit as st
 from brainalign import export_ui, paper, serving, ui
 from brainalign.atlas import choices, memory, place, region
 from brainalign.atlas.stock import flat_units_of, read_ahead, stock_of, subject_of, surface_of
-from brainalign.figures import flatmap, frames
+from brainalign.figures import flatmap
 from brainalign.figures.flatmap import pictures
 from brainalign.paper import asked as asking
 
@@ -19,17 +19,17 @@ HINT = (
 )
 
 
-def outlined(rois, container):
+def outlined(known, rois, container):
     """(names of the ROIs to outline, width of the lines), as the reader chooses."""
     inside = container.popover("Outlines", icon=":material/polyline:", width="stretch")
     linked = st.query_params.get("outlines", "")
     sets = asking.OUTLINES | ({linked: linked} if set(linked.split(",")) <= set(rois) else {})
     which = ui.segments("Outlines", list(sets), "outlines", sets.get, container=inside)
-    families = frames.families(rois)
+    families = known.families(rois)
     if which == "chosen":
         families = ui.several("Families of regions", families, "families", default=families[:1], container=inside)
     width = ui.segments("Lines", list(asking.LINES), "lines", default="medium", container=inside)
-    return asking.outlined(rois, which, families), asking.LINES[width]
+    return asking.outlined(known, rois, which, families), asking.LINES[width]
 
 
 def sentence(stock, shown, view):
@@ -110,7 +110,7 @@ def view(store, stock):
     again, rows = "flatmap shows" in st.session_state, [[ui.Later() for _ in widths] for widths in ROWS]
     subjects = choices.subjects(list(stock["maps"]), rows[0][0])
     asked = choices.choose(stock, subjects, rows[0][1:], rows[1])
-    drawn, width = outlined(subject_of(store.path, store, subjects[0])[1], rows[1][-2])
+    drawn, width = outlined(store.catalogue, subject_of(store.path, store, subjects[0])[1], rows[1][-2])
     found, lacking = {}, ""
     try:
         found = choices.pictures(store, stock, subjects, asked, choices.kept_limits(asked))

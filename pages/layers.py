@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from brainalign import export_ui, figures, paper, tables, ui
+from brainalign import export_ui, figures, paper, ui
 from brainalign.figures import frames, theme
 from brainalign.figures.numerals import said
 
@@ -33,24 +33,24 @@ def profile(scores, nested):
         model = ui.choice("Model", store.models(), "model", container=controls[2])
         scores, nested = scores[scores.model == model], nested[nested.model == model]
     if by != "instruction":
-        ids = ui.in_order(set(scores.instruction))
+        ids = known.sort_instructions(scores.instruction)
         asked = [id for id in ids if id] or ids
-        instruction = ui.choice("Instruction", asked, "instruction", ui.instruction_label, container=controls[3])
+        instruction = ui.choice("Instruction", asked, "instruction", known.label, container=controls[3])
         scores, nested = frames.under(scores, instruction), frames.under(nested, instruction)
     pooling = pooling_of(scores, controls[4])
     scores, nested = frames.pooled(scores, pooling), frames.pooled(nested, pooling)
-    order = frames.in_order(scores.roi, tables.rois())
+    order = known.sort_regions(scores.roi)
     if by != "roi":
         container = controls[3 if by == "instruction" else 2]
         roi = ui.choice("Region", order, "roi", default=frames.WHOLE, container=container)
         scores, nested = scores[scores.roi == roi], nested[nested.roi == roi]
     if by == "roi":
         groups, names = order, {name: name for name in order}
-        colours = {name: theme.roi_colour(name) for name in order}
+        colours = {name: theme.roi_colour(name, known) for name in order}
         at_first = [name for name in FIRST if name in order]
     elif by == "instruction":
-        groups = at_first = ui.in_order(set(scores.instruction))
-        names = {id: ui.instruction_label(id) for id in groups}
+        groups = at_first = known.sort_instructions(scores.instruction)
+        names = {id: known.label(id) for id in groups}
         colours = {id: theme.instruction_colour(id) for id in groups}
     else:
         groups = at_first = [name for name in store.models() if name in set(scores.model)]
@@ -99,16 +99,16 @@ def profile(scores, nested):
 def areas(nested):
     """Which layers the areas of one map choose, from early to high-level ones."""
     controls = st.columns([1.3, 2, 2, 1])
-    known = [model for model in store.models() if model in set(nested.model)]
-    model = ui.choice("Model", known, "model", container=controls[0])
+    models = [model for model in store.models() if model in set(nested.model)]
+    model = ui.choice("Model", models, "model", container=controls[0])
     rows = nested[nested.model == model]
-    ids = ui.in_order(set(rows.instruction))
+    ids = known.sort_instructions(rows.instruction)
     asked = [id for id in ids if id] or ids
-    instruction = ui.choice("Instruction", asked, "instruction", ui.instruction_label, container=controls[1])
+    instruction = ui.choice("Instruction", asked, "instruction", known.label, container=controls[1])
     rows = frames.under(rows, instruction)
     pooling = pooling_of(rows, controls[2])
     rows = frames.pooled(rows, pooling)
-    order = [name for name in frames.in_order(rows.roi, tables.rois()) if frames.is_area(name)]
+    order = known.areas(rows.roi)
     rows = rows[rows.roi.isin(order)].dropna(subset=["layer"])
     if rows.empty:
         st.info("No area has a layer of its own for this choice; choose another model or instruction.")
@@ -119,7 +119,7 @@ def areas(nested):
     spoken = ", ".join(f"{name} {value:.1f}" for name, value in rows.groupby("roi").layer.mean()[order].items())
     shade = theme.model_colour(model)
     ui.plot(figures.chosen_layers(rows, shade, order), "chosen", f"Chosen layer by area, mean over subjects: {spoken}")
-    trend = rows.assign(level=rows.roi.map(lambda n: tables.rois()[n].level))
+    trend = rows.assign(level=rows.roi.map(lambda n: known.regions[n].level))
     means = trend.groupby(["level", "subject"]).layer.mean().unstack("level")
     ui.sentence(
         f"The layer chosen by training images, {frames.pooling_name(pooling)}: points are the medians over an "
@@ -176,6 +176,7 @@ def states(shares):
 
 
 store = ui.page_store()
+known = store.catalogue
 ui.header(
     store,
     "Layers",

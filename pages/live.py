@@ -60,18 +60,18 @@ class Asked:
 def choose_instruction(number, container):
     """The n-th instruction: (id, text); an own text has the id "own"."""
     suffix = "" if number == 1 else str(number)
-    known = tables.instructions()
-    options = [*known, OWN]
+    today = tables.today()
+    options = [*today.instructions, OWN]
     id = ui.choice(
         "Instruction" if number == 1 else f"Instruction {number}",
         options,
         f"instruction{suffix}",
-        lambda id: "Type your own ..." if id == OWN else ui.instruction_label(id),
+        lambda id: "Type your own ..." if id == OWN else today.label(id),
         default=STARTS[number - 1],
         container=container,
     )
     if id != OWN:
-        return id, known[id].text
+        return id, today.instructions[id].text
     asked = ui.text("Your instruction", f"text{suffix}", "What is the dog doing?", container=container).strip()
     return OWN, asked
 
@@ -163,10 +163,14 @@ def draw_answer(store, question, image_id, true):
     model, id, text = question
     st.caption(f"{model} · {'your own' if id == OWN else id} · {literal(text)}")
     place = st.empty()
-    expected = (true or {}).get(live.meant(tables.find_instruction(text)))
+    then = store.catalogue.instructions.get(id)
+    edited = then is not None and then.text != text
+    expected = None if edited else (true or {}).get(live.meant(tables.find_instruction(text)))
     stored = None if image_id is None or id == OWN else store.answer(model, id, image_id)
     if stored is not None:
         st.badge("stored", icon=":material/database:", color="gray", help="Given when the study was computed")
+        if edited:
+            st.caption(f"Asked when the study ran: “{literal(then.text)}”. The text above is today's.")
         st.text(stored)
     elif not st.session_state.asked:
         st.caption("No stored answer to this question; press Ask.")
@@ -194,6 +198,8 @@ def draw_live(model, answer, expected, state):
     else:
         st.caption(f"{model}: {state} ...")
     st.caption(answer.times)
+    for note in answer.stream.notes:
+        st.caption(note)
 
 
 STYLE = """<style>[class*="st-key-answer-"] .stText { font-size: 1.05rem; }</style>"""

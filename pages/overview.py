@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from brainalign import export_ui, figures, paper, tables, ui
+from brainalign import export_ui, figures, paper, ui
 from brainalign.figures import frames
 
 LINKS = {
@@ -45,7 +45,7 @@ for row in range(0, len(names), ACROSS):
             st.page_link(f"pages/{name}.py", icon=":material/arrow_forward:")
             st.caption(LINKS[name])
 
-subjects, coverage, models = store.subjects(), store.coverage(), store.models()
+subjects, coverage, models, known = store.subjects(), store.coverage(), store.models(), store.catalogue
 if coverage.empty:
     ui.empty("The store has no scores yet.", "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
 
@@ -54,14 +54,14 @@ ui.sentence(
     "Maps of each subject by model and instruction: one for each layer and way of pooling the hidden states; – is for "
     "states that no instruction can change."
 )
-cells = frames.covered(coverage, models)
+cells, asked = frames.covered(coverage, known, models), known.sort_instructions(coverage.instruction)
 most = cells.groupby("model", sort=False).maps.max()
 told = ", ".join(
     f"{name} {n} with {k}" for (name, n), k in zip(most.items(), cells.groupby("model", sort=False).size())
 )
-ui.plot(figures.coverage(coverage, models), "coverage", f"Maps of a subject by model and instruction: {told}")
+ui.plot(figures.coverage(cells, asked), "coverage", f"Maps of a subject by model and instruction: {told}")
 export_ui.export(
-    lambda made: paper.coverage(cells, paper.words.of_coverage(store, cells), {}, paper.queries.coverage()),
+    lambda made: paper.coverage(cells, asked, paper.words.of_coverage(store, cells), {}, paper.queries.coverage()),
     store, "coverage",
 )  # fmt: skip
 
@@ -80,13 +80,9 @@ with left:
 with right:
     st.header("Instructions", anchor=False)
     ui.sentence("In the fixed order of the paper; levels go from perception (0) to reasoning (3).")
-    known = tables.instructions()
+    rows = [known.instructions[id] for id in asked if id in known.instructions]
     st.table(
-        [
-            {"id": id, "text": known[id].text, "family": known[id].family, "level": known[id].level}
-            for id in ui.in_order(set(coverage.instruction))
-            if id in known
-        ],
+        [{"id": one.id, "text": one.text, "family": one.family, "level": one.level} for one in rows],
         border="horizontal",
         hide_index=True,
         alt="Instructions with their text, family and level",
@@ -109,6 +105,9 @@ st.table(
     alt="Models: what each is, its number of layers and its kinds of states",
 )
 
+prompts = store.rows("prompts")
+if len(prompts):
+    ui.data(prompts.rename(columns={"prompt": "instruction's text", "sent": "as sent"}), "prompts", "Prompts")
 with st.expander("Version and provenance"):
     named = {"version": info.get("version"), "created": info.get("created"), "file": store.path.name}
     named |= {key: info.get(key) for key in ("study_name", "space", "solver", "stimuli")}

@@ -11,6 +11,7 @@ ORDERS = {"family": "by family", "value": "by value"}
 BARS = {"table": "as listed", "level": "by level"}
 
 store = ui.page_store()
+known = store.catalogue
 ui.header(
     store,
     "ROIs",
@@ -43,29 +44,29 @@ if by == "instruction":
     scores = scores[scores.model == chosen]
     scores = scores[scores.instruction != ""] if (scores.instruction != "").any() else scores
 else:
-    ids = ui.in_order(set(scores.instruction) - {""})
-    chosen = ui.choice("Instruction", ids, "instruction", ui.instruction_label, container=controls[2])
+    ids = known.sort_instructions(set(scores.instruction) - {""})
+    chosen = ui.choice("Instruction", ids, "instruction", known.label, container=controls[2])
     scores = frames.under(scores, chosen)
 poolings = frames.in_order(scores.pooling, frames.POOLINGS)
 pooling = ui.choice("States of", poolings, "pooling", frames.pooling_name, container=controls[3])
 scores = frames.pooled(scores, pooling)
 if by == "instruction":
-    groups = ui.in_order(set(scores.instruction))
-    names = {id: ui.instruction_label(id) for id in groups}
+    groups = known.sort_instructions(scores.instruction)
+    names = {id: known.label(id) for id in groups}
     colours = {id: theme.instruction_colour(id) for id in groups}
-    shown_at_first = frames.one_per_family(groups)
+    shown_at_first = known.one_per_family(groups)
 else:
     groups = shown_at_first = [model for model in store.models() if model in set(scores.model)]
     names = {model: model for model in groups}
     colours = {model: theme.model_colour(model) for model in groups}
 shown = ui.several("Bars", groups, f"{by}s", lambda g: g or "no instruction", shown_at_first)
-kinds = frames.families(scores.roi)
+kinds = known.families(scores.roi)
 regions = ui.several("Regions", kinds, "regions", default=[k for k in kinds if k != "streams"])
 below = st.columns([1.2, 1.4, 1.4, 2.7])
 order = ui.segments("Regions in order", list(ORDERS), "order", ORDERS.get, container=below[0])
 shown_names = {group: names[group] for group in shown}
 if by == "instruction" and ui.segments("Bars in order", list(BARS), "bars", BARS.get, container=below[1]) == "level":
-    shown_names = frames.by_level(shown_names)
+    shown_names = known.by_level(shown_names)
 reference = None
 if layer == CHOSEN and quantity == "r_mean" and len(shown) > 1:
     reference = ui.choice(
@@ -73,7 +74,7 @@ if layer == CHOSEN and quantity == "r_mean" and len(shown) > 1:
     )
 
 # what is drawn
-scores = frames.in_families(scores[scores[by].isin(shown)], regions)
+scores = frames.in_families(scores[scores[by].isin(shown)], regions, known)
 frame = frames.roi_frame(scores, quantity, by)
 if frame.value.notna().sum() == 0:
     st.info("No score is defined for this choice; choose other bars, regions or another layer.")
@@ -82,8 +83,10 @@ marks = {}
 if reference in shown:
     contrasts = frames.contrasts_of(store.rows("roi_contrasts"), scores)
     marks = frames.marks(contrasts, by, reference, shown)
-ranked = frame.groupby("roi").value.mean().sort_values(ascending=False).index.tolist() if order == "value" else None
-figure = figures.roi_bars(frame, colours, shown_names, frames.QUANTITIES[quantity], marks, ranked)
+drawn = known.by_family(frame.roi)
+if order == "value":  # families are then not side by side
+    drawn = dict.fromkeys(frame.groupby("roi").value.mean().sort_values(ascending=False).index)
+figure = figures.roi_bars(frame, colours, shown_names, frames.QUANTITIES[quantity], drawn, marks)
 means = frame.groupby(["roi", "group"]).value.mean().dropna()
 spoken = (
     f"{roi} {group or 'no instruction'} {said(means[roi, group])}" for roi, group in means.groupby("roi").idxmax()
@@ -95,22 +98,22 @@ ui.plot(
 axis = paper.AXES[quantity]
 export_ui.export(
     lambda made: paper.rois(
-        frame, colours, shown_names, axis, paper.words.of_regions(store, scores, frame, axis, made), made,
-        paper.queries.regions(scores, quantity, by, layer), marks, ranked,
+        frame, colours, shown_names, axis, drawn, paper.words.of_regions(store, scores, frame, axis, made), made,
+        paper.queries.regions(scores, quantity, by, layer), marks,
     ),
     store, "rois",
 )  # fmt: skip
 
 shown_groups, shown_rois = set(frame.group), list(dict.fromkeys(frame.roi))
-known = bool(frame.low.notna().any())
+bounded = bool(frame.low.notna().any())
 if figures.crowded(shown_groups, shown_rois):
     ui.sentence(
         "Dots: means over subjects; lines: from the lowest subject to the highest; dotted: noise ceiling. With fewer "
-        "bars or regions, each subject shows" + (" with its 95 % interval." if known else ".")
+        "bars or regions, each subject shows" + (" with its 95 % interval." if bounded else ".")
     )
 else:
     intervals = ", with 95 % intervals by drawing test images with replacement; the models are not fitted again"
-    ui.sentence(f"Bars: means over subjects; points: the subjects{intervals * known}; dotted: noise ceiling.")
+    ui.sentence(f"Bars: means over subjects; points: the subjects{intervals * bounded}; dotted: noise ceiling.")
 tests = store.subjects().set_index("subject").test_images
 images = ", ".join(f"{subject} {tests.get(subject, 0)}" for subject in sorted(set(frame.subject)))
 ui.sentence(

@@ -4,7 +4,7 @@ from base64 import b64encode
 
 import streamlit as st
 
-from brainalign import export_ui, figures, paper, tables, ui
+from brainalign import export_ui, figures, paper, ui
 from brainalign.figures import frames, similarity
 from brainalign.paper import rsa_asked, rsa_queries, rsa_words
 
@@ -29,17 +29,18 @@ def bars():
     if reference in shown:
         contrasts = frames.contrasts_of(store.rows("rsa_contrasts"), rows)
         marks = frames.marks(contrasts, by, reference, shown)
-    means = frame.groupby(["roi", "group"]).value.mean().dropna()
+    regions, means = known.by_family(frame.roi), frame.groupby(["roi", "group"]).value.mean().dropna()
     spoken = (
         f"{roi} {group or 'no instruction'} {means[roi, group]:.2f}" for roi, group in means.groupby("roi").idxmax()
     )
     ui.plot(
-        figures.roi_bars(frame, colours, shown_names, similarity.AXIS, marks), "bars",
+        figures.roi_bars(frame, colours, shown_names, similarity.AXIS, regions, marks), "bars",
         f"Bars of representational similarity by region, one for each {by}; the highest: {', '.join(spoken)}",
     )  # fmt: skip
     export_ui.export(
         lambda made: paper.rsa(
-            frame, colours, shown_names, rsa_words.of_bars(store, frame, made), made, rsa_queries.bars(rows, by), marks
+            frame, colours, shown_names, regions, rsa_words.of_bars(store, frame, made), made,
+            rsa_queries.bars(rows, by), marks,
         ),
         store, "rsa",
     )  # fmt: skip
@@ -51,7 +52,7 @@ def bars():
 
 def region_of(container):
     """The region that is looked at: at first the one with the highest bar."""
-    places, best = frames.in_order(frame.roi, tables.rois()), frame.groupby("roi").value.mean().idxmax()
+    places, best = known.sort_regions(frame.roi), frame.groupby("roi").value.mean().idxmax()
     return ui.choice("Region", places, "roi", default=best, container=container)
 
 
@@ -127,6 +128,7 @@ def depth():
 
 
 store = ui.page_store()
+known = store.catalogue
 ui.header(
     store,
     "RSA",
@@ -153,8 +155,8 @@ if by == "instruction":
     chosen = chosen[chosen.model == model]
     chosen = chosen[chosen.instruction != ""] if (chosen.instruction != "").any() else chosen
 else:
-    ids = ui.in_order(set(chosen.instruction) - {""}) or [""]
-    instruction = ui.choice("Instruction", ids, "instruction", ui.instruction_label, container=controls[1])
+    ids = known.sort_instructions(set(chosen.instruction) - {""}) or [""]
+    instruction = ui.choice("Instruction", ids, "instruction", known.label, container=controls[1])
     chosen = frames.under(chosen, instruction)
 poolings = frames.in_order(chosen.pooling, frames.POOLINGS)
 pooling = ui.choice("States of", poolings, "pooling", frames.pooling_name, container=controls[2])
@@ -162,15 +164,14 @@ chosen = frames.pooled(chosen, pooling)
 groups, names, colours = rsa_asked.groups(store, chosen, by)
 shown = groups
 if view != "pictures":
-    label, at_first = "Bars" if view == "bars" else "Lines", rsa_asked.at_first(groups, by)
+    label, at_first = "Bars" if view == "bars" else "Lines", rsa_asked.at_first(store, groups, by)
     shown = ui.several(label, groups, f"{by}s", lambda g: g or "no instruction", at_first)
 shown_names = {group: names[group] for group in shown}
 rows = chosen[chosen[by].isin(shown)]
 if view == "bars":
-    kinds = frames.families(chosen.roi)
-    rows = frames.in_families(
-        rows, ui.several("Regions", kinds, "regions", default=[k for k in kinds if k != "streams"])
-    )
+    kinds = known.families(chosen.roi)
+    chosen_kinds = ui.several("Regions", kinds, "regions", default=[k for k in kinds if k != "streams"])
+    rows = frames.in_families(rows, chosen_kinds, known)
     reference = ui.choice("Mark differences from", ["nothing", *shown], "reference", container=controls[3])
 frame = similarity.bar_rows(rows, store.rows("rsa_ceilings"), by)
 if frame.value.notna().sum() == 0:

@@ -4,7 +4,7 @@ import tomllib
 
 import streamlit as st
 
-from brainalign import export_ui, figures, paper, tables, ui
+from brainalign import export_ui, figures, paper, ui
 from brainalign.figures import frames, theme
 from brainalign.figures.numerals import said
 
@@ -20,10 +20,10 @@ VIEWS = {
 def pair_of(table, container):
     """(first, second) instruction, as the reader chooses of the pairs in a table."""
     pairs = list(dict.fromkeys(zip(table.a, table.b)))
-    firsts = ui.in_order({a for a, _ in pairs})
-    a = ui.choice("First instruction", firsts, "a", ui.instruction_label, container=container[0])
-    others = ui.in_order({b for x, b in pairs if x == a})
-    return a, ui.choice("Second instruction", others, "b", ui.instruction_label, container=container[1])
+    firsts = known.sort_instructions({a for a, _ in pairs})
+    a = ui.choice("First instruction", firsts, "a", known.label, container=container[0])
+    others = known.sort_instructions({b for x, b in pairs if x == a})
+    return a, ui.choice("Second instruction", others, "b", known.label, container=container[1])
 
 
 def one_pair(table, a, b):
@@ -85,7 +85,7 @@ def told(pair, a, b):
     units = f"{pair.n.min()}–{pair.n.max()}" if pair.n.min() < pair.n.max() else pair.n.min()
     chosen = tomllib.loads(store.info().get("study_toml", "")).get("variance", {}).get("layer", "best")
     rule = ", chosen by cross-validation on the training images" if chosen == "best" else " as the study says"
-    texts = " ".join(f"{id}: “{tables.instructions()[id].text}”" for id in (a, b) if id in tables.instructions())
+    texts = " ".join(known.quoted([a, b]))
     return (
         f"{texts} {layers}{rule}; {units} of the region's {pair.n_all.max()} units are reliable "
         f"({paper.method.reliable(store)})."
@@ -110,15 +110,15 @@ def all_pairs(table, a):
     st.header(f"{a} with every other instruction", anchor=False)
     words = {"shared": "shared", "unique_a": f"{a} only", "unique_b": "the other only"}
     part = ui.segments("Part", list(words), "part", words.get)
-    kinds = frames.families(table.roi)
+    kinds = known.families(table.roi)
     regions = ui.several("Regions", kinds, "regions", default=[k for k in kinds if k != "streams"])
-    rows = frames.in_families(table[table.a == a], regions)
+    rows = frames.in_families(table[table.a == a], regions, known)
     if rows.empty:
         st.info("Choose at least one group of regions.")
     else:
-        grid = frames.grid(rows, "b", part)
+        grid = frames.grid(rows, "b", part, known)
         ui.plot(
-            figures.matrix(grid, "R²", ui.instruction_label), "matrix",
+            figures.matrix(grid, "R²", known.label), "matrix",
             f"Variance (R²) of {a} with each other instruction, {words[part]}, by region; {frames.ends(grid)}",
         )  # fmt: skip
         export_ui.export(
@@ -138,7 +138,7 @@ def every_two(here):
     st.header(f"Every two instructions in {roi}", anchor=False)
     ways = {"shared": "shared", "unique_a": "of the row beyond the column"}
     way = ui.segments("Part of every two", list(ways), "square", ways.get)
-    square = frames.square(here, way)
+    square = frames.square(here, way, known)
     ui.plot(
         figures.matrix(square, "R²"), "square",
         f"Variance (R²) in {roi}, {ways[way]}, of every two instructions; {frames.ends(square)}",
@@ -164,7 +164,7 @@ def each_against_the_rest(uniques):
     if not alone.unique_r2.notna().any():
         st.info(f"What each instruction explains by itself is not defined in {roi} for {subject}.")
         return
-    order = ui.in_order(set(alone.instruction))
+    order = known.sort_instructions(alone.instruction)
     each = frames.apart(alone, "instruction", "unique_r2", order)
     shades = {id: theme.instruction_colour(id) for id in order}
     spoken = ", ".join(f"{id} {said(each[id].mean())}" for id in order)
@@ -225,6 +225,7 @@ def seven_parts(triples):
 
 
 store = ui.page_store()
+known = store.catalogue
 ui.header(
     store,
     "Variance",
@@ -247,9 +248,7 @@ controls = st.columns([1, 1, 1.4, 1.6, 1.6])
 model = ui.choice("Model", sorted(set(table.model)), "model", container=controls[0])
 table = table[table.model == model]
 subject = ui.choice("Subject", [MEAN, *sorted(set(table.subject))], "subject", container=controls[1])
-roi = ui.choice(
-    "Region", frames.in_order(table.roi, tables.rois()), "roi", default=frames.WHOLE, container=controls[2]
-)
+roi = ui.choice("Region", known.sort_regions(table.roi), "roi", default=frames.WHOLE, container=controls[2])
 if view in ("pair", "all"):
     several = [key for key in ("pooling", "layer") if (table.groupby(["subject", "a", "b"])[key].nunique() > 1).any()]
     for key in several:

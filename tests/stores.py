@@ -1,12 +1,14 @@
 """A small store with every table, for tests of pages, figures and queries: numbers by rule, quick to make."""
 
 import json
+from dataclasses import asdict
 from functools import cache
 
 import numpy as np
 import pandas as pd
 
 from brainalign import store, surface
+from brainalign.tables import today
 
 SUBJECTS = ("subj01", "subj02", "subj05")
 INSTRUCTIONS = ("IC", "VQ1", "IU3")
@@ -283,7 +285,7 @@ def tables():
 
 @cache
 def _tables():
-    keys = ["subject", "model", "instruction", "layer", "pooling"]
+    keys, known = ["subject", "model", "instruction", "layer", "pooling"], today()
     pair = ["subject", "model", "layer", "pooling", "a", "b"]
     pairs = _roi_rows(variance(), pair, _variance_summary)
     geometry = surface.flat_geometry(256, 128)
@@ -319,6 +321,10 @@ def _tables():
             "note": ["a small LLaVA", "a small ViT"],
         }
     )
+    asked = pd.DataFrame([asdict(known.instructions[id]) for id in INSTRUCTIONS])
+    prompts = asked.rename(columns={"id": "instruction", "text": "prompt"}).assign(model="llava-demo")
+    prompts["sent"] = [f"USER: <image>\n{text} ASSISTANT:" for text in prompts.prompt]
+    regions = [asdict(roi) | {"roi": roi.name, "labels": "|".join(roi.labels)} for roi in known.regions.values()]
     shares = [
         {"model": "llava-demo", "layer": layer, "pooling": pooling, "images": 40, "picture": 0.7 - 0.1 * layer}
         for pooling in POOLINGS
@@ -327,6 +333,9 @@ def _tables():
     shares = pd.DataFrame(shares).assign(instruction=0.2, together=lambda rows: 0.8 - rows.picture)
     return {
         "models": [models],
+        "instructions": [asked],
+        "regions": [pd.DataFrame(regions)],
+        "prompts": [prompts],
         "shares": [shares],
         "scores": [scores()],
         "units": [units()],

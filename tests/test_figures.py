@@ -29,6 +29,7 @@ from brainalign.figures.venn import circles, overlap
 from brainalign.figures.venn_three import fits, layout, middles, venn_three
 from brainalign.models import MODELS
 
+TODAY = tables.today()
 SIZES = st.one_of(st.just(0.0), st.floats(0.001, 1))
 
 
@@ -119,7 +120,9 @@ def test_ceiling_is_of_variance_and_its_root_of_correlation():
 
 def test_roi_bars_are_means_with_the_subjects_as_points():
     frame = frames.roi_frame(frames.at_layer(scores(), "0", "r_mean"), "r_mean", "instruction")
-    figure = roi_bars(frame, {"IC": "#000000", "VQ1": "#111111"}, {"IC": "IC", "VQ1": "VQ1"}, "r")
+    figure = roi_bars(
+        frame, {"IC": "#000000", "VQ1": "#111111"}, {"IC": "IC", "VQ1": "VQ1"}, "r", TODAY.by_family(frame.roi)
+    )
     bars = {trace.name: trace for trace in figure.data if trace.type == "bar"}
     assert bars["IC"].y.tolist() == pytest.approx([0.35])
     assert bars["VQ1"].y.tolist() == pytest.approx([0.4])
@@ -132,7 +135,9 @@ def test_roi_bars_are_means_with_the_subjects_as_points():
 
 def test_roi_bars_of_nothing_but_nan_draw_nothing():
     frame = frames.roi_frame(scores().assign(r_mean=np.nan, r_ceiling=np.nan), "r_mean", "instruction")
-    figure = roi_bars(frame, {"IC": "#000000", "VQ1": "#111111"}, {"IC": "IC", "VQ1": "VQ1"}, "r")
+    figure = roi_bars(
+        frame, {"IC": "#000000", "VQ1": "#111111"}, {"IC": "IC", "VQ1": "VQ1"}, "r", TODAY.by_family(frame.roi)
+    )
     assert all(np.isnan(trace.y).all() for trace in figure.data if trace.type == "bar")
     assert next(trace for trace in figure.data if trace.name == "noise ceiling").y == ()
 
@@ -152,14 +157,20 @@ def test_matrix_is_symmetric_about_zero():
     assert matrix(grid * np.nan, "R²").data[0].zmax == 1
 
 
+def covered(frame, order=()):
+    """The figure of what a store covers."""
+    cells = frames.covered(frame, TODAY, order)
+    return coverage(cells, TODAY.sort_instructions(cells.instruction))
+
+
 def test_coverage_leaves_what_is_missing_empty():
     rows = [("subj01", "m", "VQ1", 8), ("subj01", "m", "IC", 8), ("subj02", "m", "IC", 4)]
-    heat = coverage(pd.DataFrame(rows, columns=["subject", "model", "instruction", "maps"])).data[0]
+    heat = covered(pd.DataFrame(rows, columns=["subject", "model", "instruction", "maps"])).data[0]
     assert list(heat.x) == ["IC", "VQ1"]
     assert list(heat.text[0]) == ["8", "8 (1 of 2)"]
     rows.append(("subj01", "first", "", 3))
     frame = pd.DataFrame(rows, columns=["subject", "model", "instruction", "maps"])
-    heat = coverage(frame, ["first", "absent", "m"]).data[0]
+    heat = covered(frame, ["first", "absent", "m"]).data[0]
     assert (list(heat.y), list(heat.x)) == (["first", "m"], ["IC", "VQ1", "–"])
     np.testing.assert_array_equal(np.array(heat.z, float), [[np.nan, np.nan, 3], [8, 8, np.nan]])
 
@@ -241,7 +252,9 @@ def test_bars_and_points_stand_out_from_a_light_and_a_dark_page():
         assert (other + 0.05) / (one + 0.05) > 3
     frame = frames.roi_frame(frames.at_layer(scores(), "0", "r_mean"), "r_mean", "instruction")
     groups = sorted(set(frame.group))
-    drawn = roi_bars(frame, dict.fromkeys(groups, "#000000"), {group: group for group in groups}, "r")
+    drawn = roi_bars(
+        frame, dict.fromkeys(groups, "#000000"), {group: group for group in groups}, "r", TODAY.by_family(frame.roi)
+    )
     assert all(trace.marker.line.color == theme.EDGE["color"] for trace in drawn.data if trace.type == "bar")
 
 
@@ -321,14 +334,16 @@ def test_many_bars_become_dots_whose_shape_is_their_mark():
     groups, regions = [f"m{k}" for k in range(10)], list(tables.rois())[:17]
     marks = {("FFA", "m3"): "▲", ("V1", "m3"): "▽"}
     names = {group: group for group in groups}
-    figure = roi_bars(many(groups, regions), dict.fromkeys(groups, "#3c9dc7"), names, "r", marks)
+    figure = roi_bars(
+        many(groups, regions), dict.fromkeys(groups, "#3c9dc7"), names, "r", TODAY.by_family(regions), marks
+    )
     assert not [trace for trace in figure.data if trace.type == "bar"]
     dots = next(t for t in figure.data if t.name == "m3" and t.showlegend is False)
     shape = dict(zip((row[0] for row in dots.customdata), dots.marker.symbol))
     assert {roi: s for roi, s in shape.items() if s != "circle"} == {"FFA": "triangle-up", "V1": "triangle-down-open"}
     np.testing.assert_allclose(dots.y, 0.25)
     np.testing.assert_allclose(np.array(dots.error_y.array) + dots.error_y.arrayminus, 0.1)
-    few = roi_bars(many(groups[:2], regions), dict.fromkeys(groups, "#3c9dc7"), names, "r")
+    few = roi_bars(many(groups[:2], regions), dict.fromkeys(groups, "#3c9dc7"), names, "r", TODAY.by_family(regions))
     assert len([trace for trace in few.data if trace.type == "bar"]) == 2
 
 
@@ -398,14 +413,14 @@ def test_the_best_instruction_leads_only_where_the_test_says_so():
     tests = pd.DataFrame(tests, columns=["subject", "roi", "difference", "q"]).assign(low=0.0, high=0.0)
     for side, instruction in (("a", "IC"), ("b", "VQ1")):
         tests = tests.assign(**{f"model_{side}": "m", f"instruction_{side}": instruction, f"pooling_{side}": "p"})
-    found = leads.leads(rows, tests).set_index("roi")
+    found = leads.leads(rows, tests, TODAY).set_index("roi")
     assert found.best.to_dict() == {"V1": "VQ1", "FFA": "IC", "PPA": "IC"}
     assert found.sure.to_dict() == {"V1": 1, "FFA": 2, "PPA": 0}
     assert found.tested.to_dict() == {"V1": 2, "FFA": 2, "PPA": 0}
     said = leads.sentence(found.reset_index(), 2, "corrected so")
     assert "in 1 of 2 regions: FFA (IC over VQ1, 0.200)" in said
     assert said.endswith("Not tested: PPA.")
-    assert "not tested" in leads.sentence(leads.leads(rows, tests.iloc[:0]), 2, "")
+    assert "not tested" in leads.sentence(leads.leads(rows, tests.iloc[:0], TODAY), 2, "")
 
 
 def test_charts_are_drawn_by_the_plotly_that_made_them():

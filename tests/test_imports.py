@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # every part may import those of the levels below its own
 LEVELS = [
-    {"types", "entries", "files"},
+    {"types", "entries", "files", "catalogue", "pictures"},
     {"tables", "stats", "serving", "captions"},
     {"nsd", "surface", "models", "encoding", "variance", "rsa", "demo"},
     {"study", "store"},
@@ -96,3 +96,24 @@ def test_importing_brainalign_and_the_pages_parts_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# what a store is shown with comes from the store: the tables of today are for asking, planning and running
+TODAY = {"today", "instructions", "rois", "find_instruction"}
+NOW = {"brainalign/live.py", "pages/live.py"}  # asking now
+FALLBACK = {"brainalign/store/queries.py": {"today"}}  # of a store of an earlier version
+
+
+def test_what_is_shown_of_a_store_takes_its_words_from_the_store():
+    for path, tree in sources().items():
+        name = path.relative_to(ROOT).as_posix()
+        if part_of(path) not in ("pages", "app", "ui", "export_ui", "figures", "paper", "atlas", "store", "live"):
+            continue
+        nodes = list(ast.walk(tree))
+        own = {n.attr for n in nodes if isinstance(n, ast.Attribute) and getattr(n.value, "id", "") == "tables"}
+        froms = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+        own |= {one.name for node in froms if node.module == "brainalign.tables" for one in node.names}
+        allowed = TODAY if name in NOW else FALLBACK.get(name, set())
+        assert not own & TODAY - allowed, f"{name} looks {own & TODAY - allowed} up in today's tables"
+        models = {found for found in imported(tree) if found.startswith("brainalign.models")}
+        assert not models or name in NOW, f"{name} imports {models}"

@@ -3,14 +3,16 @@
 import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import MappingProxyType
 from typing import ClassVar
 
+import nsd_fixture
 import numpy as np
 import pandas as pd
 import pytest
 
-from brainalign import encoding, features, jobs, models, nsd, stats, store, study
+from brainalign import catalogue, encoding, features, jobs, models, nsd, stats, store, study, tables
 from brainalign.jobs import kinds, results
 from brainalign.nsd.layout import Layout
 from brainalign.types import Subject
@@ -66,6 +68,9 @@ class Adapter:
 
     def sent(self, text):
         return text
+
+    def lost(self, images=(), texts=()):
+        return {}
 
     def states_many(self, images, texts, poolings, max_new_tokens, batch_size):
         ids = [int(image[0, 0, 0]) + 256 * int(image[0, 0, 1]) for image in images]
@@ -328,6 +333,34 @@ def test_a_job_is_done_again_when_its_own_inputs_change_and_not_otherwise(small,
     assert changed(TEXT) == {n for n in ids if "subj05" in n or n.startswith("across")}
 
 
+def test_an_edited_instruction_is_asked_again_and_published_with_its_new_words(small, monkeypatch):
+    ids = {str(job): job.id for job in jobs.run(small)}
+    with store.Store(jobs.publish(small)) as opened:
+        before = opened.catalogue
+        prompts = opened.rows("prompts").set_index("instruction").prompt.to_dict()
+    assert before == catalogue.Catalogue({id: tables.instructions()[id] for id in ("IC", "VQ1", "IU3")}, tables.rois())
+    assert prompts == {id: one.text for id, one in before.instructions.items()}
+    edited = tables.instructions() | {"IC": replace(tables.instructions()["IC"], text="Say what you see")}
+    monkeypatch.setattr(tables, "instructions", lambda: edited)
+    with pytest.raises(ValueError, match="jobs are not done: features llava-demo IC"):
+        jobs.publish(small)
+    now = {str(job): job.id for job in jobs.run(small)}
+    changed = {name for name in ids if now[name] != ids[name]}
+    at_its_layer = ("shares", "unique", "pair")
+    assert changed == {name for name in ids if "IC" in name or name.startswith(at_its_layer)}
+    with store.Store(jobs.publish(small)) as opened:
+        assert opened.catalogue.instructions["IC"].text == "Say what you see"
+        assert set(opened.rows("prompts", instruction="IC").prompt) == {"Say what you see"}
+
+
+def test_states_under_other_words_are_not_published(small):
+    manifest = next(job.path for job in jobs.run(small) if str(job) == "features llava-demo VQ1")
+    about = json.loads(manifest.read_text()) | {"prompt": "Who is there?"}
+    manifest.write_text(json.dumps(about))
+    with pytest.raises(ValueError, match="llava-demo was asked 'Who is there"):
+        jobs.publish(small)
+
+
 def test_the_layer_of_the_partition_is_chosen_on_training_images(small):
     pairs = [job for job in jobs.run(small) if job.kind == "pair"]
     assert {job.inputs["layer"] for job in pairs} == {1}
@@ -537,3 +570,36 @@ def test_a_layer_that_the_model_does_not_have(small):
     small.path.write_text(TEXT.replace('name = "vit-demo"', 'name = "vit-demo"\nlayers = [0, 9]'))
     with pytest.raises(ValueError, match="vit-demo has layers 0 to 2, there is no layer 9"):
         jobs.run(study.load(small.path))
+
+
+@pytest.fixture(scope="module")
+def files_of_nsd(tmp_path_factory):
+    root = tmp_path_factory.mktemp("identity") / "root"
+    nsd_fixture.write(root, {2: 2})
+    return root
+
+
+@pytest.mark.parametrize("space", ["func1pt8mm", "fsaverage"])
+def test_a_subjects_identity_changes_with_every_file_that_is_read_and_with_no_other(files_of_nsd, space):
+    layout, args = Layout(files_of_nsd), ("subj02", space, SPACE[1])
+
+    def now():
+        jobs.identity.subject.cache_clear()
+        return jobs.identity.subject(files_of_nsd, *args)
+
+    before = now()
+    folders = [layout.betas(*args), layout.func("subj02"), layout.func("subj02") / "roi", layout.labels("subj02")]
+    folders += [layout.labels("fsaverage"), layout.subject("subj02") / "transforms"]
+    names = ("._betas_session01.hdf5", "Thumbs.db", "notes.txt", "my_mask.nii.gz", "betas_session03.bak")
+    for folder in folders:
+        for name in names:
+            (folder / name).write_bytes(b"of no concern")
+        (folder / "old").mkdir(exist_ok=True)
+        (folder / "old" / "betas_session01.hdf5").write_bytes(b"of no concern")
+    assert now() == before
+    for path in nsd.sources(files_of_nsd, *args):
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert now() != before, path
+        path.write_bytes(content)
+    assert now() == before

@@ -12,9 +12,8 @@ from test_flatmap import sent
 
 from brainalign import live, paper, store, ui
 from brainalign.figures import frames
-from brainalign.figures.frames import by_level
 from brainalign.paper import export
-from brainalign.tables import related_work
+from brainalign.tables import related_work, today
 
 PAGES = ("overview", "live", "flatmaps", "rois", "layers", "variance", "rsa", "compare", "runs")
 VIEWS = (  # those of a page that shows one at a time
@@ -190,7 +189,7 @@ def test_rois_by_model_take_each_models_own_pooling(tiny, monkeypatch):
 def test_bars_stand_by_the_instructions_level(tiny, monkeypatch):
     bars = [t for t in chart(show("rois", tiny, monkeypatch, bars="level"), "bars")["data"] if t["type"] == "bar"]
     assert [bar["name"].split(" ·")[0] for bar in bars] == ["level 0: IC", "level 1: VQ1", "level 2: IU3"]
-    told = by_level({"IC": "IC", "CR": "CR", "mine": "mine", "IU3": "IU3", "IU1": "IU1"})
+    told = today().by_level({"IC": "IC", "CR": "CR", "mine": "mine", "IU3": "IU3", "IU1": "IU1"})
     assert list(told) == ["IC", "IU1", "IU3", "CR", "mine"]
     assert told["CR"] == "level 3: CR"
 
@@ -552,7 +551,7 @@ def test_tables_and_matrices_say_what_they_hold(tiny, monkeypatch):
     app = show("compare", tiny, monkeypatch, view="studies")
     assert app.table[0].proto.alt.startswith("This store beside earlier studies")
     app = show("compare", tiny, monkeypatch, view="instructions")
-    grid = frames.specialisation(stores.tables()["roi_nested"][0], "llava-demo")
+    grid = frames.specialisation(stores.tables()["roi_nested"][0], "llava-demo", today())
     _, alt = charts(app)["specialisation"]
     row, column = np.unravel_index(np.argmax(grid.to_numpy()), grid.shape)
     assert f"highest {grid.index[row]} in {grid.columns[column]} {grid.to_numpy().max():.3f}" in alt

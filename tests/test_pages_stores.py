@@ -9,7 +9,7 @@ from brainalign import paper, store
 
 __all__ = ["no_model"]  # pages load no model here either
 LATER = ("nested", "roi_nested", "roi_contrasts", "winner_reliability", "uniques", "roi_uniques", "roi_triples")
-LATER = (*LATER, "shares", "models", "weights", "responses")
+LATER = (*LATER, "shares", "models", "weights", "responses", "instructions", "regions", "prompts")
 ONE = {
     "multimodal": {"subject": "subj01", "model": "llava-demo", "instruction": "IC", "pooling": "mean_generated"},
     "vision only": {"subject": "subj01", "model": "vit-demo", "instruction": "", "pooling": "mean_image"},
@@ -70,6 +70,8 @@ def test_one_map_is_enough(page, view, single, monkeypatch):
 @pytest.mark.parametrize("page", PAGES)
 def test_a_store_of_an_earlier_version_opens(page, earlier, monkeypatch):
     app = show(page, earlier, monkeypatch)
+    assert "today's tables" in words(app)
+    assert "Publish the study again" in words(app)
     if page == "rois":  # there is no chosen layer to begin with
         assert len([trace for trace in chart(app, "bars")["data"] if trace["type"] == "bar"]) == 3
         assert app.query_params["layer"] == "3"

@@ -16,7 +16,7 @@ from brainalign.figures import frames
 from brainalign.figures.flatmap import palettes
 from brainalign.paper import export, labels, panels, raster, sheet
 from brainalign.store import open_latest
-from brainalign.tables import DATA
+from brainalign.tables import DATA, today
 
 KINDS = list(paper.KINDS)
 CHOICES = {"compare": {"roi": "FFA"}}  # of the tiny store, which compares models in FFA alone
@@ -397,7 +397,8 @@ def test_names_never_lie_on_one_another():
 
 def test_bars_are_those_of_the_screen(store):
     plot = paper.plot(store, "rois", quantity="r2", layer="1", instructions="IC,IU3", model="llava-demo")
-    screen = figures.roi_bars(plot.data, dict.fromkeys(["IC", "IU3"], "#000000"), {"IC": "IC", "IU3": "IU3"}, "R²")
+    regions, two = store.catalogue.by_family(plot.data.roi), ["IC", "IU3"]
+    screen = figures.roi_bars(plot.data, dict.fromkeys(two, "#000000"), dict(zip(two, two)), "R²", regions)
     heights = [y for trace in screen.data if trace.type == "bar" for y in trace.y]
     page = sheet.Sheet(180, plot.height(180))
     plot.draw(page, 0, 0, 180)
@@ -544,11 +545,11 @@ def test_what_is_covered_is_told_in_full_or_with_a_star(store):
         [("s1", "m", "VQ1", 8), ("s1", "m", "IC", 8), ("s2", "m", "IC", 4), ("s1", "vision", "", 3)],
         columns=["subject", "model", "instruction", "maps"],
     )
-    cells = frames.covered(frame, ["vision", "m"])
+    cells = frames.covered(frame, today(), ["vision", "m"])
     assert cells[["model", "instruction", "maps", "subjects"]].to_numpy().tolist() == [
         ["vision", "", 3, 1], ["m", "IC", 8, 2], ["m", "VQ1", 8, 1]
     ]  # fmt: skip
-    plot = paper.coverage(cells, "")
+    plot = paper.coverage(cells, today().sort_instructions(cells.instruction), "")
     wide, narrow = ([text.get_text() for text in drawn(plot, width).page.texts] for width in (180, 30))
     assert wide == ["IC", "VQ1", "–", "vision", "m", "3 (1 of 2)", "8", "8 (1 of 2)"]
     assert narrow == ["IC", "VQ1", "–", "vision", "m", "3*", "8", "8*", "* not in every subject"]

@@ -15,12 +15,12 @@ LABELS = {
     "second": ("Colour shows", asking.SECOND.get),
     "among": ("Winner among", asking.AMONG.get),
     "model": ("Model", str),
-    "instruction": ("Instruction", ui.instruction_label),
+    "instruction": ("Instruction", None),  # None: as the store names instructions
     "pooling": ("States of", frames.pooling_name),
     "minus_model": ("Model to subtract", str),
-    "minus_instruction": ("Instruction to subtract", ui.instruction_label),
-    "a": ("First instruction", ui.instruction_label),
-    "b": ("Second instruction", ui.instruction_label),
+    "minus_instruction": ("Instruction to subtract", None),
+    "a": ("First instruction", None),
+    "b": ("Second instruction", None),
 }
 
 
@@ -50,7 +50,7 @@ def choose(stock, subjects, places, below):
             return str(ui.switch("Subtract another map", key, container=at[key]))
         control = ui.segments if key in ("second", "among") else ui.choice
         label, name = LABELS[key]
-        return control(label, options, key, name, default, container=at[key])
+        return control(label, options, key, name or stock["known"].label, default, container=at[key])
 
     return asking.choose(stock, subjects, pick)
 

@@ -35,7 +35,7 @@ def details(store, stock, subject, units, rois, unit, asked):
     with left:
         table(scores, nested, row.nc, stock["least"])
     with right:
-        chart(scores, nested, asked.chosen, stock["models"])
+        chart(scores, nested, asked.chosen, stock["models"], stock["known"])
     preferred(store, subject, unit, asked.chosen)
 
 
@@ -55,12 +55,12 @@ def table(scores, nested, nc, least):
     st.caption(f"Every map at {how}; r and R² on the test images.")
 
 
-def chart(scores, nested, chosen, models):
+def chart(scores, nested, chosen, models, known):
     """r over layers: of the model's instructions where one is chosen, and of the other models."""
     keys = list(scores[KEY].drop_duplicates().itertuples(index=False, name=None))
     model, instruction, pooling = chosen or ("", "", "")
     own = [key for key in keys if key[0] == model and key[2] == pooling]
-    order = ui.in_order({key[1] for key in own})
+    order = known.sort_instructions(key[1] for key in own)
     own = sorted(own, key=lambda key: order.index(key[1]))
     own = own or [key for key in keys if key[0] == models[0]] or keys
     others = [key for key in keys if key[0] != own[0][0] and key[1] in (instruction, "")]
@@ -123,7 +123,7 @@ def tested(store, subjects, asked):
         st.caption("The store has no test of this difference by region.")
         return
     for subject, rows in found.items():
-        st.text(f"{subject}: {holds(rows)}")
+        st.text(f"{subject}: {holds(rows, store.catalogue)}")
     with st.expander("Test of the difference by region"):
         frame = pd.concat([rows.assign(subject=subject) for subject, rows in found.items()])
         frame = frame.assign(holds=frame.q < frames.LEVEL)[["subject", "region", "holds", *TESTED]]
@@ -143,9 +143,12 @@ def tested(store, subjects, asked):
         )
 
 
-def holds(rows):
-    """Where a difference holds, in words: the areas with q below LEVEL, the largest difference first."""
-    areas = rows[rows.region.map(frames.is_area) & rows.q.notna()]
+def holds(rows, known):
+    """Where a difference holds, in words: the areas with q below LEVEL, the largest difference first.
+
+    known : a Catalogue
+    """
+    areas = rows[rows.region.map(known.is_area) & rows.q.notna()]
     sure = areas[areas.q < frames.LEVEL].sort_values("difference", key=abs, ascending=False)
     if sure.empty:
         return (

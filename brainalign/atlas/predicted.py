@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from brainalign import export_ui, features, live, paper, stats, ui
+from brainalign import export_ui, live, paper, pictures, stats, ui
 from brainalign.atlas.stock import flat_units_of, subject_of, surface_of
-from brainalign.figures import flatmap, frames
+from brainalign.figures import flatmap
 from brainalign.figures.flatmap import Picture
 from brainalign.paper import sql
 
@@ -28,12 +28,12 @@ def show(store, model, id, text, image, image_id, least):
     rows = offered(store, model)
     left, right, _ = st.columns([1, 2, 2], vertical_alignment="bottom")
     subject = ui.choice("Subject", list(dict.fromkeys(rows.subject)), "whose", container=left)
-    kept = ui.in_order(set(rows[rows.subject == subject].instruction))
+    kept = store.catalogue.sort_instructions(rows[rows.subject == subject].instruction)
     of = ui.choice(
-        "Weights fitted under", kept, "weights", ui.instruction_label, id if id in kept else kept[0], container=right
+        "Weights fitted under", kept, "weights", store.catalogue.label, id if id in kept else kept[0], container=right
     )
     readout, layer, pooling = store.readout(subject, model, of)
-    image = features.resized(image, int(store.info().get("pixels", 0)))  # as the weights' features saw pictures
+    image = pictures.resized(image, int(store.info().get("pixels", 0)))  # as the weights' features saw pictures
     try:
         with st.spinner(f"{model} looks at the picture ..."):
             states = _states((model, text, pooling, image.tobytes()), image)
@@ -47,7 +47,8 @@ def show(store, model, id, text, image, image_id, least):
         responses["measured"] = measured
     maps = _maps(store, subject, responses, least)
     _paint(store, subject, list(maps.values()), least)
-    said = [_fitted(subject, model, of, id, layer, readout), _compared(store, subject, image_id, maps)]
+    said = [_fitted(subject, model, of, _fits(store, of, id, text), layer, readout)]
+    said.append(_compared(store, subject, image_id, maps))
     ui.sentence(" ".join(said))
     source = _source(image_id if "measured" in maps else None, subject=subject, model=model, instruction=of)
     plot = paper.flatmap(
@@ -60,7 +61,7 @@ def _maps(store, subject, responses, least):
     """name -> paper.Map of what is on the screen; responses : name -> (n_units,)."""
     _, rois, nc, *_ = subject_of(store.path, store, subject)
     geometry, _ = surface_of(store.path, store)
-    drawn = {name: units for name, units in rois.items() if frames.is_area(name)}
+    drawn = {name: units for name, units in rois.items() if store.catalogue.is_area(name)}
     threshold = (st.session_state.get(KEY, {}).get("view") or {}).get("threshold", round(least))
     return {
         name: paper.Map(
@@ -93,9 +94,15 @@ def _paint(store, subject, maps, least):
         flatmap.keep(flatmap.solid_part(), "flatmap solid")
 
 
-def _fitted(subject, model, of, id, layer, readout):
+def _fits(store, of, id, text):
+    """Whether weights fitted under one instruction are for what was asked: in the same words, if these are known."""
+    known = store.catalogue.instructions
+    return known[of].text == text if of in known else of == id
+
+
+def _fitted(subject, model, of, fits, layer, readout):
     said = f"What layer {layer} of {model} predicts for {subject}, by ridge weights fitted under {of}"
-    said += "" if id == of else ", although another instruction was given here: read it with care"
+    said += "" if fits else ", although another instruction was given here: read it with care"
     return said + f" ({100 * readout.kept:.1f} % of their predictions' variance is kept)."
 
 

@@ -21,7 +21,7 @@ def questions():
     The others are the rows of `data/demo_questions.csv`.
     """
     asked = {key: [instruction.text] for key, instruction in instructions().items() if instruction.paper == "ten"}
-    for row in rows(DATA / "demo_questions.csv", ("instruction", "question")):
+    for row in rows(DATA / "demo_questions.csv", ("instruction", "question"), key="question"):
         asked[row["instruction"]].append(row["question"])
     return {key: tuple(texts) for key, texts in asked.items()}
 

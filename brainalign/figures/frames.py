@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from brainalign.catalogue import in_order
 from brainalign.figures.numerals import said
-from brainalign.tables import instructions, rois
 
 QUANTITIES = {"r_mean": "r", "r2_mean": "R²", "r_norm_mean": "r / ceiling"}
 POOLINGS = {
@@ -38,35 +38,10 @@ DEALS = 100  # of the maps' predictions, by which it is known how often winners 
 WHOLE = "visual cortex (nsdgeneral)"
 
 
-def in_order(names, table):
-    """Names in a table's order, unknown ones last."""
-    order = {name: k for k, name in enumerate(table)}
-    return sorted(set(names), key=lambda name: (order.get(name, len(order)), str(name)))
-
-
-def by_level(names):
-    """Instruction id -> what a legend says, from perception (level 0) to reasoning (3), the level before the name."""
-    known = instructions()
-    ids = sorted(names, key=lambda id: known[id].level if id in known else len(known))
-    return {id: f"level {known[id].level}: {names[id]}" if id in known else names[id] for id in ids}
-
-
-def places(rows):
-    """Levels of areas, then regions, that rows of `roi_nested` have: as a page offers them."""
+def places(rows, known):
+    """Levels of areas, then regions, that rows of `roi_nested` have: as a page offers them; known : a Catalogue."""
     present = set(rows.roi)
-    return [*(name for name in GROUPS if name in present), *in_order(present - set(GROUPS), rois())]
-
-
-def one_per_family(ids):
-    """The first instruction of each family, in the table's order."""
-    known = instructions()
-    return list({known[id].family if id in known else id: id for id in reversed(list(ids))}.values())[::-1]
-
-
-def families(names):
-    """ROI families of these regions, in the table's order."""
-    known = rois()
-    return list(dict.fromkeys(known[name].family if name in known else "other" for name in in_order(names, known)))
+    return [*(name for name in GROUPS if name in present), *known.sort_regions(present - set(GROUPS))]
 
 
 def p_of_deals(p):
@@ -74,22 +49,9 @@ def p_of_deals(p):
     return f"p ≤ 1/{1 + DEALS}" if p < 1.5 / (1 + DEALS) else f"p = {p:.2f}"
 
 
-def is_area(name):
-    """Whether a region is one area, not a stream or all of visual cortex."""
-    known = rois()
-    return name in known and known[name].is_area
-
-
-def members(group, names):
-    """The areas among these regions that a level's group is made of, in the table's order; none for other names."""
-    known = rois()
-    return [name for name in in_order(names, known) if name in known and is_area(name) and known[name].level == group]
-
-
-def in_families(scores, chosen):
-    """Rows whose ROI belongs to one of the families."""
-    family = {name: roi.family for name, roi in rois().items()}
-    return scores[scores.roi.map(family).fillna("other").isin(chosen)]
+def in_families(scores, chosen, known):
+    """Rows whose ROI belongs to one of the families; known : a Catalogue."""
+    return scores[scores.roi.map(known.family).isin(chosen)]
 
 
 def pooled(scores, pooling):
@@ -142,19 +104,20 @@ def stacked(wide, names, by):
     return found[["subject", by, "value", "low", "high"]].dropna(subset=["value", "low", "high"], how="all")
 
 
-def grid(rows, by, value):
-    """Means over subjects: instructions (the column `by`) by regions, both in their tables' order."""
+def grid(rows, by, value, known):
+    """Means over subjects: instructions (the column `by`) by regions, both in the order of `known`, a Catalogue."""
     found = rows.groupby([by, "roi"])[value].mean().unstack("roi")
-    return found.loc[in_order(found.index, instructions()), in_order(found.columns, rois())]
+    return found.loc[known.sort_instructions(found.index), known.sort_regions(found.columns)]
 
 
-def square(rows, part):
+def square(rows, part, known):
     """Means over subjects of one part for every two instructions, the first down and the second across.
 
-    rows : of roi_variance in one region. Where the part is what is shared, R² of each alone stands on the diagonal.
+    rows : of roi_variance in one region; known : a Catalogue. Where the part is what is shared, R² of each alone
+    stands on the diagonal.
     """
     found = rows.groupby(["a", "b"])[part].mean().unstack("b")
-    ids = in_order(found.index.union(found.columns), instructions())
+    ids = known.sort_instructions(found.index.union(found.columns))
     found = found.reindex(index=ids, columns=ids)
     if part == "shared":
         for id, alone in rows.groupby("a").r2_a.mean().items():
@@ -169,36 +132,31 @@ def ends(grid):
     return ", ".join(f"{end} {row} in {roi} {said(v)}" for end, one in told.items() for (row, roi), v in one.items())
 
 
-def specialisation(nested, model):
+def specialisation(nested, model, known):
     """Instructions by areas: a model's r less the mean of all its instructions there, means over subjects."""
-    found = grid(instructed(nested[nested.model == model]), "instruction", "r")
+    found = grid(instructed(nested[nested.model == model], known), "instruction", "r", known)
     return found - found.mean()
 
 
-def instructed(nested):
-    """Rows of `roi_nested` of areas, with an instruction, of one pooling a model."""
+def instructed(nested, known):
+    """Rows of `roi_nested` of areas, with an instruction, of one pooling a model; known : a Catalogue."""
     rows = pooled(nested[nested.instruction != ""], FIRST_POOLING)
-    return rows[rows.roi.map(is_area).astype(bool)]
+    return rows[rows.roi.map(known.is_area).astype(bool)]
 
 
-def covered(coverage, order=()):
+def covered(coverage, known, order=()):
     """What a store covers: one row a model and instruction, models in this order, those without instruction last.
 
-    coverage : columns subject, model, instruction, maps. Columns model, instruction, maps of a subject, subjects, and
-    `said`, which tells how many subjects have them where not all do
+    known : a Catalogue; coverage : columns subject, model, instruction, maps. Columns model, instruction, maps of a
+    subject, subjects, and `said`, which tells how many subjects have them where not all do
     """
     everyone = coverage.subject.nunique()
     maps = coverage.groupby(["model", "instruction"]).agg(maps=("maps", "max"), subjects=("subject", "nunique"))
     some = [f" ({n} of {everyone})" * (n < everyone) for n in maps.subjects]
     maps["said"] = maps.maps.astype(str) + some
     models = [name for name in order if name in set(coverage.model)] or sorted(set(coverage.model))
-    cells = [(model, id) for model in models for id in asked_in_order(coverage.instruction)]
+    cells = [(model, id) for model in models for id in known.sort_instructions(coverage.instruction)]
     return maps.loc[[cell for cell in cells if cell in maps.index]].reset_index()
-
-
-def asked_in_order(ids):
-    """Instruction ids in their table's order, none ("") last."""
-    return [*in_order(set(ids) - {""}, instructions()), *[""] * ("" in set(ids))]
 
 
 def parts_of_three(three):

@@ -4,19 +4,18 @@ import pandas as pd
 
 from brainalign.figures import frames
 from brainalign.figures.numerals import digits, said
-from brainalign.tables import rois
 
 
-def leads(rows, contrasts):
+def leads(rows, contrasts, known):
     """Which map is the best of each region, by its mean over subjects, and how sure it is ahead of the next.
 
-    rows : of roi_nested, the maps of one model; contrasts : of roi_contrasts
+    rows : of roi_nested, the maps of one model; contrasts : of roi_contrasts; known : a Catalogue
     One row a region: roi, best, second, lead (difference of the means), subjects, tested (of them), sure (q below 0.05
     for the best)
     """
     keys, tests = ["instruction", "pooling"], frames.both_ways(frames.contrasts_of(contrasts, rows))
     found = []
-    for roi in frames.in_order(rows.roi, rois()):
+    for roi in known.sort_regions(rows.roi):
         here = rows[rows.roi == roi].dropna(subset=["r"])
         means = here.groupby(keys).r.mean().nlargest(2)
         if len(means) < 2:

@@ -5,7 +5,6 @@ from textwrap import wrap
 import numpy as np
 import plotly.graph_objects as go
 
-from brainalign.figures import frames
 from brainalign.figures.numerals import said
 from brainalign.figures.theme import COVERED, DIVERGING, diverging, finish, ink_on
 
@@ -64,14 +63,12 @@ def _numbers(values, limit, x, y):
     ]
 
 
-def coverage(frame, order=()):
+def coverage(cells, asked):
     """Maps of a subject by model (rows) and instruction (columns); an empty cell was not computed.
 
-    frame : columns subject, model, instruction, maps; order : of the models. Where only some subjects have them, the
-    cell says how many.
+    cells : what `frames.covered` returns; asked : instructions in the order drawn
     """
-    cells = frames.covered(frame, order)
-    rows, columns = cells.model.unique(), frames.asked_in_order(cells.instruction)
+    rows, columns = cells.model.unique(), asked
     maps, said = (
         cells.pivot(index="model", columns="instruction", values=v).loc[rows, columns] for v in ("maps", "said")
     )

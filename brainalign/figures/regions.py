@@ -6,33 +6,30 @@ import numpy as np
 import plotly.graph_objects as go
 
 from brainalign.figures.theme import EDGE, INTERVAL, MUTED, RING, finish, translucent
-from brainalign.tables import rois
 
 GROUP_WIDTH = 0.84  # of the distance between two regions
 MOST = 110  # bars in one chart
 SYMBOLS = {"▲": "triangle-up", "△": "triangle-up-open", "▼": "triangle-down", "▽": "triangle-down-open"}
 
 
-def roi_bars(frame, colours, names, axis, marks=None, order=None):
+def roi_bars(frame, colours, names, axis, regions, marks=None):
     """Grouped bars by ROI, or where these are many (`crowded`) dots.
 
     frame : one row a subject, ROI and group: columns subject, roi, group, value, low, high, ceiling, n, n_all, layer;
         NaN values are left out of the means and drawn as nothing, and so are intervals
     colours, names : group -> colour, group -> what the legend says; their order is the order of the bars
     axis : what the value is called
+    regions : region -> its family, in the order drawn; families are marked unless they are all None
     marks : (roi, group) -> ▲ △ ▼ ▽ above that bar, or instead of that dot
     With a column ceiling_low the noise ceiling is a band.
-    order : of the ROIs; by default that of their table, their families marked
     """
-    present, marks = set(frame.roi), marks or {}
-    by_family = order is None
-    order = order or [name for name in rois() if name in present] + sorted(present - set(rois()))
+    order, marks = list(regions), marks or {}
     at = {roi: i for i, roi in enumerate(order)}
     groups = [group for group in names if group in set(frame.group)]
     places = offsets(groups)
     traces = _dots if crowded(groups, order) else _bars
     figure = go.Figure([*traces(frame, groups, at, places, colours, names, marks), _ceilings(frame, order)])
-    layout = _family_bands(order) if by_family else {}
+    layout = _family_bands(regions) if any(regions.values()) else {}
     layout["xaxis"] = {
         "tickvals": list(range(len(order))),
         "ticktext": [_wrapped(name) for name in order],
@@ -212,11 +209,10 @@ def _bands(frame, order):
     return {"type": "scatter", "x": x, "y": y, "mode": "lines", "name": "noise ceiling", "hoverinfo": "skip"} | look
 
 
-def _family_bands(order):
+def _family_bands(regions):
     """Every other family of ROIs on a faint ground, with its name along the top: parts of a layout."""
-    family = {name: rois()[name].family if name in rois() else "other" for name in order}
-    shapes, notes = [], []
-    for k, (name, members) in enumerate(groupby(order, key=family.get)):
+    order, shapes, notes = list(regions), [], []
+    for k, (name, members) in enumerate(groupby(order, key=regions.get)):
         members = [order.index(member) for member in members]
         low, high = members[0] - 0.5, members[-1] + 0.5
         if k % 2 == 0:

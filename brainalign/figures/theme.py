@@ -10,8 +10,6 @@ from zlib import crc32
 
 import numpy as np
 
-from brainalign.tables import rois
-
 INSTRUCTIONS = {
     "IC": "#5389ee",
     "VQ1": "#d6d22d",
@@ -97,13 +95,12 @@ def model_colour(name):
     return _lighter(FAMILIES[family], (crc32(name.encode()) % 41) / 50 - 0.4)
 
 
-def roi_colour(name):
-    """The fixed colour of a region: its family's hue, lighter from member to member."""
-    known = rois()
-    if name not in known:
+def roi_colour(name, known):
+    """The fixed colour of a region: its family's hue, lighter from member to member; known : a Catalogue."""
+    if name not in known.regions:
         return MUTED
-    members = [key for key, other in known.items() if other.family == known[name].family]
-    return _lighter(ROI_FAMILIES.get(known[name].family, MUTED), 0.6 * members.index(name) / max(1, len(members)))
+    members = [other for other in known.regions if known.family(other) == known.family(name)]
+    return _lighter(ROI_FAMILIES.get(known.family(name), MUTED), 0.6 * members.index(name) / max(1, len(members)))
 
 
 def translucent(colour, alpha):

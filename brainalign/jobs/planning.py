@@ -180,7 +180,8 @@ def _features_of_texts(study, asked, source):
         read = {"answers": identity.content(source.path)}
     else:
         read = {"captions": fingerprint(list(identity.captions(asked.text, asked.image_ids).values()))}
-    inputs = {"weights": identity.weights(asked.model), **read, "images": fingerprint(asked.image_ids)}
+    inputs = {"weights": identity.weights(asked.model), "prompt": asked.prompt, **read}
+    inputs |= {"images": fingerprint(asked.image_ids)}
     inputs |= {"poolings": asked.poolings, "shard": asked.shard}
     if paired(asked):
         inputs |= _pictures(study, asked)

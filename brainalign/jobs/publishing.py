@@ -1,18 +1,20 @@
 """Result files -> a version of the store."""
 
 import json
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from brainalign import features, models, nsd, store, surface
+from brainalign import features, models, nsd, store, surface, tables
 from brainalign.jobs import geometry, partitions, results, significance, winners
 from brainalign.jobs.frames import DECIMALS, areas, labelled, mean, rounded_means, top_r
 from brainalign.jobs.nested import MIN_NC
 from brainalign.jobs.planning import plan
 from brainalign.stats import normalise
+from brainalign.store.schema import columns
 
 KINDS = ("across", "encode", "pair", "triple", "unique", "weights", "rdms", "rsa")
 
@@ -66,6 +68,9 @@ def _tables(study, jobs):
 
     return {
         "models": [_models(study)],
+        "instructions": [_instructions(study)],
+        "regions": [_regions()],
+        "prompts": [_prompts(spaces)],
         "shares": (_shares(job) for job in jobs if job.kind == "shares"),
         "scores": (_scores(job) for job in of["encode"]),
         "units": [_units(name, person, across.get(name)) for name, person in people.items()],
@@ -147,6 +152,35 @@ def _models(study):
     rows = [models.find(choice.name) for choice in study.models]
     names = ("kind", "tuned", "base", "control", "of", "parameters", "note")
     return pd.DataFrame([{"model": row.name} | {name: getattr(row, name) for name in names} for row in rows])
+
+
+def _instructions(study):
+    """Those that the study asks, in their table's order."""
+    asked = {id for model in study.models for id in model.instructions}
+    rows = [asdict(one) for one in tables.instructions().values() if one.id in asked]
+    return pd.DataFrame(rows, columns=columns("instructions"))
+
+
+def _regions():
+    """All of the table: a subject's units are those of every region, whose definitions are in its job's identity."""
+    rows = [asdict(roi) | {"roi": roi.name, "labels": "|".join(roi.labels)} for roi in tables.rois().values()]
+    return pd.DataFrame(rows, columns=columns("regions"))
+
+
+def _prompts(spaces):
+    """What each model was given under each instruction; the words are those of the instructions' table."""
+    rows = []
+    for job in spaces:
+        about = features.manifest(job.path.parent)
+        if not job.instruction:
+            continue
+        if about["prompt"] != (text := tables.instructions()[job.instruction].text):
+            raise ValueError(
+                f"{job.path}: {job.model} was asked {about['prompt']!r}, but {job.instruction} is {text!r} in "
+                "data/instructions.csv; delete the folder and run the study again"
+            )
+        rows.append((job.model, job.instruction, about["prompt"], about.get("sent")))
+    return pd.DataFrame(rows, columns=columns("prompts"), dtype="string")
 
 
 def _units(name, person, across):

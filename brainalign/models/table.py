@@ -635,6 +635,13 @@ def _authors():
             yield replace(row, name=f"{row.name}-authors", adapter=adapter, of=row.name, prompt="authors", note=note)
 
 
-MODELS = {model.name: model for model in _ROWS}
-MODELS |= {row.name: row for row in _authors()}
+def by_name(rows):
+    """Models by name; a name that two rows have is an error."""
+    names = [row.name for row in rows]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"the table of models has {', '.join(twice)} more than once; each row needs its own name")
+    return {row.name: row for row in rows}
+
+
+MODELS = by_name((*_ROWS, *_authors()))
 MODELS["llava-demo-random"] = controlled(MODELS["llava-demo"], "random")  # the demo's results hold it

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brainalign import tables
 from brainalign.figures import frames
 
 QUANTITIES = {
@@ -54,6 +53,7 @@ def offered(store):
     """What a store has, as plain values: pandas would cost more than the map.
 
     subjects : name -> its row; models : in order; least : noise ceiling of a reliable unit
+    known : the store's Catalogue
     maps : subject -> model -> instruction -> poolings; nested : {(subject, model, instruction, pooling)}
     pairs, uniques : subject -> rows as dictionaries; across : subjects with a cross-subject ceiling
     """
@@ -63,7 +63,8 @@ def offered(store):
     return {
         "subjects": subjects,
         "models": store.models(),
-        "maps": _maps(store.spaces(), store.models()),
+        "known": store.catalogue,
+        "maps": _maps(store.spaces(), store.models(), store.catalogue.instructions),
         "nested": set(nested[key].drop_duplicates().itertuples(index=False, name=None)),
         "pairs": _by_subject(store.pairs()),
         "uniques": _by_subject(uniques[[*layer, "instruction"]].drop_duplicates()),
@@ -72,9 +73,9 @@ def offered(store):
     }
 
 
-def _maps(spaces, models):
+def _maps(spaces, models, instructions):
     """subject -> model -> instruction -> poolings, each in the order of its table."""
-    found, order = {}, list(tables.instructions())
+    found, order = {}, list(instructions)
     spaces = spaces.assign(
         a=spaces.model.map({name: k for k, name in enumerate(models)}),
         b=spaces.instruction.map({name: k for k, name in enumerate(order)}).fillna(len(order)),
@@ -102,12 +103,12 @@ def choose(stock, subjects, pick):
     if quantity in ("nc", "across"):
         return Asked(quantity, second=_second(quantity, False, pick))
     if quantity in PARTS:
-        return _pair(stock["pairs"][subjects[0]], quantity, pick)
+        return _pair(stock["known"], stock["pairs"][subjects[0]], quantity, pick)
     if quantity == "unique":
-        return _unique(stock["uniques"][subjects[0]], pick)
+        return _unique(stock["known"], stock["uniques"][subjects[0]], pick)
     maps = stock["maps"][subjects[0]]
     if quantity == "winner":
-        return _winner(maps, pick)
+        return _winner(stock["known"], maps, pick)
     chosen = _map(maps, pick)
     if quantity in SCORES and pick("difference", ["False", "True"], None) == "True":
         return Asked(quantity, chosen, _other(maps, chosen, pick), second=_second(quantity, False, pick))
@@ -149,38 +150,31 @@ def _other(maps, chosen, pick):
     return model, instruction, chosen[2] if chosen[2] in known[instruction] else known[instruction][0]
 
 
-def _winner(maps, pick):
+def _winner(known, maps, pick):
     among = pick("among", AMONG, None)
     if among == "layers":
         return Asked("winner", _map(maps, pick), among=among)
     if among == "models":
-        known = frames.in_order(
-            {i for of_model in maps.values() for i in of_model if i} or {""}, tables.instructions()
-        )
-        return Asked("winner", ("", pick("instruction", known, None), ""), among=among)
+        ids = known.sort_instructions({i for of_model in maps.values() for i in of_model if i} or {""})
+        return Asked("winner", ("", pick("instruction", ids, None), ""), among=among)
     model = pick("model", [name for name in maps if len(maps[name]) > 1], None)
-    known = frames.in_order({p for poolings in maps.get(model, {}).values() for p in poolings}, frames.POOLINGS)
-    return Asked("winner", (model, "", pick("pooling", known, None)), among=among)
+    poolings = frames.in_order({p for has in maps.get(model, {}).values() for p in has}, frames.POOLINGS)
+    return Asked("winner", (model, "", pick("pooling", poolings, None)), among=among)
 
 
-def _pair(rows, quantity, pick):
-    model = pick("model", _distinct(rows, "model"), None)
+def _pair(known, rows, quantity, pick):
+    model = pick("model", list(dict.fromkeys(row["model"] for row in rows)), None)
     rows = [row for row in rows if row["model"] == model]
-    a = pick("a", _distinct(rows, "a"), None)
-    b = pick("b", _distinct([row for row in rows if row["a"] == a], "b"), None)
+    a = pick("a", known.sort_instructions(row["a"] for row in rows), None)
+    b = pick("b", known.sort_instructions(row["b"] for row in rows if row["a"] == a), None)
     return Asked(quantity, (model, "", ""), pair=(a, b), second=_second(quantity, False, pick))
 
 
-def _unique(rows, pick):
-    model = pick("model", _distinct(rows, "model"), None)
-    instruction = pick("instruction", _distinct([row for row in rows if row["model"] == model], "instruction"), None)
+def _unique(known, rows, pick):
+    model = pick("model", list(dict.fromkeys(row["model"] for row in rows)), None)
+    ids = known.sort_instructions(row["instruction"] for row in rows if row["model"] == model)
+    instruction = pick("instruction", ids, None)
     return Asked("unique", (model, instruction, ""), second=_second("unique", False, pick))
-
-
-def _distinct(rows, key):
-    """Values of a column; instructions in their table's order."""
-    found = list(dict.fromkeys(row[key] for row in rows))
-    return found if key == "model" else frames.in_order(found, tables.instructions())
 
 
 # Colour limits -----------------------------------------------------------------------------------------------
@@ -208,12 +202,12 @@ def limits_text(ends):
 # Outlines ----------------------------------------------------------------------------------------------------
 
 
-def outlined(rois, which, families=()):
-    """The regions to outline; which : one of OUTLINES, or names with commas; families : of the set "chosen"."""
+def outlined(known, rois, which, families=()):
+    """The regions to outline; known : a Catalogue; which : one of OUTLINES, or names with commas; families : of the
+    set "chosen"."""
     if which not in OUTLINES:
         return [name for name in rois if name in which.split(",")]
-    known = tables.rois()
-    of = {name: known[name].family if name in known else "other" for name in rois}
+    of = known.by_family(rois)
     wide = ("streams", "whole")
     keep = {
         "areas": lambda name: of[name] not in wide,

@@ -10,7 +10,6 @@ from brainalign.figures.regions import GROUP_WIDTH, crowded, offsets
 from brainalign.paper import legend
 from brainalign.paper.page import Plot
 from brainalign.paper.sheet import INK, SIZE, line_height, text_width, wrapped
-from brainalign.tables import rois as known_rois
 
 LEFT, WIDE_LEFT = 11.0, 15.0  # mm: the axis with its numbers and title; with small signed numbers
 PANEL = 52.0  # mm: height of the bars
@@ -21,11 +20,10 @@ EDGED = {"edgecolor": theme.MUTED, "linewidth": 0.4}
 RING = {"mfc": "white", "mec": "#30363d", "mew": 0.4, "ls": "none", "marker": "o", "clip_on": False}
 
 
-def rois(frame, colours, names, axis, about, choices=None, query="", marks=None, order=None):
+def rois(frame, colours, names, axis, regions, about, choices=None, query="", marks=None):
     """A `Plot` of grouped bars or dots by region: as `figures.roi_bars`, with the same arguments; in as many rows as
     the width asks for."""
-    by_family, marks = order is None, marks or {}
-    order = order or frames.in_order(set(frame.roi), known_rois())
+    order, by_family, marks = list(regions), any(regions.values()), marks or {}
     groups = [group for group in names if group in set(frame.group)]
     dots = crowded(groups, order)
     mark = legend.square if not dots else lambda colour: legend.dot(colour, colour)
@@ -46,7 +44,7 @@ def rois(frame, colours, names, axis, about, choices=None, query="", marks=None,
         return [order[k : k + size] for k in range(0, len(order), size)]
 
     def over(own, width):
-        return _families_height(own, width) if by_family else 2.0
+        return _families_height({roi: regions[roi] for roi in own}, width) if by_family else 2.0
 
     def draw(sheet, x, y, width):
         y += legend.draw(sheet, entries, x, y, width)
@@ -61,7 +59,7 @@ def rois(frame, colours, names, axis, about, choices=None, query="", marks=None,
             _ceilings(axes, rest, own)
             axes.set_ylim(*limits)
             if by_family:
-                _family_bands(sheet, axes, own, x + LEFT, top, wide)
+                _family_bands(sheet, axes, {roi: regions[roi] for roi in own}, x + LEFT, top, wide)
             if not dots:
                 _marks(axes, rest, own, groups, marks)
             axes.set_ylabel(axis, labelpad=2)
@@ -188,10 +186,10 @@ def points(axes, rows, at, offset, bar, size):
     axes.plot(x, rows.value.to_numpy(), ms=size, zorder=3, **RING)
 
 
-def _families(order):
-    """(name, first, last) of each family of regions in a row."""
-    family = {roi: known_rois()[roi].family if roi in known_rois() else "other" for roi in order}
-    for name, members in groupby(order, key=family.get):
+def _families(regions):
+    """(name, first, last) of each family of regions in a row; regions : region -> family."""
+    order = list(regions)
+    for name, members in groupby(order, key=regions.get):
         members = [order.index(member) for member in members]
         yield name, members[0], members[-1]
 
@@ -202,16 +200,16 @@ def _family_name(name, width):
     return lines if text_width(lines, SIZE - 1) <= width + 1 else ""
 
 
-def _families_height(order, width):
-    slot = (width - LEFT - 1) / max(1, len(order))
-    lines = [_family_name(name, (last - first + 1) * slot) for name, first, last in _families(order)]
+def _families_height(regions, width):
+    slot = (width - LEFT - 1) / max(1, len(regions))
+    lines = [_family_name(name, (last - first + 1) * slot) for name, first, last in _families(regions)]
     return 1.5 + line_height(SIZE - 1) * max([line.count("\n") + 1 for line in lines if line], default=0)
 
 
-def _family_bands(sheet, axes, order, x, y, width):
+def _family_bands(sheet, axes, regions, x, y, width):
     """Every other family on a faint ground, its name above."""
-    slot = width / max(1, len(order))
-    for k, (name, first, last) in enumerate(_families(order)):
+    slot = width / max(1, len(regions))
+    for k, (name, first, last) in enumerate(_families(regions)):
         if k % 2 == 0:
             axes.axvspan(first - 0.5, last + 0.5, color=theme.MUTED, alpha=0.1, lw=0, zorder=0)
         text = _family_name(name, (last - first + 1) * slot)

@@ -1,6 +1,6 @@
 """What a store covers on paper: the number of maps by model and instruction."""
 
-from brainalign.figures import frames, theme
+from brainalign.figures import theme
 from brainalign.paper.page import Plot
 from brainalign.paper.sheet import SIZE, line_height, text_width
 
@@ -9,9 +9,9 @@ INK = "#10202b"
 STAR = "* not in every subject"
 
 
-def coverage(cells, about, choices=None, query=""):
-    """A `Plot` as `figures.coverage`; cells : what `frames.covered` returns."""
-    models, asked = list(cells.model.unique()), frames.asked_in_order(cells.instruction)
+def coverage(cells, asked, about, choices=None, query=""):
+    """A `Plot` as `figures.coverage`, with the same arguments."""
+    models = list(cells.model.unique())
     left = 2 + max(map(text_width, models))
     short = cells.maps.astype(str).where(cells.said == cells.maps.map(str), cells.maps.map("{}*".format))
 

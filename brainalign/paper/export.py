@@ -252,6 +252,7 @@ def about(plot, store, width, dpi, address=ADDRESS):
             }
             for letter, part in parts.items()
         ],
+        "instructions": {id: one.text for id, one in store.catalogue.instructions.items()},
         "subjects": store.subjects().to_dict("records"),
         "versions": {name: _version(name) for name in VERSIONS},
     }

@@ -31,7 +31,7 @@ def _made(store, maps):
         return ""
     if asked.quantity == "across":
         return _across(store)
-    said = [method.quoted(_instructions(maps))]
+    said = [method.quoted(store, _instructions(maps))]
     if poolings := _poolings(store, maps):
         said.append(f"States: {'; '.join(poolings)}.")
     layers = [m.at for m in maps] + [CHOSEN] * (asked.quantity in ("layer", "winner"))

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from brainalign.figures import frames
 from brainalign.figures.flatmap import CHOSEN, palettes, pictures
 from brainalign.paper import asked, map_queries, map_words, pictured
 from brainalign.paper.cortex import Map, flatmap
-from brainalign.paper.wish import Wish, in_order, match
+from brainalign.paper.wish import Wish, match
 
 SPOKEN = {"a": "first instruction", "b": "second instruction", "second": "second dimension"}
 SPOKEN |= {"minus_model": "model", "minus_instruction": "instruction"}
@@ -82,7 +81,7 @@ def _by_instruction(wish, stock, subjects):
         one = wish if text is None else Wish(wish.store, wish.asked | {"instruction": text.strip()}, wish.made)
         asked_for = asked.choose(stock, subjects, lambda *pick, one=one: one.one(*pick, SPOKEN.get(pick[0])))
         found[wish.made.get("instruction", "")] = asked_for
-    ordered = in_order(found)
+    ordered = wish.known.sort_instructions(found)
     if "instruction" in wish.made:
         wish.made["instruction"] = ",".join(ordered)
     return {name: found[name] for name in ordered}
@@ -106,7 +105,7 @@ def _outlined(wish, rois):
     which = wish.listed("outlines", asked.OUTLINES, rois)
     if isinstance(which, list):
         return which
-    families = frames.families(rois)
+    families = wish.known.families(rois)
     if which == "chosen":
         families = wish.several("families", families, families[:1], "family of regions")
-    return asked.outlined(rois, which, families)
+    return asked.outlined(wish.known, rois, which, families)

@@ -3,7 +3,6 @@
 import tomllib
 
 from brainalign.figures import frames
-from brainalign.tables import instructions
 
 OWN = "the best in each region, chosen on the same test images and so a little too good"
 CHOSEN = "for each unit the one that predicts left-out training images best; the test images had no say"
@@ -16,6 +15,7 @@ DOTTED = {
 }
 PAIRED = "paired bootstrap of the difference over test images, two-sided"
 INTERVAL = "95 % intervals by drawing test images with replacement, without fitting again"
+BORROWED = " (as today's table has them; the store, of an earlier version, does not carry them: publish again)"
 WEAK = 0.2  # kappa below which agreement is slight (Landis and Koch 1977, Biometrics 33:159)
 
 
@@ -50,11 +50,10 @@ def reliable(store):
     return f"data in every session, noise ceiling of at least {store.info().get('min_nc', '0')} %"
 
 
-def quoted(ids):
-    """`IC: “Generate some text ...”. VQ1: ...` for the instructions of the table."""
-    known = instructions()
-    said = [f"{id}: “{known[id].text}”" for id in frames.in_order(ids, known) if id in known]
-    return f"Instructions: {'; '.join(said)}." if said else ""
+def quoted(store, ids):
+    """`Instructions: IC: “Generate some text ...”; VQ1: ...`, in the words that the store carries."""
+    said = store.catalogue.quoted(ids)
+    return f"Instructions{BORROWED * store.catalogue.borrowed}: {'; '.join(said)}." if said else ""
 
 
 def states(rows):

@@ -1,13 +1,11 @@
 """Which partition of variance is asked for, and the plots of it."""
 
-from brainalign import tables
 from brainalign.figures import frames, theme
 from brainalign.paper import bars, queries, words
 from brainalign.paper.matrix import matrix as draw_matrix
 from brainalign.paper.regional import needed
 from brainalign.paper.venn import variance as draw_variance
 from brainalign.paper.venn_three import triple as draw_triple
-from brainalign.paper.wish import in_order
 
 PARTS = ("unique_a", "shared", "unique_b")
 MEAN = "mean of subjects"
@@ -35,15 +33,15 @@ def _one_space(wish, rows):
 
 
 def _in_region(wish, rows):
-    roi = wish.one("roi", frames.in_order(rows.roi, tables.rois()), frames.WHOLE, "region")
+    roi = wish.one("roi", wish.known.sort_regions(rows.roi), frames.WHOLE, "region")
     return rows[rows.roi == roi]
 
 
 def variance(wish):
     """Two instructions in a region."""
     table = _rows(wish, "roi_variance")
-    a = wish.one("a", in_order(table.a), what="first instruction")
-    b = wish.one("b", in_order(table[table.a == a].b), what="second instruction")
+    a = wish.one("a", wish.known.sort_instructions(table.a), what="first instruction")
+    b = wish.one("b", wish.known.sort_instructions(table[table.a == a].b), what="second instruction")
     pair = _in_region(wish, table)
     pair, roi = pair[(pair.a == a) & (pair.b == b)].dropna(subset=list(PARTS)), wish.made["roi"]
     if pair.empty:
@@ -56,22 +54,22 @@ def variance(wish):
 def matrix(wish):
     """One part of each pair's variance: the second instruction by region."""
     table = _rows(wish, "roi_variance")
-    a = wish.one("a", in_order(table.a), what="first instruction")
-    part, kinds = wish.one("part", ["shared", "unique_a", "unique_b"]), frames.families(table.roi)
+    a = wish.one("a", wish.known.sort_instructions(table.a), what="first instruction")
+    part, kinds = wish.one("part", ["shared", "unique_a", "unique_b"]), wish.known.families(table.roi)
     regions = wish.several("regions", kinds, [kind for kind in kinds if kind != "streams"], "family of regions")
-    rows = frames.in_families(table[table.a == a], regions)
+    rows = frames.in_families(table[table.a == a], regions, wish.known)
     if rows.empty:
         raise ValueError("choose at least one family of regions")
     about = words.of_matrix(wish.store, rows, a, part)
     query = queries.matrix(rows, part)
-    return draw_matrix(frames.grid(rows, "b", part), "R²", about, "matrix", wish.made, query)
+    return draw_matrix(frames.grid(rows, "b", part, wish.known), "R²", about, "matrix", wish.made, query)
 
 
 def pairs(wish):
     """One part of every two instructions' variance in a region."""
     rows = _in_region(wish, _rows(wish, "roi_variance"))
     part = wish.one("square", ["shared", "unique_a"], what="part")
-    grid, about = frames.square(rows, part), words.of_square(wish.store, rows, part)
+    grid, about = frames.square(rows, part, wish.known), words.of_square(wish.store, rows, part)
     return draw_matrix(grid, "R²", about, "pairs", wish.made, queries.square(rows, part), "other")
 
 
@@ -80,7 +78,7 @@ def unique(wish):
     rows = _in_region(wish, _rows(wish, "roi_uniques"))
     if not rows.unique_r2.notna().any():
         raise ValueError(f"no unique variance is defined in {wish.made['roi']}")
-    order = in_order(rows.instruction)
+    order = wish.known.sort_instructions(rows.instruction)
     frame = frames.apart(rows, "instruction", "unique_r2", order)
     colours, about = {id: theme.instruction_colour(id) for id in order}, words.of_unique(wish.store, rows)
     return bars.unique(frame, colours, about, wish.made, queries.uniques(rows))

@@ -3,12 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from brainalign.figures import frames, theme
+from brainalign.figures import theme
 from brainalign.figures.profiles import STEP, beside, shared_ceilings
 from brainalign.paper import legend
 from brainalign.paper.page import Plot
 from brainalign.paper.sheet import INK, line_height, wrapped
-from brainalign.tables import rois as known_rois
 
 LEFT, CHART, APART, BELOW = 11.0, 17.0, 2.5, 9.0  # mm: axis, height of a chart, between charts, the lowest axis
 ALONE = 48.0  # mm: height of the only chart
@@ -16,12 +15,12 @@ NARROWEST = 21.0  # mm of a chart
 MARKED = "at the layers chosen by training images"
 
 
-def layers(frame, colours, names, axis, about, choices=None, query="", chosen=None, relative=False):
+def layers(frame, colours, names, axis, about, choices=None, query="", chosen=None, relative=False, order=None):
     """A `Plot` of the mean over subjects at each layer: as `figures.layer_profile`, a chart for each region.
 
-    frame, chosen : as there, with a column roi, which is what stands above each chart
+    frame, chosen : as there, with a column roi, which is what stands above each chart; order : of the charts
     """
-    order = frames.in_order(set(frame.roi), known_rois())
+    order = order or list(dict.fromkeys(frame.roi))
     groups = [group for group in names if group in set(frame.group)]
     known = chosen is not None and bool(chosen.value.notna().any())
     entries = {names[group]: legend.line(colours[group], 1.4) for group in groups}

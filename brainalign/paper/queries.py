@@ -77,9 +77,9 @@ def shares(rows):
     return f"SELECT *\nFROM shares\nWHERE {where(rows, 'model', 'pooling')}\nORDER BY layer"
 
 
-def specialisation(nested, model):
-    """Which instruction suits which region; nested : rows of roi_nested."""
-    rows = frames.instructed(nested[nested.model == model])
+def specialisation(nested, model, known):
+    """Which instruction suits which region; nested : rows of roi_nested; known : a Catalogue."""
+    rows = frames.instructed(nested[nested.model == model], known)
     return (
         "WITH means AS (\n  SELECT instruction, roi, avg(r) FILTER (isfinite(r)) AS r\n  FROM roi_nested\n"
         f"  WHERE {where(rows, 'subject', MAP, 'roi')}\n  GROUP BY instruction, roi\n)\n"

@@ -1,6 +1,5 @@
 """Which scores of regions and layers are asked for, and the plots of them."""
 
-from brainalign import tables
 from brainalign.figures import frames, theme
 from brainalign.paper import depth, queries, words
 from brainalign.paper.bars import rois as draw_rois
@@ -8,7 +7,6 @@ from brainalign.paper.coverage import coverage as draw_coverage
 from brainalign.paper.forest import compare as draw_compare
 from brainalign.paper.matrix import matrix
 from brainalign.paper.profiles import layers as draw_layers
-from brainalign.paper.wish import in_order
 
 AXES = {"r_mean": "r", "r2_mean": "R²", "r_norm_mean": "r / noise ceiling"}
 
@@ -39,22 +37,26 @@ def _groups(wish, scores, by):
         scores = scores[scores.model == wish.one("model", asked or wish.store.models())]
         scores = scores[scores.instruction != ""] if (scores.instruction != "").any() else scores
     else:
-        offered = in_order(set(scores.instruction) - {""})
+        offered = wish.known.sort_instructions(set(scores.instruction) - {""})
         scores = frames.under(scores, wish.one("instruction", offered)) if offered else scores
     pooling = wish.one("pooling", frames.in_order(scores.pooling, frames.POOLINGS))
     scores = frames.pooled(scores, pooling)
     if by == "model":
         groups = [name for name in wish.store.models() if name in set(scores.model)]
         return scores, groups, {name: name for name in groups}, {name: theme.model_colour(name) for name in groups}
-    groups, known = in_order(scores.instruction), tables.instructions()
-    names = {id: f"{id} · {known[id].text}" if id in known else id or "no instruction" for id in groups}
-    return scores, groups, names, {id: theme.instruction_colour(id) for id in groups}
+    groups = wish.known.sort_instructions(scores.instruction)
+    return (
+        scores,
+        groups,
+        {id: wish.known.label(id) for id in groups},
+        {id: theme.instruction_colour(id) for id in groups},
+    )
 
 
 def _regions(wish, scores):
-    kinds = frames.families(scores.roi)
+    kinds = wish.known.families(scores.roi)
     chosen = wish.several("regions", kinds, [k for k in kinds if k != "streams"], "family of regions")
-    return frames.in_families(scores, chosen)
+    return frames.in_families(scores, chosen, wish.known)
 
 
 def _defined(frame):
@@ -66,7 +68,7 @@ def _defined(frame):
 def bars(wish):
     by, quantity = wish.one("by", ["instruction", "model"]), _quantity(wish)
     scores, groups, names, colours = _groups(wish, _at_layer(wish, quantity), by)
-    shown = wish.several(f"{by}s", groups, frames.one_per_family(groups) if by == "instruction" else groups, by)
+    shown = wish.several(f"{by}s", groups, wish.known.one_per_family(groups) if by == "instruction" else groups, by)
     scores = _regions(wish, scores[scores[by].isin(shown)])
     frame = _defined(frames.roi_frame(scores, quantity, by))
     marks = {}
@@ -75,13 +77,14 @@ def bars(wish):
         contrasts = frames.contrasts_of(wish.store.rows("roi_contrasts"), scores)
         marks = frames.marks(contrasts, by, reference, shown) if reference in shown else {}
     by_value = wish.one("order", ["family", "value"]) == "value"
-    order = frame.groupby("roi").value.mean().sort_values(ascending=False).index.tolist() if by_value else None
+    order = frame.groupby("roi").value.mean().sort_values(ascending=False).index if by_value else None
+    drawn = wish.known.by_family(frame.roi) if order is None else dict.fromkeys(order)
     about = words.of_regions(wish.store, scores, frame, AXES[quantity], wish.made)
     query = queries.regions(scores, quantity, by, wish.made["layer"])
     shown = {group: names[group] for group in shown}
     if by == "instruction" and wish.one("bars", ["table", "level"]) == "level":
-        shown = frames.by_level(shown)
-    return draw_rois(frame, colours, shown, AXES[quantity], about, wish.made, query, marks, order)
+        shown = wish.known.by_level(shown)
+    return draw_rois(frame, colours, shown, AXES[quantity], drawn, about, wish.made, query, marks)
 
 
 def layers(wish):
@@ -91,10 +94,12 @@ def layers(wish):
     if lines == "roi":
         shown = [wish.one("instruction", groups)]
     else:
-        shown = wish.several(f"{by}s", groups, frames.one_per_family(groups) if by == "instruction" else groups, by)
+        shown = wish.several(
+            f"{by}s", groups, wish.known.one_per_family(groups) if by == "instruction" else groups, by
+        )
     scores = scores[scores[by].isin(shown)]
     if "roi" in wish.asked:
-        scores = scores[scores.roi == wish.one("roi", frames.in_order(scores.roi, tables.rois()), what="region")]
+        scores = scores[scores.roi == wish.one("roi", wish.known.sort_regions(scores.roi), what="region")]
     else:
         scores = _regions(wish, scores)
     frame, nested = frames.roi_frame(scores, quantity, by), wish.store.rows("roi_nested")
@@ -103,17 +108,18 @@ def layers(wish):
     several = by == "model" and scores.groupby("model").layer.max().nunique() > 1
     relative = several and wish.one("depth", ["layer", "relative"]) == "relative"
     about = words.of_layers(wish.store, scores, AXES[quantity], wish.made, len(nested) > 0)
-    shown, query = {group: names[group] for group in shown}, queries.layers(scores, quantity, by, nested)
-    return draw_layers(frame, colours, shown, AXES[quantity], about, wish.made, query, chosen, relative)
+    shown, order = {group: names[group] for group in shown}, wish.known.sort_regions(frame.roi)
+    query = queries.layers(scores, quantity, by, nested)
+    return draw_layers(frame, colours, shown, AXES[quantity], about, wish.made, query, chosen, relative, order)
 
 
 def chosen(wish):
     """The layer that each area's units choose, for one map."""
     nested = needed(wish, "roi_nested")
     scores, *_ = _groups(wish, nested, "instruction")
-    offered = in_order(scores.instruction)
+    offered = wish.known.sort_instructions(scores.instruction)
     scores = scores[scores.instruction == wish.one("instruction", offered)].dropna(subset=["layer"])
-    areas = [name for name in frames.in_order(scores.roi, tables.rois()) if frames.is_area(name)]
+    areas = wish.known.areas(scores.roi)
     rows = scores[scores.roi.isin(areas)]
     if rows.empty:
         raise ValueError("no area has a chosen layer for this choice; choose another model or instruction")
@@ -132,10 +138,10 @@ def shares(wish):
 def compare(wish):
     """One model minus each other in a region."""
     nested, contrasts = needed(wish, "roi_nested"), needed(wish, "roi_contrasts")
-    asked = in_order(set(nested.instruction) - {""})
+    asked = wish.known.sort_instructions(set(nested.instruction) - {""})
     maps = frames.pooled(frames.under(nested, wish.one("instruction", asked or [""])), frames.FIRST_POOLING)
     model = wish.one("model", [name for name in wish.store.models() if name in set(maps.model)])
-    roi = wish.one("roi", frames.places(maps), "high", "region")
+    roi = wish.one("roi", frames.places(maps, wish.known), "high", "region")
     frame = frames.differences(contrasts, maps, model, roi)
     if frame.empty:
         raise ValueError(f"the store compares {model} with no other model in {roi} for this instruction")
@@ -150,9 +156,9 @@ def specialisation(wish):
     several = nested[nested.instruction != ""].groupby("model").instruction.nunique()
     models = frames.in_order(several[several > 1].index, wish.store.models())
     model = wish.one("model", models, what="model with several instructions")
-    frame = frames.specialisation(nested, model)
+    frame = frames.specialisation(nested, model, wish.known)
     about = words.of_specialisation(wish.store, frame, model)
-    query = queries.specialisation(nested, model)
+    query = queries.specialisation(nested, model, wish.known)
     return matrix(frame, "r minus the mean", about, "specialisation", wish.made, query)
 
 
@@ -161,8 +167,9 @@ def coverage(wish):
     found = wish.store.coverage()
     if found.empty:
         raise ValueError("the store has no scores yet; run `brainalign publish STUDY.toml`")
-    cells = frames.covered(found, wish.store.models())
-    return draw_coverage(cells, words.of_coverage(wish.store, cells), wish.made, queries.coverage())
+    cells = frames.covered(found, wish.known, wish.store.models())
+    asked = wish.known.sort_instructions(cells.instruction)
+    return draw_coverage(cells, asked, words.of_coverage(wish.store, cells), wish.made, queries.coverage())
 
 
 def needed(wish, table):

@@ -1,9 +1,8 @@
 """Which similarity of representations is asked for, and the plots of it."""
 
-from brainalign import live, tables
+from brainalign import live
 from brainalign.figures import frames, similarity, theme
 from brainalign.paper import rsa_drawn, rsa_queries, rsa_words
-from brainalign.paper.wish import in_order
 
 
 def groups(store, rows, by):
@@ -11,14 +10,13 @@ def groups(store, rows, by):
     if by == "model":
         found = [name for name in store.models() if name in set(rows.model)]
         return found, {name: name for name in found}, {name: theme.model_colour(name) for name in found}
-    found, known = in_order(rows.instruction), tables.instructions()
-    names = {id: f"{id} · {known[id].text}" if id in known else id or "no instruction" for id in found}
-    return found, names, {id: theme.instruction_colour(id) for id in found}
+    found = store.catalogue.sort_instructions(rows.instruction)
+    return found, {id: store.catalogue.label(id) for id in found}, {id: theme.instruction_colour(id) for id in found}
 
 
-def at_first(found, by):
+def at_first(store, found, by):
     """Those that are shown before anybody chooses."""
-    return frames.one_per_family(found) if by == "instruction" else found
+    return store.catalogue.one_per_family(found) if by == "instruction" else found
 
 
 def pictures_of(store, ids):
@@ -42,10 +40,12 @@ def _asked(wish):
         chosen = chosen[chosen.model == wish.one("model", models)]
         chosen = chosen[chosen.instruction != ""] if (chosen.instruction != "").any() else chosen
     else:
-        chosen = frames.under(chosen, wish.one("instruction", in_order(set(chosen.instruction) - {""}) or [""]))
+        chosen = frames.under(
+            chosen, wish.one("instruction", wish.known.sort_instructions(set(chosen.instruction) - {""}) or [""])
+        )
     chosen = frames.pooled(chosen, wish.one("pooling", frames.in_order(chosen.pooling, frames.POOLINGS)))
     found, names, colours = groups(wish.store, chosen, by)
-    shown = wish.several(f"{by}s", found, at_first(found, by), by)
+    shown = wish.several(f"{by}s", found, at_first(wish.store, found, by), by)
     chosen = chosen[chosen[by].isin(shown)]
     if chosen.rho.notna().sum() == 0:
         raise ValueError("no similarity is defined for this choice; choose other bars or regions")
@@ -62,21 +62,21 @@ def _needed(wish, table):
 def bars(wish):
     """Similarity by region."""
     chosen, by, shown, names, colours = _asked(wish)
-    kinds = frames.families(chosen.roi)
+    kinds = wish.known.families(chosen.roi)
     kept = wish.several("regions", kinds, [kind for kind in kinds if kind != "streams"], "family of regions")
-    chosen = frames.in_families(chosen, kept)
+    chosen = frames.in_families(chosen, kept, wish.known)
     frame = similarity.bar_rows(chosen, wish.store.rows("rsa_ceilings"), by)
     reference, marks = wish.one("reference", ["nothing", *shown]), {}
     if reference in shown:
         contrasts = frames.contrasts_of(wish.store.rows("rsa_contrasts"), chosen)
         marks = frames.marks(contrasts, by, reference, shown)
     about, query = rsa_words.of_bars(wish.store, frame, wish.made), rsa_queries.bars(chosen, by)
-    return rsa_drawn.rsa(frame, colours, names, about, wish.made, query, marks)
+    return rsa_drawn.rsa(frame, colours, names, wish.known.by_family(frame.roi), about, wish.made, query, marks)
 
 
 def _region(wish, chosen):
     means = chosen.groupby("roi").rho.mean()
-    return wish.one("roi", frames.in_order(chosen.roi, tables.rois()), means.idxmax(), "region")
+    return wish.one("roi", wish.known.sort_regions(chosen.roi), means.idxmax(), "region")
 
 
 def layers(wish):

@@ -3,9 +3,6 @@
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from brainalign import tables
-from brainalign.figures import frames
-
 
 @dataclass
 class Wish:
@@ -14,6 +11,11 @@ class Wish:
     store: object
     asked: dict
     made: dict = field(default_factory=dict)
+
+    @property
+    def known(self):
+        """The store's `Catalogue`."""
+        return self.store.catalogue
 
     def one(self, key, options, default=None, what=None):
         """The option asked for; else the default, else the first."""
@@ -79,8 +81,3 @@ def match(what, text, options):
     near = get_close_matches(str(text).casefold(), folded, n=1, cutoff=0.5)
     guess = f"did you mean {folded[near[0]]}? There are" if near else "there are"
     raise ValueError(f"no {what} {text!r}; {guess} {', '.join(name or 'none' for name in texts)}")
-
-
-def in_order(ids):
-    """Instruction ids in the table's order."""
-    return frames.in_order(ids, tables.instructions())

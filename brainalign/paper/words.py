@@ -4,7 +4,6 @@ from brainalign.figures import frames
 from brainalign.figures.regions import crowded
 from brainalign.paper import method
 from brainalign.paper.method import CHOSEN, people, simulated
-from brainalign.tables import instructions
 
 __all__ = ["CHOSEN", "people", "simulated"]
 SPOKEN = {
@@ -49,7 +48,7 @@ def _common(store, scores, made):
     """What every figure by region says besides."""
     said = [
         method.units(store, scores),
-        method.quoted(set(scores.instruction)),
+        method.quoted(store, scores.instruction),
         method.unasked(scores),
         method.states(scores),
     ]
@@ -74,7 +73,7 @@ def of_differences(store, frame, made):
         f"{method.corrected(store.rows('roi_contrasts', subject=frame.subject.iloc[0]).merge(_pairs(frame)))}).",
         method.units(store, nested, "a subject") if len(nested) else "",
         _members(store, made["roi"]),
-        method.quoted([asked]),
+        method.quoted(store, [asked]),
         *_of_both(maps, others),
         method.rule("chosen", 1),
         method.tested(store, frame.subject),
@@ -96,13 +95,13 @@ def _of_both(maps, others):
 
 def _members(store, group):
     """The areas that a level's group is made of."""
-    names = frames.members(group, {roi for s in store.subjects().subject for roi in store.rois(s)})
+    names = store.catalogue.members(group, {roi for s in store.subjects().subject for roi in store.rois(s)})
     return f"{frames.GROUPS[group].capitalize()}: {', '.join(names)}." if names else ""
 
 
 def of_specialisation(store, frame, model):
     """What an instruction adds in each area to the mean of all."""
-    own = frames.instructed(store.rows("roi_nested", model=model))
+    own = frames.instructed(store.rows("roi_nested", model=model), store.catalogue)
     own = own[own.roi.isin(frame.columns)]
     said = (
         f"Which instruction suits which region, {model}: r with each instruction less the mean r of all "
@@ -125,7 +124,7 @@ def of_chosen(store, rows):
 
 def _chosen_rows(store, rows):
     """States, layers, units, images and fits of rows of `roi_nested`."""
-    said = [method.units(store, rows), method.quoted(set(rows.instruction)), method.states(rows)]
+    said = [method.units(store, rows), method.quoted(store, rows.instruction), method.states(rows)]
     said.append(method.rule("chosen", 1))
     return [*filter(None, said), method.tested(store, rows.subject), method.fitted(store)]
 
@@ -146,7 +145,7 @@ def of_coverage(store, cells):
     return (
         f"What the study {store.info().get('study_name', '')} computed, {people(store.subjects())}: number of maps of "
         f"a subject by model and instruction{some}, one for each layer and way of pooling the hidden states; – is for "
-        f"states that no instruction can change. {method.quoted(set(cells.instruction))}"
+        f"states that no instruction can change. {method.quoted(store, cells.instruction)}"
     )
 
 
@@ -199,7 +198,7 @@ def of_square(store, rows, part):
 
 def of_unique(store, rows):
     """What each instruction explains beyond all the others."""
-    ids = frames.in_order(rows.instruction, instructions())
+    ids = store.catalogue.sort_instructions(rows.instruction)
     return (
         f"R² in {rows.roi.iloc[0]} of the {len(ids)} instructions together less that of the others without this one, "
         f"by banded ridge regression. Bars: signed means over {people(rows)}; points: the subjects, with "
@@ -221,6 +220,10 @@ def of_three(store, rows, three):
 def _partitioned(store, rows, ids):
     """Instructions, layers, units, test images and method of a partition of variance."""
     own = rows.drop_duplicates("subject")
-    said = [method.quoted(ids), f"{rows.model.iloc[0]}, {method.states(rows)[8:]}", method.parted_at(store, own)]
+    said = [
+        method.quoted(store, ids),
+        f"{rows.model.iloc[0]}, {method.states(rows)[8:]}",
+        method.parted_at(store, own),
+    ]
     said += [method.units(store, rows), method.tested(store, own.subject), method.fitted(store)]
     return " ".join(filter(None, said))

@@ -3,6 +3,7 @@
 Every call takes its own cursor, so one `Store` serves all threads. SQL is parameterised throughout.
 """
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import numpy as np
 import pandas as pd
 
 from brainalign import rsa
+from brainalign.catalogue import Catalogue, in_order
 from brainalign.files import text
 from brainalign.store.connecting import reader
 from brainalign.store.packed import from_bytes
 from brainalign.store.schema import TABLES, columns
-from brainalign.tables import instructions, rois
+from brainalign.tables import today
+from brainalign.types import Instruction, Roi
 
 KEPT = 8_000_000  # cells of the frames that a store keeps in memory, about 100 MB
 PARTS = ("r2_a", "r2_b", "r2_ab", "shared", "unique_a", "unique_b")
@@ -106,6 +109,16 @@ class Store:
         """Whether these are simulated responses, which every view and export must say."""
         return self.info().get("simulated") == "true"
 
+    @cached_property
+    def catalogue(self):
+        """The instructions and regions that the study was run with; today's where an earlier version kept none."""
+        if not {"instructions", "regions"} <= self._tables:
+            return replace(today(), borrowed=True)
+        asked = self._frame("SELECT * FROM instructions ORDER BY rowid").to_dict("records")
+        regions = self._frame("SELECT * FROM regions ORDER BY rowid").to_dict("records")
+        rois = [Roi(row.pop("roi"), **row | {"labels": tuple(row["labels"].split("|"))}) for row in regions]
+        return Catalogue({row["id"]: Instruction(**row) for row in asked}, {roi.name: roi for roi in rois})
+
     def subjects(self):
         """One row a subject: sessions, images, test_images, units, repeats_mean."""
         return self._frame("SELECT * FROM subjects ORDER BY subject")
@@ -114,12 +127,12 @@ class Store:
         """Names of the models with scores, in the study's order."""
         found = self._list("SELECT DISTINCT model FROM roi_scores")
         known = self._list("SELECT model FROM models ORDER BY rowid") if "models" in self._tables else []
-        return _in_order(found, known)
+        return in_order(found, known)
 
     def instructions(self, model):
         """Instruction ids with scores of a model, in the fixed order of the table; [""] for vision only."""
         found = self._list("SELECT DISTINCT instruction FROM roi_scores WHERE model = $model", model=model)
-        return _in_order(found, instructions())
+        return self.catalogue.sort_instructions(found)
 
     def layers(self, model):
         """Layer numbers with scores of a model; 0 is the embeddings."""
@@ -209,7 +222,7 @@ class Store:
         rows = self._arrays(
             "SELECT roi, unit FROM unit_rois WHERE subject = $subject ORDER BY roi, unit", subject=subject
         )
-        names = _in_order(set(rows["roi"]), rois())
+        names = self.catalogue.sort_regions(rows["roi"])
         return {name: rows["unit"][rows["roi"] == name].astype(np.int64) for name in names}
 
     def variance_map(self, subject, model, a, b, layer, pooling):
@@ -387,12 +400,6 @@ def _filled(column):
     if not isinstance(column, np.ma.MaskedArray):
         return column
     return column.filled(np.nan) if column.dtype.kind == "f" else column.data
-
-
-def _in_order(found, table):
-    """Names in a table's order, then the rest by name."""
-    order = {name: i for i, name in enumerate(table)}
-    return sorted(found, key=lambda name: (order.get(name, len(order)), name))
 
 
 def _names(values):

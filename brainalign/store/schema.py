@@ -24,6 +24,13 @@ TABLES = {
     # what the table of models says: base: the matched model without instruction tuning; control: what is done to `of`
     "models": "model VARCHAR, kind VARCHAR, tuned BOOLEAN, base VARCHAR, control VARCHAR, of VARCHAR, "
     "parameters BIGINT, note VARCHAR",
+    # what the study was run with, in the order shown, so that a store is read with the words that ran: see Catalogue
+    "instructions": "id VARCHAR, family VARCHAR, level INTEGER, paper VARCHAR, text VARCHAR",
+    # labels: of the collection, separated by |
+    "regions": "roi VARCHAR, family VARCHAR, level VARCHAR, collection VARCHAR, labels VARCHAR, note VARCHAR",
+    # prompt: the instruction's text; sent: all that the model was given with a picture, its template included, NULL
+    # where that was not kept
+    "prompts": "model VARCHAR, instruction VARCHAR, prompt VARCHAR, sent VARCHAR",
     # of the variance of a layer's states over pictures and instructions: what the picture explains, the instruction,
     # and what depends on both; they add up to 1
     "shares": "model VARCHAR, layer UTINYINT, pooling VARCHAR, images INTEGER, picture FLOAT, instruction FLOAT, "
