@@ -60,6 +60,7 @@ def _entry(model):
         },
         "format": "" if known.checked == "own" or not model.checkpoint else known.format,
         "size": published.size(model) if isinstance(model.checkpoint, str) and model.checkpoint else "",
+        "parts": known.parts,
         "state": _state(model, fault),
         "todo": model.outside or fault.removeprefix(f"{model.name}: "),
         "command": checkpoint.command(model) if fault and not model.outside else "",
@@ -125,6 +126,8 @@ def _todo(entry):
         return wrap(entry["todo"], WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
     terms = [f"    # accept its terms first: https://huggingface.co/{entry['checkpoint']}, then: hf auth login"]
     size = [f"    # {entry['size']}"] if entry["command"] and entry["size"] else []
+    parts = wrap(entry["parts"], WIDTH - 6, break_on_hyphens=False) if entry["command"] else []
+    size += [f"    # {line}" for line in parts]
     return [*(terms if entry["gated"] else []), *size, *(_shell(entry["command"]) if entry["command"] else [])]
 
 

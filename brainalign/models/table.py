@@ -172,7 +172,8 @@ class Model:
         """What its checkpoint holds beside configuration and weights, see `complete.fault`."""
         if not self.adapter:
             return ()
-        return PARTS[self.kind] if self.family.parts is None else self.family.parts
+        parts = PARTS[self.kind] if self.family.parts is None else self.family.parts
+        return (*parts, "tokenizer_config.json") if self.answers else parts
 
     @property
     def answers(self):
@@ -621,6 +622,14 @@ ENDPOINT = Model(
 )  # in no list but that of the models of this machine, and only where its address is set
 
 
+def by_name(rows):
+    """Models by name; a name that two rows have is an error."""
+    names = [row.name for row in rows]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"the table of models has {', '.join(twice)} more than once; each row needs its own name")
+    return {row.name: row for row in rows}
+
+
 def _authors():
     """The rows of models that the paper's authors asked in another way than their publishers."""
     asked = {
@@ -635,13 +644,5 @@ def _authors():
             yield replace(row, name=f"{row.name}-authors", adapter=adapter, of=row.name, prompt="authors", note=note)
 
 
-def by_name(rows):
-    """Models by name; a name that two rows have is an error."""
-    names = [row.name for row in rows]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"the table of models has {', '.join(twice)} more than once; each row needs its own name")
-    return {row.name: row for row in rows}
-
-
-MODELS = by_name((*_ROWS, *_authors()))
+MODELS = by_name([*_ROWS, *_authors()])
 MODELS["llava-demo-random"] = controlled(MODELS["llava-demo"], "random")  # the demo's results hold it

@@ -24,13 +24,16 @@ class Report:
     """What is in a root and what is wrong with it.
 
     subjects : a dict for each: name, sessions (their numbers), spaces, betas (space -> versions), rois (name ->
-        units within the mask), images, shared (numbers of different pictures seen)
+        units within the mask), images, shared (numbers of different pictures seen), showings (the shared ones seen at
+        least once, twice, three times), first (the picture of the first trial: NSD's id from 0, 73KID, COCO or None)
+    common : the shared pictures that all subjects saw at least once, twice, three times; empty for a single subject
     faults stop an analysis from being right; warnings are legal oddities.
     """
 
     root: str
     simulated: bool
     subjects: list = field(default_factory=list)
+    common: list = field(default_factory=list)
     faults: list = field(default_factory=list)
     warnings: list = field(default_factory=list)
 
@@ -43,13 +46,28 @@ class Report:
         for s in self.subjects:
             rois = sum(n > 0 for n in s["rois"].values())
             lines.append(
-                f"{s['name']}: {len(s['sessions'])} sessions of {', '.join(s['spaces'])}, {s['images']} pictures "
-                f"({s['shared']} shared), {rois} ROIs"
+                f"{s['name']}: {len(s['sessions'])} sessions of {', '.join(s['spaces'])}, {s['images']} pictures, "
+                f"{rois} ROIs"
             )
+            if s["first"]:
+                lines += [f"  shared pictures: {_often(s['showings'])}", f"  first trial: {_named(s['first'])}"]
+        if self.common:
+            lines.append(f"shared pictures of all {len(self.subjects)} subjects: {_often(self.common)}")
         lines += [f"warning: {text}" for text in self.warnings]
         lines += [str(fault) for fault in self.faults]
         count = len(self.faults)
         return "\n".join([*lines, f"{count} fault{'' if count == 1 else 's'}" if count else "no fault"])
+
+
+def _often(showings):
+    """Counts in words; showings : the pictures seen at least once, twice, three times."""
+    return "{} seen, {} at least twice, {} three times".format(*showings)
+
+
+def _named(numbers):
+    """A picture by all its numbers."""
+    coco = f", COCO {numbers['COCO']}" if numbers["COCO"] else ""
+    return f"picture {numbers['id']} (counted from 0; 73KID {numbers['73KID']}{coco})"
 
 
 class Inspector:
@@ -59,7 +77,7 @@ class Inspector:
         self.layout = Layout(root)
         self.simulated, self.manifest = False, {}
         self.vertices = FSAVERAGE_VERTICES  # of one fsaverage hemisphere
-        self.faults, self.warnings = [], []
+        self.faults, self.warnings, self.common = [], [], []
         self.examined = set()  # paths that some check has read
         self.grids = []  # of the volumes that some check has read
         self.tables_missing = set()  # label tables whose names are NSD's own
@@ -123,7 +141,7 @@ class Inspector:
             return None
 
     def report(self, subjects):
-        return Report(str(self.layout.root), self.simulated, subjects, self.faults, self.warnings)
+        return Report(str(self.layout.root), self.simulated, subjects, self.common, self.faults, self.warnings)
 
 
 def _first_line(error):
