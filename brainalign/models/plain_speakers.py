@@ -118,6 +118,8 @@ class Looker(Speaker):
     def _inputs(self, picture, whole):
         bos = self.tokenizer.bos_token
         special = {"add_special_tokens": not (bos and whole.startswith(bos))}
+        if self.config.model_type == "llava":
+            picture = padded(picture, self.processor.image_processor)
         return self.processor(text=whole, images=picture, return_tensors="pt", **special)
 
     def _parts(self):
@@ -131,6 +133,16 @@ class Looker(Speaker):
     def _seen(self, seen):
         found = next((seen[word] for word in TOWERS if seen.get(word)), None)
         return of_tower(found) if found else {}
+
+
+def padded(picture, processor):
+    """A picture as LLaVA's publishers pad it, by transformers' own code, where the published processor would crop."""
+    from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
+
+    if not processor.do_center_crop:
+        return picture
+    colour = tuple(int(value * 255) for value in processor.image_mean)
+    return LlavaImageProcessorPil().pad_to_square(picture.transpose(2, 0, 1), colour).transpose(1, 2, 0)
 
 
 class Tiling(Looker):
