@@ -6,12 +6,14 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from tiny_text import liven
 from transformers import AutoTokenizer
 
 from brainalign import models
-from brainalign.models import blip, idefics, language, llava, minigpt4, owl, prompts, qwen, special
+from brainalign.models import blip, idefics, language, llava, minigpt4, owl, prompts, qwen, special, verify
 
 PICTURE = 5  # tokens of a picture
 MARKS = ("<s>", "</s>", "<image>", "<|image_pad|>", "<fake_token_around_image>", "<end_of_utterance>")
@@ -257,3 +259,19 @@ def test_places_with_a_published_tokenizer(pieces, before, text, after, expected
     ids, inside = prompts.tokens(pieces, before, text, after)
     words = pieces.convert_ids_to_tokens(ids)
     assert " ".join("*" * own + word for word, own in zip(words, inside)) == expected
+
+
+def test_a_checkpoint_with_the_pieces_alone_is_read_from_its_beginning_on(tmp_path, monkeypatch):
+    """A Vicuna as published, with nothing but tokenizer.model for its words."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    torch.manual_seed(0)
+    net = LlamaForCausalLM(LlamaConfig(**shape, vocab_size=32_000, max_position_embeddings=200))
+    liven(net, 8).save_pretrained(tmp_path / "vicuna-7b")
+    published(tmp_path / "vicuna-7b")
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    ids, _, inside = models.load("vicuna-7b", device="cpu", dtype="float32")._prompt("a dog", 5)
+    assert (int(ids[0, 0]), ids[0][inside[0]].tolist()) == (1, [264, 3914])
+    report = verify.verify("vicuna-7b", [np.zeros((9, 9, 3), np.uint8)], "cpu", "float32", ("a dog",))
+    assert report["equal"] is True, verify.as_text(report)

@@ -5,6 +5,7 @@ from tokenizers import AddedToken
 from transformers import GenerationConfig, PreTrainedConfig
 
 from brainalign.models.plain_readers import Reader, Said, array, of_tower
+from brainalign.models.special import with_bos
 
 TOWERS = ("vision_tower", "vision_model", "visual")  # what vision towers are called within a model
 KINDS = "mm_token_type_ids"  # 1 for the tokens of a picture
@@ -19,7 +20,7 @@ class Speaker(Reader):
     def _prepare(self, place):
         from transformers import AutoTokenizer
 
-        self.tokenizer = AutoTokenizer.from_pretrained(place)
+        self.tokenizer = with_bos(AutoTokenizer.from_pretrained(place), place)
 
     def _inputs(self, picture, whole):
         bos = self.tokenizer.bos_token
@@ -112,7 +113,8 @@ class Looker(Speaker):
         from transformers import AutoProcessor
 
         self.processor = AutoProcessor.from_pretrained(place, backend="pil")
-        self.tokenizer, told = self.processor.tokenizer, getattr(self.config, "image_token_id", None)
+        self.tokenizer = with_bos(self.processor.tokenizer, place)
+        told = getattr(self.config, "image_token_id", None)
         self.image_token = self._id(str(self.processor.image_token)) if told is None else told
 
     def _inputs(self, picture, whole):
