@@ -123,10 +123,36 @@ def ask(image, instruction, model, as_json):
     click.echo(json.dumps(answer, indent=2) if as_json else answer["answer"])
 
 
-@main.command("models", epilog=_example("brainalign models", "brainalign models --json"))
+@main.command(
+    "models",
+    epilog=_example(
+        "brainalign models",
+        "brainalign models --json",
+        "brainalign models --verify llava-1.5-7b --pictures photos",
+    ),
+)
+@click.option("--verify", "name", metavar="NAME", help="Compare a model that is here with plain transformers.")
+@click.option(
+    "--pictures",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="--verify: a folder, of which three picture files are taken; else three scenes of the demo.",
+)
+@click.option("--device", help="--verify: cpu, cuda ...; by default an accelerator if there is one.")
+@click.option("--dtype", help="--verify: float32, bfloat16 or float16; by default the model's.")
 @as_json
-def models_(as_json):
-    """List the models: what each is, what it needs, and whether its files are on this machine."""
+def models_(name, pictures, device, dtype, as_json):
+    """List the models: what each is, what it needs, whether it can be loaded here, and what it was checked against.
+
+    With --verify a model answers two questions about three pictures, and answers and states are compared with those
+    of plain transformers; exits with 1 if they differ, or if nothing could be compared.
+    """
+    if name:
+        from brainalign import live
+        from brainalign.models import verify
+
+        found = verify.verify(name, live.some_pictures(pictures), device, dtype)
+        click.echo(json.dumps(found, indent=2) if as_json else verify.as_text(found))
+        sys.exit(0 if found["equal"] else 1)
     from brainalign.models import listing
 
     found = listing.listing()
@@ -263,13 +289,16 @@ def _choices(command):
 @click.option("--store", type=click.Path(path_type=Path), help="A store; else the demo's, which ships.")
 @click.option("--width-mm", type=float, help="Width of the page: 85 for a column, 180 for two.  [default: 180]")
 @click.option("--dpi", type=int, help="Of the map's pixels and of a PNG.  [default: 300]")
+@click.option(
+    "--font", help="Name of an installed font.  [default: Helvetica or Arial if installed, else DejaVu Sans]"
+)
 @click.option("--bundle", is_flag=True, help="Also a .zip with all formats, data, query, link, versions and caption.")
 @click.option("--link", help="A page's address: the same choices, unless given here.")
 @click.option(
     "--like", type=click.Path(path_type=Path), help="For .nii.gz: a NIfTI file of the subject in the same space."
 )
 @_choices
-def figure(kind, description, out, store, width_mm, dpi, bundle, link, like, **asked):
+def figure(kind, description, out, store, width_mm, dpi, font, bundle, link, like, **asked):
     """Make a figure for a paper, or write what it shows for other tools.
 
     KIND is what a page of the app shows; or panels, with a TOML file that describes several of them.
@@ -290,7 +319,7 @@ def figure(kind, description, out, store, width_mm, dpi, bundle, link, like, **a
     """
     from brainalign import paper
 
-    made = paper.command(kind, description, out, store, width_mm, dpi, bundle, link, like, asked)
+    made = paper.command(kind, description, out, store, width_mm, dpi, bundle, link, like, font, asked)
     click.echo("\n".join(str(path) for path in made))
 
 

@@ -4,7 +4,9 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
+from brainalign import unmet
 from brainalign.paper import filename, render
+from brainalign.paper.fonts import SHIPPED, USUAL, chain
 
 FORMATS = {"pdf": "PDF", "svg": "SVG", "png": "PNG", "csv": "CSV", "parquet": "Parquet", "zip": "Bundle"}
 BRAINS = {"func.gii": "GIFTI", "hdf": "pycortex"}
@@ -56,22 +58,33 @@ def export(plot, store, key):
         format = st.segmented_control(
             "Format", list(formats), format_func=formats.get, default="pdf", required=True, key=f"export format {key}"
         )
-        width, dpi = 180, 300
+        width, dpi, font = 180, 300, ""
         if format in ("pdf", "svg", "png", "zip"):
             columns = st.columns(2)
             width = columns[0].selectbox("Width, mm", WIDTHS, index=1, key=f"export width {key}")
             dpi = columns[1].selectbox("Dots per inch", DPIS, key=f"export dpi {key}")
+            font = chosen_font(key)
         st.caption(SAYS[format])
         made, address = st.query_params.to_dict(), _address()
         st.download_button(
             f"Download {what}",
-            data=lambda: render(plot(made), store, format, float(width), dpi, address),
+            data=lambda: render(plot(made), store, format, float(width), dpi, address, font=font),
             file_name=filename(key, made, format),
             icon=":material/download:",
             type="primary",
             on_click="ignore",
             key=f"export {key}",
         )
+
+
+def chosen_font(key):
+    """The font that the reader types, "" for the usual one; of one that is not installed it says so."""
+    font = st.text_input("Font", key=f"export font {key}", placeholder=f"{' or '.join(USUAL)}, else {SHIPPED}").strip()
+    try:
+        return font and chain(font)[0]
+    except ValueError as problem:
+        st.error(unmet.literal(str(problem)))
+        return ""
 
 
 def _address():

@@ -6,12 +6,16 @@ view has a permalink) and the session (so that a subject chosen on one page is s
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import StopException
 
-from brainalign import files, live, tables
-from brainalign.figures import chart
+from brainalign import files, live, tables, unmet
+from brainalign.figures import chart, frames
+from brainalign.paper.asked import EVERYONE
+from brainalign.paper.partition import MEAN
 
 DEFAULT_STORE = tables.DATA / "store"
 CONFIGURATION = "brainalign.toml"
@@ -62,6 +66,24 @@ def _open(path):
     return opened
 
 
+def _look_for_lacking(opened, name):
+    """Note of the link what the store has not, also where the page never reads it; what it reads it notes itself."""
+    known = opened.catalogue
+    has = {
+        "store": lambda: {name},
+        "subject": lambda: {*opened.subjects().subject, EVERYONE, MEAN},
+        "model": lambda: {*opened.models(), EVERYONE},
+        "instruction": lambda: {*known.instructions, "own", ""},
+        "roi": lambda: {*known.regions, *frames.GROUPS},
+    }
+    for key, names in has.items():
+        asked = st.query_params.get(key)
+        if asked in (None, st.session_state.get(f"link {key}")):
+            continue
+        if asked not in (there := names()) and not set(asked.split(",")) <= there:
+            unmet.note(key, asked, name if key == "store" else None)
+
+
 def _start_over_through_app():
     """A fresh server that is first asked for /rois takes pages/ for the app itself and never runs app.py.
 
@@ -82,13 +104,24 @@ def page_store():
     try:
         stores = configured_stores()
         name = choice("Store", list(stores), "store") if len(stores) > 1 else next(iter(stores))
-        return _open(store.latest(stores[name]))
+        opened = _open(store.latest(stores[name]))
+        _look_for_lacking(opened, name)
+        return opened
     except (OSError, ValueError) as problem:
         st.title("No results yet")
         st.text(files.in_words(problem))
         st.write("A study fills the store. For the demo, which ships with the project, this takes some minutes:")
         st.code("brainalign run data/study-demo.toml\nbrainalign publish data/study-demo.toml", language="bash")
         st.stop()
+
+
+def run(page):
+    """Run a page, then say above it what its link asks for and the page does not show."""
+    arrived(page.url_path)
+    place = st.empty()
+    with suppress(StopException):  # an early end of the page, not of what there is to say
+        page.run()
+    unmet.tell(place)
 
 
 def has(table):
@@ -188,20 +221,28 @@ def thumbnail(stimuli, image_id, size=144):
 # --- Selections that live in the link ---
 
 
-def _settle(key, default, decode):
+def _settle(key, default, decode, lost=lambda asked, found: False):
     """Put the value a widget starts from into its session slot and return the slot's name.
 
     The link wins where it changed since the app last wrote it (opened, shared, back button); then the widget;
-    then the value last used on another page. decode : text -> value, None where the text is not acceptable.
+    then the value last used on another page. decode : text -> value, None where the text is not acceptable;
+    lost(text, value) : whether the value leaves out some of what the link asks for
     """
     slot, written = f"widget {key}", f"link {key}"
     asked = st.query_params.get(key)
     held = st.session_state.get(slot)
     if _just_touched() or asked == st.session_state.get(written):
         asked = None
-    texts = [asked, None if held is None else _encode(held), st.session_state.get(written)]
-    values = (decode(text) for text in texts if text is not None)
+    found = None if asked is None else decode(asked)
+    texts = [None if held is None else _encode(held), st.session_state.get(written)]
+    values = (found, *(decode(text) for text in texts if text is not None))
     st.session_state[slot] = next((value for value in values if value is not None), default)
+    if asked is None:
+        return slot
+    if found is None or lost(asked, found):
+        unmet.note(key, asked, _encode(st.session_state[slot]))
+    else:
+        unmet.forget(key)
     return slot
 
 
@@ -302,7 +343,10 @@ def several(label, options, key, format_func=str, default=(), container=None):
         known = [by_text[part] for part in text.split(",") if part in by_text]
         return known if known or not text else None
 
-    slot = _settle(key, [option for option in default if option in options], decode)
+    def lost(text, found):
+        return bool(text) and len(found) < len(set(text.split(",")))
+
+    slot = _settle(key, [option for option in default if option in options], decode, lost)
     pills = (container or st).pills
     chosen = pills(label, options, key=slot, format_func=format_func, selection_mode="multi")
     return _remember(key, [option for option in options if option in chosen], container)

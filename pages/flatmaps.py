@@ -4,7 +4,7 @@ import time
 
 import streamlit as st
 
-from brainalign import export_ui, paper, serving, ui
+from brainalign import export_ui, paper, serving, ui, unmet
 from brainalign.atlas import choices, memory, place, region
 from brainalign.atlas.stock import flat_units_of, read_ahead, stock_of, subject_of, surface_of
 from brainalign.figures import flatmap
@@ -127,6 +127,7 @@ def view(store, stock):
     for widths, row in zip(ROWS, rows):
         for later, column in zip(row, top.columns(widths, vertical_alignment="bottom")):
             later.draw(column)
+    unmet.tell(top)
     if found:
         relied = choices.reliability(store, subjects, asked)
         if relied is not None and (doubt := choices.doubt(relied)):

@@ -6,7 +6,7 @@ from threading import Event, Thread
 
 import streamlit as st
 
-from brainalign import live, tables, ui
+from brainalign import live, tables, ui, unmet
 from brainalign.atlas import gallery, likely, predicted
 
 OWN = "own"  # the id that stands for a typed instruction
@@ -153,15 +153,10 @@ def follow(places, questions, drawn):
     st.rerun()
 
 
-def literal(text):
-    """Typed text within a caption, with nothing in it taken for Markdown."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~$:^" else c for c in text)
-
-
 def draw_answer(store, question, image_id, true):
     """One question with its stored and its true answer; returns (place of the live answer, true answer or None)."""
     model, id, text = question
-    st.caption(f"{model} · {'your own' if id == OWN else id} · {literal(text)}")
+    st.caption(f"{model} · {'your own' if id == OWN else id} · {unmet.literal(text)}")
     place = st.empty()
     then = store.catalogue.instructions.get(id)
     edited = then is not None and then.text != text
@@ -170,7 +165,7 @@ def draw_answer(store, question, image_id, true):
     if stored is not None:
         st.badge("stored", icon=":material/database:", color="gray", help="Given when the study was computed")
         if edited:
-            st.caption(f"Asked when the study ran: “{literal(then.text)}”. The text above is today's.")
+            st.caption(f"Asked when the study ran: “{unmet.literal(then.text)}”. The text above is today's.")
         st.text(stored)
     elif not st.session_state.asked:
         st.caption("No stored answer to this question; press Ask.")

@@ -7,8 +7,8 @@ import streamlit as st
 from brainalign import export_ui, figures, paper, ui
 from brainalign.figures import frames, theme
 from brainalign.figures.numerals import said
+from brainalign.paper.partition import MEAN
 
-MEAN = "mean of subjects"
 VIEWS = {
     "pair": "Two instructions",
     "all": "All pairs",

@@ -29,6 +29,7 @@ CHAT = (
 IDEFICS = "<fake_token_around_image><image><fake_token_around_image>"
 FAMILIES = {  # adapter: (before, after the instruction), and a word that is in its template too
     llava.Llava: ("USER: <image>\n", " ASSISTANT:", "ASSISTANT"),
+    llava.LlavaAuthors: ("USER: <image>\n", "\nASSISTANT:", "ASSISTANT"),
     llava.LlavaNext: ("[INST] <image>\n", " [/INST]", "INST"),
     blip.Blip2: ("<image>Question: ", " Answer:", "Answer"),
     blip.InstructBlip: ("<image>", "", "image"),
@@ -36,6 +37,7 @@ FAMILIES = {  # adapter: (before, after the instruction), and a word that is in 
     minigpt4.Minigpt4Llama2: (f"{MINIGPT4}<s>[INST] <Img><ImageHere></Img> ", " [/INST] ", "INST"),
     owl.Owl: (OWL, "\nAI: ", "AI"),
     idefics.Idefics: (f"<s>User:{IDEFICS}", "<end_of_utterance>\nAssistant:", "Assistant"),
+    idefics.IdeficsAuthors: ("<s>User: ", f"{IDEFICS}<end_of_utterance>\nAssistant:", "Assistant"),
     qwen.Qwen: ("<s>user: <|image_pad|>", "\nassistant:", "assistant"),
     language.Decoder: ("", "", "dog"),
     language.Vicuna: (VICUNA, " ASSISTANT:", "ASSISTANT"),
@@ -97,7 +99,7 @@ def test_an_instruction_made_of_the_templates_words_is_found_at_its_own_place(ki
     else:
         prompt = made._prompt(text, PICTURE, 5)
         ids, inside = prompt.ids, prompt.instruction
-        pictured = 0 if kind is idefics.Idefics else PICTURE - 1
+        pictured = 0 if issubclass(kind, idefics.Idefics) else PICTURE - 1
     plain, begins = before.replace("<ImageHere>", "<image>"), not before.startswith("<s>")
     parts = [made.tokenizer(part, add_special_tokens=False)["input_ids"] for part in (plain, text, after)]
     counts = begins + len(parts[0]) + pictured, len(parts[1]), len(parts[2])

@@ -110,6 +110,15 @@ def test_no_store_says_what_to_run(page, tmp_path, monkeypatch):
     assert "brainalign publish" in words(app)
 
 
+def test_a_font_that_is_not_installed_is_named_beside_the_export(tiny, monkeypatch):
+    app = show("rois", tiny, monkeypatch)
+    field = next(one for one in app.text_input if one.label == "Font")
+    field.set_value("dejavu serif").run()
+    assert not app.error
+    next(one for one in app.text_input if one.label == "Font").set_value("Dejavu [Serf]").run()
+    assert "no font 'Dejavu \\[Serf\\]' on this machine; did you mean DejaVu Serif" in app.error[0].value
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_an_empty_store_says_so(page, empty, monkeypatch):
     app = show(page, empty, monkeypatch)

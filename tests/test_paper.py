@@ -144,7 +144,7 @@ def test_no_text_lies_on_another_or_is_cut(store, kind, width, monkeypatch):
 def sheet_of(store, kind, width):
     from brainalign.paper.page import sheet
 
-    return sheet(paper.plot(store, kind, **CHOICES.get(kind, {})), width, 100, store.simulated)
+    return sheet(paper.plot(store, kind, **CHOICES.get(kind, {})), width, 100, store.simulated)[0]
 
 
 # --- The map's pixels ---

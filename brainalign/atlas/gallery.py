@@ -72,7 +72,7 @@ def pick(image_id):
 
 def picked(first):
     """Id of the picture that the link or a click names; `first` where none does."""
-    return ui.held("picture", first, lambda text: int(text) if text.isdecimal() else None)
+    return ui.held("picture", first, lambda text: int(text) if text.isdecimal() and len(text) < 9 else None)
 
 
 def uploaded():

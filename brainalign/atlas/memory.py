@@ -5,7 +5,7 @@ import re
 import numpy as np
 import streamlit as st
 
-from brainalign import ui
+from brainalign import ui, unmet
 from brainalign.figures.flatmap import CHOSEN, pictures
 
 CORNERS = 100  # of a drawn region, at most
@@ -54,7 +54,8 @@ def settle(subjects, picture, least, ceilings):
     The link wins when it was changed from outside; then what the reader last did; then the chosen or best layer.
     """
     memory = st.session_state.setdefault("flatmap memory", {"written": None, "view": {}, "serial": 0})
-    asked = {key: read(st.query_params.get(key, "")) for key, read in READ.items()}
+    linked = {key: text for key in READ if (text := st.query_params.get(key))}
+    asked = {key: READ[key](text) for key, text in linked.items()}
     asked = {key: value for key, value in asked.items() if value is not None}
     if asked != memory["written"]:
         memory |= {"view": clamped(asked, picture, ceilings) or memory["view"], "start": None}
@@ -73,7 +74,18 @@ def settle(subjects, picture, least, ceilings):
         memory["serial"] += 1
         begin = {"layer": CHOSEN, "margin": pictures.MARGIN, "zoom": "", "unit": None} | view
         memory["start"] = begin | {"serial": memory["serial"]}
+    _note(linked, asked, view, memory["written"] or {})
     return memory["start"], view
+
+
+def _note(linked, asked, view, written):
+    """Note what the link asks for and the view does not show; linked : the link's texts, asked : those that are read.
+
+    What the app itself wrote into the link is no wish.
+    """
+    for key, text in linked.items():
+        if text != _text(key, written.get(key)) and (key not in asked or asked[key] != view.get(key)):
+            unmet.note(key, text, _text(key, view.get(key)) or None)
 
 
 def clamped(view, picture, ceilings):

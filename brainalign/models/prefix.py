@@ -20,7 +20,8 @@ TOGETHER = 16  # instructions that are answered at once; more would mostly look 
 class Prompt:
     """A picture and an instruction as tokens.
 
-    ids : (n_tokens,); prefix : tokens up to the last one of the picture, the same for every instruction
+    ids : (n_tokens,); prefix : tokens up to the last one of the picture, the same for every instruction; 0 where the
+        picture comes last
     instruction : (n_tokens,) True for the tokens of the instruction itself, without the template around it
     """
 
@@ -58,6 +59,7 @@ class PicturePrefix(Adapter):
     unsure = "\ufffd \n"  # what may turn out not to belong to an answer while it ends on it
     pairs = ()  # of token ids that end an answer together
     template = None  # the prompt around {text}, for checkpoints without a chat template
+    picture_first = True  # False: the prompt has the picture behind the instruction, and nothing is shared
 
     def _load(self):
         self.net = self._weights(self.net_class)
@@ -94,7 +96,7 @@ class PicturePrefix(Adapter):
                 f"{self.model.name}: its tokenizer has no token {self.processor.image_token} for a picture, or "
                 f"another than its configuration ({self.net.config.image_token_id}); download {self.source} again"
             )
-        prefix = int(pictured[-1]) + 1
+        prefix = int(pictured[-1]) + 1 if self.picture_first else 0
         if text and (inside[:prefix].any() or not inside.any()):
             raise ValueError(f"{self.model.name} reads nothing of the instruction {text!r}; try other words")
         longest = self._longest()

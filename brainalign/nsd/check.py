@@ -1,9 +1,7 @@
 """The check of a root before anything long starts."""
 
-import numpy as np
-
-from brainalign.nsd import check_anatomy, check_betas, check_deep, check_design, check_files
-from brainalign.nsd.layout import FSAVERAGE_VERTICES, MAX_SESSIONS, SESSIONS_DONE, SPACES, simulated
+from brainalign.nsd import check_anatomy, check_betas, check_deep, check_design, check_files, design, pictures
+from brainalign.nsd.layout import FSAVERAGE_VERTICES, SESSIONS_DONE, SPACES, simulated
 from brainalign.nsd.report import Inspector
 
 
@@ -46,6 +44,7 @@ def _root(inspector):
     run(layout.stimulus_table, check_design.stimulus_table, plan, present)
     run(layout.stimuli, check_design.stimuli, plan, present)
     run(layout.root, _subjects, present)
+    inspector.common = pictures.common(plan, present)
     summaries = [run(layout.subject(name), _subject, name, present[name], plan) for name in present]
     run(layout.labels("fsaverage"), check_anatomy.fsaverage, present)
     if inspector.tables_missing:
@@ -109,17 +108,14 @@ def _subject(inspector, subject, sessions, plan):
     inspector.run(layout.subject(subject), check_files.other_images, subject, cortex)
     inspector.run(layout.root, check_files.planted_truth, subject)
     _orientations(inspector, subject)
-    images = (
-        np.unique([plan.session(subject, n) for n in sessions if n <= MAX_SESSIONS]) if plan else np.array([], int)
-    )
+    coco = inspector.read_once(lambda path: design.coco_ids(layout.root), layout.stimulus_table)
     return {
         "name": subject,
         "sessions": sessions,
         "spaces": spaces,
         "betas": {space: [v for s, v in pairs if s == space] for space in spaces},
         "rois": cortex.rois if cortex else labels or {},
-        "images": len(images),
-        "shared": int(np.isin(images, plan.shared).sum()) if plan else 0,
+        **pictures.summary(plan, subject, sessions, coco),
     }
 
 

@@ -10,10 +10,11 @@ from brainalign.tables import DATA
 WIDTH, DPI = 180.0, 300
 
 
-def command(kind, description, out, store, width, dpi, bundle, link, like, asked):
+def command(kind, description, out, store, width, dpi, bundle, link, like, font, asked):
     """Write what was asked for; returns the paths.
 
-    description : the TOML file of panels; store, width, dpi, link, like : None where not given; asked : key -> text
+    description : the TOML file of panels; asked : key -> text
+    store, width, dpi, link, like, font : None where not given
     """
     export.ending(out)  # before anything is computed
     _writable(out)
@@ -29,12 +30,13 @@ def command(kind, description, out, store, width, dpi, bundle, link, like, asked
     elif description is not None:
         raise ValueError(f"{kind} takes no file {description}; only panels does")
     width, dpi = width or page.get("width_mm", WIDTH), dpi or page.get("dpi", DPI)
+    font = font or page.get("font", "")
     with stores.open_latest(store or DATA / "store") as opened:
         plot = panels.plot(opened, page) if page else choices.plot(opened, kind, **asked)
         choices.heard(plot, typed)
-        made = export.write(plot, opened, out, width, dpi, like=like)
+        made = export.write(plot, opened, out, width, dpi, like=like, font=font)
         beside = _beside(out)
-        return made + (export.write(plot, opened, beside, width, dpi) if bundle and beside != out else [])
+        return made + (export.write(plot, opened, beside, width, dpi, font=font) if bundle and beside != out else [])
 
 
 def _writable(out):

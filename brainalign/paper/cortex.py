@@ -12,7 +12,7 @@ from brainalign.figures.flatmap import palettes, pictures
 from brainalign.paper import key, labels, raster
 from brainalign.paper.asked import Asked
 from brainalign.paper.page import Plot
-from brainalign.paper.sheet import FONT, INK, MM, MUTED, text_width
+from brainalign.paper.sheet import INK, MM, MUTED, text_path, text_width
 
 GAP = 4.0  # mm between maps
 TITLE = 4.5  # mm for a map's title
@@ -230,12 +230,11 @@ def _dot(at, radius=0.35):
 
 def _write(sheet, label, x, y, size):
     """The name as text; its halo is a path beneath, because text with an effect would no longer be text."""
-    from matplotlib.textpath import TextPath
     from matplotlib.transforms import Affine2D
 
     colour, halo, wide = (INK, "#ffffff", 1.4) if label.anchor else ("#ffffff", "#000000", 1.6)
     left, base = x + label.x - label.width / 2, y + label.y + 0.36 * size / 72 / MM
-    shape = TextPath((0, 0), label.text, size=size, prop=FONT)
+    shape = text_path(label.text, size)
     to_page = Affine2D().scale(1 / 72 / MM, -1 / 72 / MM).translate(left, base)
     sheet.path(to_page.transform_path(shape), line=halo, width=wide, alpha=0.8, zorder=6)
     sheet.text(left, base, label.text, fontsize=size, color=colour, va="baseline", ha="left", zorder=7)

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import warnings
 import zipfile
 from importlib import metadata
 from pathlib import Path
@@ -74,12 +75,13 @@ def ending(path):
     return found
 
 
-def write(plot, store, out, width=180.0, dpi=300, address=ADDRESS, like=None):
+def write(plot, store, out, width=180.0, dpi=300, address=ADDRESS, like=None, font=""):
     """Write a file whose ending says what it holds; returns the paths written.
 
     GIFTI is two files a map, .label.gii where it shows classes, whichever of the two endings was given; a volume of
     classes has their names and colours in a .tsv beside it, and significance is a file of its own.
     width : mm; dpi : of rasters; address : where the app is, for the link; like : a NIfTI of the subject for .nii.gz
+    font : of figures, as `fonts.chain` takes it
     """
     out, format = Path(out), ending(out)
     if format in GIFTI + VOLUMES:
@@ -87,7 +89,7 @@ def write(plot, store, out, width=180.0, dpi=300, address=ADDRESS, like=None):
         found = _gifti(plot, store) if format in GIFTI else _volumes(plot, store, format, like)
         files = {out.with_name(f"{stem}.{tail}"): data for tail, data in found.items()}
     else:
-        files = {out: render(plot, store, format, width, dpi, address, like)}
+        files = {out: render(plot, store, format, width, dpi, address, like, font)}
     for path, data in files.items():
         try:
             path.write_bytes(data)
@@ -96,14 +98,14 @@ def write(plot, store, out, width=180.0, dpi=300, address=ADDRESS, like=None):
     return list(files)
 
 
-def render(plot, store, format, width=180.0, dpi=300, address=ADDRESS, like=None):
+def render(plot, store, format, width=180.0, dpi=300, address=ADDRESS, like=None, font=""):
     """One file as bytes, in any of ENDINGS; of GIFTI a zip of both hemispheres, of a volume what the map shows."""
     if format in FORMATS:
-        return _figure(plot, store, format, width, dpi, address)
+        return _figure(plot, store, format, width, dpi, address, font)[0]
     if format in TABLES:
         return _table(plot, store, format, address)
     if format == "zip":
-        return _zip(bundle(plot, store, width, dpi, address))
+        return _zip(bundle(plot, store, width, dpi, address, font))
     if format in GIFTI:
         stem = filename(plot.kind, plot.choices, "").rstrip(".")
         return _zip({f"{stem}.{tail}": data for tail, data in _gifti(plot, store).items()})
@@ -114,24 +116,27 @@ def render(plot, store, format, width=180.0, dpi=300, address=ADDRESS, like=None
     return brainmap.pycortex(maps, limits, _short(plot, store), origin(plot, store, address))
 
 
-def _figure(plot, store, format, width, dpi, address):
+def _figure(plot, store, format, width, dpi, address, font):
+    """(bytes, what is said of letters that no font has)."""
     for what, value, (low, high) in (("width", width, WIDTHS), ("dpi", dpi, DPIS)):
         if not low <= value <= high:
             raise ValueError(f"{what} is {value:g}; expected {low} to {high}" + " mm" * (what == "width"))
-    page, file = sheet(plot, width, dpi, store.simulated), io.BytesIO()
+    (page, lacking), file = sheet(plot, width, dpi, store.simulated, font, format == "svg"), io.BytesIO()
     if page.width * page.height * (dpi * MM) ** 2 > 2e8:
         raise ValueError(f"{width:g} x {page.height:.0f} mm at {dpi} dpi is over 200 million pixels; take fewer dpi")
-    page.save(file, format, file_about(plot, store, address, width))
-    return file.getvalue()
+    page.save(file, format, file_about(plot, store, address, width, lacking))
+    if lacking:
+        warnings.warn(lacking, stacklevel=4)
+    return file.getvalue(), lacking
 
 
-def file_about(plot, store, address=ADDRESS, width=180.0):
+def file_about(plot, store, address=ADDRESS, width=180.0, lacking=""):
     """title, description, link and keywords that go into a figure's metadata."""
     info = store.info()
     made = f"store {info.get('version', '')} of study {info.get('study_name', '')}; query: {_one_line(plot.query)}"
     return {
         "title": f"BrainAlign {plot.kind}",
-        "description": words.simulated(store) + said(plot, width),
+        "description": words.simulated(store) + said(plot, width, lacking),
         "link": link(plot, address),
         "keywords": made,
     }
@@ -211,13 +216,14 @@ def _gzip(data):
 # --- Bundles ---
 
 
-def bundle(plot, store, width=180.0, dpi=300, address=ADDRESS):
+def bundle(plot, store, width=180.0, dpi=300, address=ADDRESS, font=""):
     """{name: bytes}: the figure in three formats, its data, where they come from, and a caption to start from."""
-    files = {f"{plot.kind}.{format}": _figure(plot, store, format, width, dpi, address) for format in FORMATS}
+    made = {format: _figure(plot, store, format, width, dpi, address, font) for format in FORMATS}
+    files = {f"{plot.kind}.{format}": data for format, (data, _) in made.items()}
     for letter, part in (plot.panels or {"": plot}).items():
         name = f"data_{letter}" if letter else "data"
         files |= {f"{name}.{format}": _table(part, store, format, address) for format in TABLES}
-    files["caption.txt"] = caption(plot, store, width).encode()
+    files["caption.txt"] = caption(plot, store, width, made["pdf"][1]).encode()
     files["query.sql"] = _script(plot, store).encode()
     files["about.json"] = json.dumps(about(plot, store, width, dpi, address), indent=2, default=_plain).encode()
     return files
@@ -229,9 +235,9 @@ def _script(plot, store):
     return f"{told}\n{plot.query.rstrip().removesuffix(';')};\n"
 
 
-def caption(plot, store, width=180.0):
-    """A draft: what is seen, n, and how it was computed."""
-    return f"{words.simulated(store)}{said(plot, width)}\n"
+def caption(plot, store, width=180.0, lacking=""):
+    """A draft: what is seen, n, and how it was computed; lacking : as `page.caption` takes it."""
+    return f"{words.simulated(store)}{said(plot, width, lacking)}\n"
 
 
 def about(plot, store, width, dpi, address=ADDRESS):

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from brainalign.paper.sheet import BADGE_HEIGHT, Sheet
+from brainalign.paper import fonts
+from brainalign.paper.sheet import BADGE, BADGE_HEIGHT, SIZE, Sheet, drawn_with, line_height, wrapped
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,33 @@ class Plot:
     notes: Callable = lambda width: ""
 
 
-def caption(plot, width):
-    """What is seen at a width of so many mm."""
-    return " ".join(filter(None, (plot.about, plot.notes(width))))
+def caption(plot, width, lacking=""):
+    """What is seen at a width of so many mm; lacking : what is said of letters that no font has."""
+    return " ".join(filter(None, (plot.about, plot.notes(width), lacking)))
 
 
-def sheet(plot, width, dpi, simulated):
-    """A page of that width in mm with the plot on it, and a badge where the data are simulated."""
-    top = BADGE_HEIGHT if simulated else 0
-    page = Sheet(width, top + plot.height(width), dpi)
-    plot.draw(page, 0, top, width)
-    if simulated:
-        page.badge()
+def sheet(plot, width, dpi, simulated, font="", live=False):
+    """(page, lacking): a Sheet of that width in mm with the plot on it, and a badge where the data are simulated.
+
+    font : as `fonts.chain` takes it; live : text stays text, for SVG
+    lacking : what is said, below the plot too, of letters that no font has; "" if there are none, or text is live
+    """
+    chain = fonts.chain(font)
+    page = _drawn(plot, width, dpi, simulated, chain)
+    longer, missing = fonts.completed(page.texts(), chain)
+    lacking = "" if live else fonts.note(missing)
+    return _drawn(plot, width, dpi, simulated, longer, lacking) if lacking or longer != chain else page, lacking
+
+
+def _drawn(plot, width, dpi, simulated, chain, lacking=""):
+    with drawn_with(chain):
+        top, high = BADGE_HEIGHT if simulated else 0, plot.height(width)
+        below = wrapped(lacking, width - 2, SIZE - 1) if lacking else ""
+        page = Sheet(width, top + high + bool(below) * (below.count("\n") + 2) * line_height(SIZE - 1), dpi)
+        plot.draw(page, 0, top, width)
+        if simulated:
+            page.badge()
+        if below:
+            page.text(1, top + high + line_height(SIZE - 1), below, va="top", fontsize=SIZE - 1, color=BADGE)
+        page.dress()
     return page

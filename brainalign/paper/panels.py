@@ -17,11 +17,11 @@ from brainalign.paper.sheet import SIZE
 
 APART = 4.0  # mm between panels
 HEAD = 5.0  # mm for a panel's letter and title
-KNOWN = ("rows", "panels", "width_mm", "dpi", "store")
+KNOWN = ("rows", "panels", "width_mm", "dpi", "store", "font")
 
 
 def read(path):
-    """The description in a TOML file, checked: {"rows", "panels" and, where given, "width_mm", "dpi", "store"}."""
+    """The description in a TOML file, checked: {"rows", "panels" and, where given, the other names in KNOWN}."""
     path = Path(path)
     try:
         asked = files.toml(files.text(path), path)
@@ -41,6 +41,8 @@ def read(path):
             raise ValueError(f"{path}: panel {letter!r} has no section [panels.{letter}] with a kind")
     if spare := [letter for letter in parts if letter not in letters]:
         raise ValueError(f"{path}: panel {spare[0]!r} has a section but is in no row")
+    if not isinstance(asked.get("font", ""), str):
+        raise ValueError(f'{path}: font is {asked["font"]!r}; expected a font\'s name such as "Arial"')
     for key in ("width_mm", "dpi"):
         if not isinstance(asked.get(key, 1), int | float):
             raise ValueError(f"{path}: {key} is {asked[key]!r}; expected a number")

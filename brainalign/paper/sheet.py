@@ -4,10 +4,19 @@ Text stays text: TrueType fonts are embedded in a PDF, and an SVG names its font
 without pyplot, whose state all threads of a server would share.
 """
 
+import re
+import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, cached_property
 
+from brainalign.paper.fonts import SHIPPED
+
 MM = 1 / 25.4  # inches
-FONT, SIZE = "DejaVu Sans", 7  # the text of all figures, in points; the font comes with matplotlib
+SIZE = 7  # points, of the text of all figures
+FONTS = ContextVar("fonts", default=(SHIPPED,))  # of the figure that is being drawn, see paper.fonts
+ALONE = r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]"  # written without spaces: a line may end between any two
+PIECE = re.compile(rf"{ALONE}[\u3001\u3002\uff01-\uff0f\uff1a-\uff1f]*|(?:(?!{ALONE})[^ ])+| +")  # of a line
 INK, MUTED = "#1f2933", "#6b747d"
 FORMATS = ("pdf", "svg", "png")
 BADGE, BADGE_HEIGHT = "#b45309", 5.0  # dark orange, and mm at the top of a page
@@ -18,12 +27,29 @@ def _settings():
     """What matplotlib takes from its global settings; constants, so that threads cannot disagree."""
     import matplotlib
 
+    warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")  # fonts.note says it, once
     matplotlib.rcParams.update(
-        {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "brainalign", "font.family": FONT}
-        | {"font.size": SIZE, "axes.linewidth": 0.5, "axes.edgecolor": INK, "text.color": INK}
+        {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "brainalign", "font.family": SHIPPED}
+        | {
+            "font.sans-serif": [SHIPPED],
+            "font.size": SIZE,
+            "axes.linewidth": 0.5,
+            "axes.edgecolor": INK,
+            "text.color": INK,
+        }
         | {"axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.unicode_minus": True}
         | {f"{axis}tick.major.{key}": value for axis in "xy" for key, value in (("width", 0.5), ("size", 2))}
     )
+
+
+@contextmanager
+def drawn_with(fonts):
+    """Text is measured and drawn with these fonts in this block, on this thread alone."""
+    token = FONTS.set(tuple(fonts))
+    try:
+        yield
+    finally:
+        FONTS.reset(token)
 
 
 class Sheet:
@@ -48,12 +74,26 @@ class Sheet:
         place = (x / self.width, 1 - (y + height) / self.height, width / self.width, height / self.height)
         axes = self.figure.add_axes(place)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(pad=1.5)
+        axes.tick_params(pad=1.5, labelfontfamily=_families())
         return axes
 
     def text(self, x, y, text, **options):
-        """Text at (x, y), centred on its line's middle unless `va` says otherwise."""
-        return self.page.text(x, y, text, **{"va": "center", "fontsize": SIZE, "linespacing": 1.2} | options)
+        """Text at (x, y), centred on its line's middle unless `va` says otherwise; a $ is one."""
+        usual = {"va": "center", "fontsize": SIZE, "linespacing": 1.2, "family": _families(), "parse_math": False}
+        return self.page.text(x, y, text, **usual | options)
+
+    def texts(self):
+        """All that is written on the page."""
+        from matplotlib.text import Text
+
+        return [text.get_text() for text in self.figure.findobj(Text)]
+
+    def dress(self):
+        """Give all text of the page its fonts, the names of axes too."""
+        from matplotlib.text import Text
+
+        for text in self.figure.findobj(Text):
+            text.set_fontfamily(_families())
 
     def lines(self, lines, colour=INK, width=0.5, **options):
         """Straight lines, each a list of points."""
@@ -110,27 +150,44 @@ def _metadata(format, about):
     }
 
 
-@cache
 def text_width(text, size=SIZE):
     """Width in mm of the longest line of a text."""
+    return _text_width(text, size, FONTS.get())
+
+
+@cache
+def _text_width(text, size, fonts):
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextToPath
 
     _settings()
-    measure, font = TextToPath().get_text_width_height_descent, FontProperties(family=FONT, size=size)
+    measure, font = TextToPath().get_text_width_height_descent, FontProperties(family=list(fonts), size=size)
     return max(measure(line, font, False)[0] for line in text.split("\n")) / 72 / MM
+
+
+def text_path(text, size):
+    """The outline of a text, in points."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    return TextPath((0, 0), text, size=size, prop=FontProperties(family=list(FONTS.get())))
 
 
 def wrapped(text, width, size=SIZE):
     """A text in lines no wider than `width` mm (a longer word stays whole)."""
     lines = [""]
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and text_width(longer, size) > width:
-            lines.append(word)
+    for piece in PIECE.findall(text):
+        longer = lines[-1] + piece
+        if lines[-1] and not piece.isspace() and text_width(longer, size) > width:
+            lines.append(piece)
         else:
             lines[-1] = longer
-    return "\n".join(lines)
+    return "\n".join(line.strip() for line in lines)
+
+
+def _families():
+    """As an SVG names them: at last whatever font without serifs whoever opens it has."""
+    return [*FONTS.get(), "sans-serif"]
 
 
 def line_height(size=SIZE):
