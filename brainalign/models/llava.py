@@ -11,7 +11,7 @@ from transformers import (
 )
 from transformers.models.llava_next.modeling_llava_next import image_size_to_num_patches
 
-from brainalign.models import framing, prompts
+from brainalign.models import framing
 from brainalign.models.checkpoint import ModelError
 from brainalign.models.prefix import PicturePrefix, Seen
 from brainalign.models.special import known
@@ -82,11 +82,8 @@ class Llava(PicturePrefix):
 class LlavaAuthors(Llava):
     """LLaVA 1.5 asked as the code of the paper's authors asks it: with a line break before its turn."""
 
-    template = "USER: <image>\n{text}\nASSISTANT:"
-
-    def _around(self, text):
-        """Whatever chat template the checkpoint has."""
-        return prompts.of_template(self.template)
+    templates: ClassVar = {"llama": "USER: <image>\n{text}\nASSISTANT:"}
+    _chats = False  # whatever chat template the checkpoint has
 
 
 class LlavaNext(Llava):
