@@ -1,6 +1,7 @@
 """The parts of `plain` that answer in words: a language model alone, or behind a picture."""
 
 import torch
+from PIL import Image
 from tokenizers import AddedToken
 from transformers import GenerationConfig, PreTrainedConfig
 
@@ -118,7 +119,16 @@ class Looker(Speaker):
     def _inputs(self, picture, whole):
         bos = self.tokenizer.bos_token
         special = {"add_special_tokens": not (bos and whole.startswith(bos))}
-        return self.processor(text=whole, images=picture, return_tensors="pt", **special)
+        return self.processor(text=whole, images=self._framed(picture), return_tensors="pt", **special)
+
+    def _framed(self, picture):
+        """LLaVA 1.5's publishers pad to a square with the mean colour, where the published processor would crop."""
+        pixels, image = self.processor.image_processor, Image.fromarray(picture)
+        if self.config.model_type != "llava" or not pixels.do_center_crop:
+            return image
+        padded = Image.new("RGB", (max(image.size),) * 2, tuple(int(255 * value) for value in pixels.image_mean))
+        padded.paste(image, tuple((padded.width - length) // 2 for length in image.size))
+        return padded
 
     def _parts(self):
         return TOWERS
@@ -144,7 +154,10 @@ class Tiling(Looker):
         self.image_token = self.config.image_token_id
 
     def _inputs(self, picture, whole):
-        seen, mark = self.pixels(picture, return_tensors="pt"), self.tokenizer.convert_ids_to_tokens(self.image_token)
+        seen, mark = (
+            self.pixels(Image.fromarray(picture), return_tensors="pt"),
+            self.tokenizer.convert_ids_to_tokens(self.image_token),
+        )
         n = int(seen["image_grid_thw"].prod()) // self.pixels.merge_size**2
         words = self.tokenizer(whole.replace(mark, mark * n), return_tensors="pt")
         return {**words, **seen, KINDS: (words["input_ids"] == self.image_token).long()}
