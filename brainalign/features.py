@@ -242,12 +242,8 @@ def _wide(directory, shards, found):
 def _told(largest, n_shards):
     """largest : the largest magnitude in each shard that is held as float32."""
     size = max(largest)
-    why = (
-        f"reach {size:.3g}, float16 ends at {HALF[1]:,.0f}"
-        if size > HALF[1]
-        else f"are {size:.2g} at most, too small for float16"
-    )
-    return f"states {why}: held as float32 in {len(largest)} of {n_shards} files"
+    why = f"reach {size:.0f}, too large" if size > HALF[1] else "are all below 0.00006, too small"
+    return f"states {why} for float16: held as float32 in {len(largest)} of {n_shards} files"
 
 
 def _cut(directory, shards, n_images):

@@ -613,3 +613,29 @@ def test_a_subjects_identity_changes_with_every_file_that_is_read_and_with_no_ot
         assert now() != before, path
         path.write_bytes(content)
     assert now() == before
+
+
+def test_states_beyond_float16_reach_the_store_and_are_told(small, monkeypatch):
+    """A million times as large: the weights that are published predict what the fit predicts."""
+    size, ordinary = 1e6, Adapter.states_many
+
+    def wide(self, *args):
+        return {
+            text: (a, {p: v * size for p, v in found.items()}) for text, (a, found) in ordinary(self, *args).items()
+        }
+
+    monkeypatch.setattr(Adapter, "states_many", wide)
+    jobs.run(small)
+    person, text = subject("subj05"), "What is in this image?"
+    test_ids = person.image_ids[person.is_test]
+    with store.open_latest(jobs.publish(small)) as opened:
+        readout, layer, pooling = opened.readout("subj05", "llava-demo", "VQ1")
+        measured = np.stack([opened.response("subj05", i) for i in test_ids])
+        r = opened.unit_map("subj05", "llava-demo", "VQ1", layer, pooling)[0]
+        warned = opened.rows("runs", kind="features").warnings
+    assert readout.into.dtype == np.float32
+    predicted = readout.predict(size * states(test_ids, text, pooling)[:, layer])
+    whole = ~np.isnan(measured).any(0)
+    np.testing.assert_allclose(stats.correlate(measured, predicted)[whole], r[whole], atol=2e-3)
+    assert len(warned) == 4
+    assert warned.str.contains("too large for float16: held as float32 in 3 of 3 files").all()

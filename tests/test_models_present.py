@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from brainalign import models
 from brainalign.demo import drawing, scenes
-from brainalign.models import checkpoint, complete
+from brainalign.models import checkpoint, complete, verify
 
 MISTRAL = Path(find_spec("mistral_common").origin).parent / "data/tokenizer.model.v1"
 TEXT = "List any food items visible. ###Human: a 🐈, naïve café\n東京"
@@ -100,6 +100,7 @@ def test_a_language_model_with_tokenizer_model_alone_loads(vicuna):
     prompt = torch.tensor([[1, *pieces(adapter.template.format(text="Name a colour."))]])
     new = adapter.net.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=6, do_sample=False)
     assert answer == adapter.tokenizer.decode(new[0, prompt.shape[1] :], skip_special_tokens=True).strip()
+    assert verify.verify("vicuna-7b", [picture], "cpu", "float32")["equal"]
 
 
 def test_minigpt4_is_composed_of_a_language_model_with_tokenizer_model_alone(vicuna, tmp_path):
@@ -123,6 +124,10 @@ def test_owls_processor_reads_tokenizer_model_alone(vicuna):
     write_json(vicuna / "preprocessor_config.json", {"size": {"height": 28, "width": 28}, "crop_size": 28})
     write_json(vicuna / "config.json", {"model_type": "mplug-owl"})
     assert OwlProcessor.from_pretrained(vicuna).tokenizer(TEXT)["input_ids"] == [1, *pieces(TEXT)]
+    (vicuna / "tokenizer_config.json").unlink()
+    read = OwlProcessor.from_pretrained(vicuna).tokenizer(TEXT, add_special_tokens=False)
+    assert read["input_ids"] == pieces(TEXT)
+    assert complete.fault(vicuna, models.find("mplug-owl-7b").parts, weights=False) is None
 
 
 @pytest.mark.parametrize(("package", "module"), complete.READS_PIECES.items())

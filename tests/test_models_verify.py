@@ -104,6 +104,23 @@ def test_a_tiny_checkpoint_in_a_folder_and_pictures_of_ones_own(tmp_path, monkey
     assert {row["picture"] for row in report["answers"]} == {0, 1, 2}
 
 
+def test_pictures_that_the_published_processor_crops_are_padded(tmp_path, monkeypatch):
+    """As LLaVA 1.5 needs it: both ends of a wide picture count, in the adapter and in the plain reader."""
+    folder = tmp_path / "llava-demo"
+    shutil.copytree(checkpoint.SHIPPED / "llava-demo", folder)
+    settings = json.loads((folder / "processor_config.json").read_text())
+    square = {"height": 144, "width": 144}
+    cropped = {"do_center_crop": True, "crop_size": square, "size": {"shortest_edge": 144}}
+    settings["image_processor"] |= cropped | {"image_processor_type": "CLIPImageProcessor"}
+    (folder / "processor_config.json").write_text(json.dumps(settings))
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    wide = np.ascontiguousarray(live.some_pictures(n=1)[0][:140])
+    report = verify.verify("llava-demo", [wide], "cpu")
+    assert report["equal"], verify.as_text(report)
+    monkeypatch.setattr("brainalign.models.plain_speakers.Looker._framed", lambda self, picture: picture)
+    assert verify.verify("llava-demo", [wide], "cpu")["equal"] is False
+
+
 def test_half_precision_has_its_own_tolerance():
     report = verify.verify("vit-demo", live.some_pictures(n=1), "cpu", "bfloat16")
     assert report["tolerance"] == verify.TOLERANCE["bfloat16"]

@@ -1,7 +1,9 @@
 """mPLUG-Owl: queries gather what a vision tower saw; a language model reads them between the turns of a talk."""
 
+from pathlib import Path
+
 import torch
-from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaProcessor
+from transformers import AutoTokenizer, CLIPImageProcessorPil, LlamaTokenizer, LlavaProcessor
 
 from brainalign.models import framing, prompts
 from brainalign.models.owl_net import OwlForConditionalGeneration
@@ -20,7 +22,9 @@ class OwlProcessor(LlavaProcessor):
 
     @classmethod
     def from_pretrained(cls, source, **kwargs):
-        pixels, words = CLIPImageProcessorPil.from_pretrained(source), AutoTokenizer.from_pretrained(source)
+        told = (Path(source) / "tokenizer_config.json").is_file()  # else transformers would guess another class
+        words = (AutoTokenizer if told else LlamaTokenizer).from_pretrained(source)
+        pixels = CLIPImageProcessorPil.from_pretrained(source)
         framing.squash(pixels)  # as the publishers do
         return cls(pixels, words, image_token="<image>")
 

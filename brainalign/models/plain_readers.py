@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
+from PIL import Image
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Vision(Reader):
         self.processor = AutoImageProcessor.from_pretrained(place, backend="pil")
 
     def _read(self, picture, before, text, after, limit):
-        inputs = self._to_device(self.processor(picture, return_tensors="pt"))
+        inputs = self._to_device(self.processor(Image.fromarray(picture), return_tensors="pt"))
         layers = torch.stack(self.net(**inputs, output_hidden_states=True).hidden_states)[:, 0].float()
         return Said({"mean_patches": array(layers[:, 1:].mean(1)), "cls": array(layers[:, 0])})
 
@@ -70,7 +71,7 @@ class TwoTowers(Reader):
         self.processor = AutoProcessor.from_pretrained(place, backend="pil")
 
     def _read(self, picture, before, text, after, limit):
-        inputs = self._to_device(self.processor(text="a", images=picture, return_tensors="pt"))
+        inputs = self._to_device(self.processor(text="a", images=Image.fromarray(picture), return_tensors="pt"))
         out, seen = self._tower(lambda: self.net(**inputs), ("vision_model",))
         scaled = self.net.get_image_features(pixel_values=inputs["pixel_values"]).pooler_output
         cosine = torch.nn.functional.cosine_similarity(scaled, out.image_embeds)

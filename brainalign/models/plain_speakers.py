@@ -1,6 +1,7 @@
 """The parts of `plain` that answer in words: a language model alone, or behind a picture."""
 
 import torch
+from PIL import Image
 from tokenizers import AddedToken
 from transformers import GenerationConfig, PreTrainedConfig
 
@@ -122,7 +123,7 @@ class Looker(Speaker):
         special = {"add_special_tokens": not (bos and whole.startswith(bos))}
         if self.config.model_type == "llava":
             picture = padded(picture, self.processor.image_processor)
-        return self.processor(text=whole, images=picture, return_tensors="pt", **special)
+        return self.processor(text=whole, images=Image.fromarray(picture), return_tensors="pt", **special)
 
     def _parts(self):
         return TOWERS
@@ -158,7 +159,10 @@ class Tiling(Looker):
         self.image_token = self.config.image_token_id
 
     def _inputs(self, picture, whole):
-        seen, mark = self.pixels(picture, return_tensors="pt"), self.tokenizer.convert_ids_to_tokens(self.image_token)
+        seen, mark = (
+            self.pixels(Image.fromarray(picture), return_tensors="pt"),
+            self.tokenizer.convert_ids_to_tokens(self.image_token),
+        )
         n = int(seen["image_grid_thw"].prod()) // self.pixels.merge_size**2
         words = self.tokenizer(whole.replace(mark, mark * n), return_tensors="pt")
         return {**words, **seen, KINDS: (words["input_ids"] == self.image_token).long()}

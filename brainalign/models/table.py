@@ -59,7 +59,7 @@ INSTRUCTBLIP = Family(
     True,
     (*ANSWERED, *BEFORE, "vision_all", "connector_all"),
     ("vision_mean", "vision_cls", "vision_all"),
-    parts=(*PARTS["multimodal"], "qformer_tokenizer"),
+    parts=(*PARTS["multimodal"], "tokenizer_config.json", "qformer_tokenizer"),
 )
 FAMILIES = {
     "llava:Llava": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
@@ -94,7 +94,7 @@ FAMILIES = {
     "idefics:IdeficsAuthors": Family(
         "multimodal", True, ("mean_generated", "last_prompt", "mean_image", "mean_prompt", *BEFORE), BEFORE
     ),
-    "owl:Owl": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
+    "owl:Owl": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE), parts=PARTS["multimodal"]),
     "qwen:Qwen": QWEN,
     "qwen:Qwen3": QWEN,
     "bridgetower:BridgeTower": Family(
@@ -174,8 +174,9 @@ class Model:
         """What its checkpoint holds beside configuration and weights, see `complete.fault`."""
         if not self.adapter:
             return ()
-        parts = PARTS[self.kind] if self.family.parts is None else self.family.parts
-        return (*parts, "tokenizer_config.json") if self.answers else parts
+        if self.family.parts is not None:
+            return self.family.parts
+        return (*PARTS[self.kind], "tokenizer_config.json") if self.answers else PARTS[self.kind]
 
     @property
     def answers(self):
