@@ -8,8 +8,9 @@ import torch
 from transformers import AutoConfig
 from transformers.utils import logging
 
+from brainalign.models.plain_fusions import Bridging, Crossing, Joining
 from brainalign.models.plain_readers import Encoder, TwoTowers, Vision
-from brainalign.models.plain_speakers import Looker, Querying, Speaker, Tiling
+from brainalign.models.plain_speakers import Between, Looker, Querying, Speaker, Tiling
 
 READERS = {
     "vit": Vision,
@@ -22,6 +23,10 @@ READERS = {
     "qwen3_vl": Tiling,
     "blip-2": Querying,
     "instructblip": Querying,
+    "idefics": Between,
+    "bridgetower": Bridging,
+    "lxmert": Crossing,
+    "visual_bert": Joining,
 }
 
 

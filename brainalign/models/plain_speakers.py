@@ -40,7 +40,8 @@ class Speaker(Reader):
     def _read(self, picture, before, text, after, limit):
         inputs = self._to_device(self._inputs(picture, before + text + after))
         ends = self._ends()
-        greedy = GenerationConfig(do_sample=False, num_beams=1, eos_token_id=ends, max_new_tokens=limit)
+        greedy = {"do_sample": False, "num_beams": 1, "eos_token_id": ends, "max_new_tokens": limit}
+        greedy = GenerationConfig(**greedy, **self._settings())
         greedy.pad_token_id = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else ends[0]
         greedy.decoder_start_token_id = getattr(self.config.get_text_config(), "decoder_start_token_id", None)
         new = self.net.generate(**inputs, generation_config=greedy)[0]
@@ -51,6 +52,10 @@ class Speaker(Reader):
         answer = self.tokenizer.decode(new, skip_special_tokens=True).strip()
         places = self._places(inputs, before, text, after)
         return Said(self._states(inputs, said, places), answer, word if stopped else "its limit", len(new))
+
+    def _settings(self):
+        """More of how to generate."""
+        return {}
 
     def _n_before(self, inputs):
         return inputs["input_ids"].shape[1]
@@ -219,6 +224,39 @@ class Querying(Looker):
         pooled["mean_generated"] = written[:, 1:].mean(1) if len(said) else written[:, 0]
         pooled["mean_instruction"] = read[:, places.to(read.device)].mean(1)
         return {name: array(values) for name, values in pooled.items()} | self._seen(seen)
+
+
+class Between(Looker):
+    """IDEFICS, whose processor takes pictures between pieces of text, and whose layers look at them from the side."""
+
+    around = "<fake_token_around_image>"
+
+    def _prepare(self, place):
+        from transformers import IdeficsProcessor
+
+        self.processor = IdeficsProcessor.from_pretrained(place, backend="pil")
+        self.tokenizer = self.processor.tokenizer
+        self.image_token = self._id("<image>")
+
+    def _inputs(self, picture, whole):
+        head, tail = whole.removeprefix(self.tokenizer.bos_token).split(f"{self.around}<image>{self.around}")
+        asked = [[head, Image.fromarray(picture), tail]]
+        return self.processor(text=asked, add_end_of_utterance_token=False, return_tensors="pt")
+
+    def _settings(self):
+        return {"bad_words_ids": [[self.image_token], [self._id(self.around)]]}
+
+    def _longer(self, inputs, said):
+        seen = inputs["image_attention_mask"]  # (1, n_tokens, n_pictures)
+        mask = torch.cat([seen, seen[:, -1:].expand(-1, len(said), -1)], 1)
+        return super()._longer(inputs, said) | {"image_attention_mask": mask}
+
+    def _pictured(self, inputs, layers):
+        tokens = self.net(**inputs).image_hidden_states.float()
+        return {
+            "mean_image": super()._pictured(inputs, layers)["mean_image"],
+            "connector_mean": tokens.reshape(1, -1, tokens.shape[-1]).mean(1),
+        }
 
 
 def _generation(place):
