@@ -1,5 +1,8 @@
 """Prompts: what is sent is the model's own template, and the instruction's place is known without a search."""
 
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -105,6 +108,26 @@ def test_an_instruction_made_of_the_templates_words_is_found_at_its_own_place(ki
     counts = begins + len(parts[0]) + pictured, len(parts[1]), len(parts[2])
     assert inside.tolist() == [False] * counts[0] + [True] * counts[1] + [False] * counts[2]
     assert ids[inside].tolist() == parts[1]
+
+
+def test_the_line_break_of_the_papers_authors_is_a_token_of_its_own(tmp_path):
+    """Of a published tokenizer of LLaMA's kind, where 13 is a line break; the instruction stays the same."""
+    from transformers import AutoTokenizer
+
+    shutil.copy(
+        Path(find_spec("mistral_common").origin).parent / "data/tokenizer.model.v1", tmp_path / "tokenizer.model"
+    )
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "LlamaTokenizer"}')
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    tokenizer.add_special_tokens({"extra_special_tokens": ["<image>"]})
+    asked = {}
+    for kind in (llava.Llava, llava.LlavaAuthors):
+        before, after = prompts.of_template(kind.templates["llama"])
+        ids, inside = prompts.tokens(tokenizer, before, "What is it?", after)
+        asked[kind] = ids.count(13), [token for token, own in zip(ids, inside) if own]
+    assert asked[llava.Llava][0] + 1 == asked[llava.LlavaAuthors][0] == 2
+    assert asked[llava.Llava][1] == asked[llava.LlavaAuthors][1] != []
 
 
 def test_a_chat_template_is_rendered_around_a_place_that_no_text_has():
