@@ -1,15 +1,17 @@
 """Prompts: what is sent is the model's own template, and the instruction's place is known without a search."""
 
+import importlib.util
+import json
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from brainalign import models
-from brainalign.models import blip, idefics, language, llava, minigpt4, owl, prompts, qwen
+from brainalign.models import blip, idefics, language, llava, minigpt4, owl, prompts, qwen, special
 
 PICTURE = 5  # tokens of a picture
 MARKS = ("<s>", "</s>", "<image>", "<|image_pad|>", "<fake_token_around_image>", "<end_of_utterance>")
@@ -110,26 +112,6 @@ def test_an_instruction_made_of_the_templates_words_is_found_at_its_own_place(ki
     assert ids[inside].tolist() == parts[1]
 
 
-def test_the_line_break_of_the_papers_authors_is_a_token_of_its_own(tmp_path):
-    """Of a published tokenizer of LLaMA's kind, where 13 is a line break; the instruction stays the same."""
-    from transformers import AutoTokenizer
-
-    shutil.copy(
-        Path(find_spec("mistral_common").origin).parent / "data/tokenizer.model.v1", tmp_path / "tokenizer.model"
-    )
-    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "LlamaTokenizer"}')
-    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
-    tokenizer.add_special_tokens({"extra_special_tokens": ["<image>"]})
-    asked = {}
-    for kind in (llava.Llava, llava.LlavaAuthors):
-        before, after = prompts.of_template(kind.templates["llama"])
-        ids, inside = prompts.tokens(tokenizer, before, "What is it?", after)
-        asked[kind] = ids.count(13), [token for token, own in zip(ids, inside) if own]
-    assert asked[llava.Llava][0] + 1 == asked[llava.LlavaAuthors][0] == 2
-    assert asked[llava.Llava][1] == asked[llava.LlavaAuthors][1] != []
-
-
 def test_a_chat_template_is_rendered_around_a_place_that_no_text_has():
     around = prompts.of_chat(lambda text: f"Answer: {text} Answer:", "Answer")
     assert around == ("Answer: ", " Answer:")
@@ -220,3 +202,70 @@ def test_a_chat_template_for_text_alone_is_refused(template, message):
     made.processor = SimpleNamespace(image_token="<image>", chat_template=template, apply_chat_template=render)
     with pytest.raises(ValueError, match=message):
         made._around("a dog")
+
+
+def published(folder, **told):
+    """A published tokenizer of a LLaMA's kind, Mistral's, as older checkpoints hold it: pieces and few settings."""
+    package = importlib.util.find_spec("mistral_common").submodule_search_locations[0]
+    shutil.copy(next(Path(package).rglob("tokenizer.model.v1")), folder / "tokenizer.model")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer"} | told))
+    return AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("words")
+    tokenizer = special.begun(published(folder), folder)
+    tokenizer.add_tokens(["<image>"], special_tokens=True)
+    return tokenizer
+
+
+def test_the_line_break_of_the_papers_authors_is_a_token_of_its_own(pieces):
+    """13 is a line break; the instruction's own tokens stay the same."""
+    asked = []
+    for kind in (llava.Llava, llava.LlavaAuthors):
+        before, after = prompts.of_template(kind.templates["llama"])
+        ids, inside = prompts.tokens(pieces, before, "What is it?", after)
+        asked.append((ids.count(13), [token for token, own in zip(ids, inside) if own]))
+    (breaks, words), (more, same) = asked
+    assert breaks + 1 == more == 2
+    assert words == same != []
+
+
+@pytest.mark.parametrize(
+    ("told", "begins"), [({}, True), ({"add_bos_token": True}, True), ({"add_bos_token": False}, False)]
+)
+def test_a_llama_begins_with_its_mark_unless_its_settings_say_otherwise(tmp_path, told, begins):
+    """As in all versions before transformers 5, which leaves it out where nothing is said."""
+    ids = special.begun(published(tmp_path, **told), tmp_path)("a dog")["input_ids"]
+    assert ids == [1] * begins + [264, 3914]
+
+
+def test_a_tokenizer_json_says_itself_how_texts_begin(tmp_path):
+    published(tmp_path).save_pretrained(tmp_path)  # without the mark
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer"}))
+    tokenizer = special.begun(AutoTokenizer.from_pretrained(tmp_path), tmp_path)
+    assert tokenizer("a dog")["input_ids"] == [264, 3914]
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "after", "expected"),
+    [
+        ("[INST] <image>\n", "INST", " [/INST]", "<s> ▁[ INST ] ▁ <image> <0x0A> *INST ▁[ / INST ]"),
+        (
+            "USER: <image>\n",
+            "ASSISTANT",
+            " ASSISTANT:",
+            "<s> ▁US ER : ▁ <image> <0x0A> *ASS *IST *ANT ▁ASS IST ANT :",
+        ),
+        ("###Human: ", "dog", "###Assistant: ", "<s> ▁### H uman : *▁dog ### Ass istant : ▁"),
+        ("A\n", "Was ist é日本", "x", "<s> ▁A <0x0A> *Was *▁ist *▁é *日 *本 x"),
+        ("", "dog", "", "<s> *▁dog"),
+        ("say", "", " dog", "<s> ▁say ▁dog"),
+    ],
+)
+def test_places_with_a_published_tokenizer(pieces, before, text, after, expected):
+    """Tokens of the instruction have a star."""
+    ids, inside = prompts.tokens(pieces, before, text, after)
+    words = pieces.convert_ids_to_tokens(ids)
+    assert " ".join("*" * own + word for word, own in zip(words, inside)) == expected

@@ -412,6 +412,7 @@ def coded(store, asked):
         q = store.nested_map("subj01", "llava-demo", "IC", "mean_generated")["q"]
         assert set(plot.data.opacity) == {64 / 255, 205 / 255}  # q is 0.002 or 0.8 in the tiny store
         named = np.where(q < 0.01, "q < 0.01", "q ≥ 0.05")
+        assert plot.data.significance.tolist() == named.tolist()
         greys = [
             round(205 * (1 - weight / 255)) for weight in (64, 150, 205, 255)
         ]  # as far as the folds shine through

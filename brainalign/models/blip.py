@@ -27,6 +27,7 @@ class Blip2(PicturePrefix):
     net_class, processor_class = Blip2ForConditionalGeneration, Blip2Processor
     poolings = (*PicturePrefix.poolings, "vision_mean", "vision_cls", "connector_mean")
     fixed_poolings = ("mean_image", "vision_mean", "vision_cls", "connector_mean")
+    _chats = False
     template = PICTURE + "Question: {text} Answer:"
 
     def layer_names(self, pooling):
@@ -84,7 +85,7 @@ class Blip2(PicturePrefix):
 
     def _around(self, text):
         """Without an instruction it captions."""
-        return prompts.of_template(self.template) if text else (PICTURE, "")
+        return super()._around(text) if text else (PICTURE, "")
 
 
 class Blip2T5(Blip2):

@@ -63,7 +63,7 @@ class Prompted:
 
     @property
     def _chats(self):
-        """Whether the checkpoint has a chat template."""
+        """Whether the checkpoint has a chat template, and the family is asked by it: _chats = False if not."""
         return bool(self.tokenizer.chat_template)
 
     def _rendered(self, text):
