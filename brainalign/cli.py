@@ -114,6 +114,8 @@ def ask(image, instruction, model, as_json):
     from brainalign import live
 
     answer = live.ask(image, instruction, model)
+    for note in answer["notes"]:
+        click.echo(note, err=True)
     click.echo(json.dumps(answer, indent=2) if as_json else answer["answer"])
 
 

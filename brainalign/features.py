@@ -2,7 +2,8 @@
 
 A feature set is a directory: shards `<first>-<last>.safetensors` by image id, and `manifest.json`, written last,
 so that its existence means complete. A shard holds tensors `<pooling>/<layer>` (n_images, n_dims), the tensor
-`image_ids`, and the answers. A tensor is float16, or float32 where float16 does not suffice (`files.compact`): its own
+`image_ids`, and the answers; where a model was not shown all of a picture or text, also `unseen` or `unread`, as of
+`Adapter.lost`. A tensor is float16, or float32 where float16 does not suffice (`files.compact`): its own
 pictures alone decide, so that neither batches nor kills change what is kept. Features are by image id and never by
 subject.
 """
@@ -64,7 +65,8 @@ def extract(requests, load_model, stimulus, progress=None):
     pixels = next(iter(requests.values())).pixels
 
     def look(adapter, ids, prompts, options):
-        return adapter.states_many(_pictures(ids, stimulus, pixels), prompts, *options)
+        pictures = _pictures(ids, stimulus, pixels)
+        return adapter.states_many(pictures, prompts, *options), adapter.lost(images=pictures)
 
     _extract(requests, load_model, look, progress)
 
@@ -79,8 +81,9 @@ def extract_texts(directory, request, load_model, texts, progress=None, stimulus
     def read(adapter, ids, prompts, options):
         poolings, _, batch_size = options
         seen = {"images": _pictures(ids, stimulus, request.pixels)} if stimulus else {}
-        states = adapter.states_of_texts([texts[image_id] for image_id in ids], poolings, batch_size, **seen)
-        return {prompt: ([""] * len(ids), states) for prompt in prompts}
+        written = [texts[image_id] for image_id in ids]
+        states = adapter.states_of_texts(written, poolings, batch_size, **seen)
+        return {prompt: ([""] * len(ids), states) for prompt in prompts}, adapter.lost(texts=written, **seen)
 
     def sent(adapter, prompt):
         return ""  # each picture has a text of its own
@@ -105,7 +108,8 @@ def _pictures(ids, stimulus, pixels):
 
 
 def _extract(requests, load_model, look, progress, sent=lambda adapter, prompt: adapter.sent(prompt)):
-    """look(adapter, image ids, prompts, (poolings, max_new_tokens, batch_size)) : as `Adapter.states_many` gives.
+    """look(adapter, image ids, prompts, (poolings, max_new_tokens, batch_size)) : what `Adapter.states_many` and
+        `Adapter.lost` give
 
     sent(adapter, prompt) : the whole prompt that the model reads
     """
@@ -147,22 +151,26 @@ def _make_shards(requests, name, ids, load_model, look, wait=False):
 def _write_shards(todo, ids, adapter, look):
     """todo : {prompt: (path, Request)}. States are held as float32 until the shard of their pictures is complete."""
     request = next(iter(todo.values()))[1]
-    answers, states = {prompt: [] for prompt in todo}, {prompt: [] for prompt in todo}
+    answers, states, lost = {prompt: [] for prompt in todo}, {prompt: [] for prompt in todo}, []
     for k in range(0, len(ids), request.batch_size):
         batch = ids[k : k + request.batch_size]
         options = request.poolings, request.max_new_tokens, request.batch_size
-        for prompt, (texts, found) in look(adapter, batch, list(todo), options).items():
+        made, missed = look(adapter, batch, list(todo), options)
+        lost.append(missed)
+        for prompt, (texts, found) in made.items():
             answers[prompt] += texts
             states[prompt].append({p: _finite(found[p], batch, todo[prompt][1], p) for p in request.poolings})
     for prompt, (path, _) in todo.items():
-        _write_shard(path, ids, answers[prompt], states[prompt])
+        _write_shard(path, ids, answers[prompt], states[prompt], lost)
 
 
-def _write_shard(path, ids, answers, states):
-    """states : one {pooling: (n_images, n_layers, n_dims)} a batch."""
+def _write_shard(path, ids, answers, states, lost):
+    """states : one {pooling: (n_images, n_layers, n_dims)} a batch; lost : one {name: (n_images,)} a batch."""
     from safetensors.numpy import save
 
     tensors = {"image_ids": np.array(ids, np.int64)}
+    cut = {name: np.concatenate([batch[name] for batch in lost]).astype(np.float32) for name in lost[0]}
+    tensors |= {name: values for name, values in cut.items() if values.any()}
     for pooling in states[0]:
         values = np.concatenate([batch[pooling] for batch in states])
         for layer in range(values.shape[1]):
@@ -208,7 +216,8 @@ def _finish(directory, request, adapter, seconds, sent):
         "images": len(request.image_ids),
         "max_new_tokens": request.max_new_tokens,
         "dtype": "float16, float32" if wide else "float16",
-        "warnings": [f"layer {layer} {pooling}: {text}" for (pooling, layer), text in wide.items()],
+        "warnings": [f"layer {layer} {pooling}: {text}" for (pooling, layer), text in wide.items()]
+        + _cut(directory, shards, len(request.image_ids)),
         "checkpoint": adapter.checkpoint_info,
         "shards": shards,
         "content": fingerprint([shard["sha256"] for shard in shards]),
@@ -247,6 +256,25 @@ def _told(largest, n_shards):
         else f"are {size:.2g} at most, too small for float16"
     )
     return f"states {why}: held as float32 in {len(largest)} of {n_shards} files"
+
+
+def _cut(directory, shards, n_images):
+    """What was cut off before a model saw or read it, as sentences."""
+    told = {
+        "unseen": "pictures were not seen whole: up to {:.0%} of a side was cut off, at both ends",
+        "unread": "texts were not read to their end: up to {:.0f} tokens were cut off",
+    }
+    found = {name: [] for name in told}
+    for shard in shards:
+        with _open(directory / shard["file"]) as file:
+            for name in told.keys() & set(file.keys()):
+                found[name] += zip(file.get_tensor(name).tolist(), (-file.get_tensor("image_ids")).tolist())
+    lines = []
+    for name, values in found.items():
+        if values:
+            n, (most, image) = sum(value > 0 for value, _ in values), max(values)
+            lines.append(f"{n} of {n_images} {told[name].format(most)}, for image {-image}")
+    return lines
 
 
 def _open(path):

@@ -9,19 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from io import BytesIO
-from pathlib import Path
 
-import numpy as np
-
-from brainalign import models
+from brainalign import models, pictures
 from brainalign.models.streaming import Stream
 from brainalign.tables import find_instruction, instructions
 
-MAX_BYTES = 20_000_000
-MAX_PIXELS = 40_000_000
-FORMATS = ("PNG", "JPEG", "WebP", "BMP", "GIF", "TIFF")
-UPLOADS = FORMATS[:3]  # of a visitor's own pictures
 LARGE = 1_000_000_000  # bytes; only one model above this stays in memory
 LONGEST = 64  # tokens of an answer
 
@@ -178,41 +170,15 @@ def _scene(seed, image_id):
     return scenes.scene(int(image_id), seed)
 
 
-def read_picture(source, formats=FORMATS):
-    """A picture from a file's path or its bytes: uint8 (height, width, 3), turned upright; formats : accepted ones."""
-    from PIL import Image, ImageOps
-
-    name = "this file" if isinstance(source, bytes) else str(source)
-    size = len(source) if isinstance(source, bytes) else _size(Path(source))
-    if size > MAX_BYTES:
-        raise ValueError(f"{name} has {size / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB are read")
-    try:
-        file = BytesIO(source) if isinstance(source, bytes) else source
-        with Image.open(file, formats=[name.upper() for name in formats]) as image:
-            width, height = image.size
-            if width * height <= MAX_PIXELS:
-                return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except Image.DecompressionBombError:
-        width = height = int(MAX_PIXELS**0.5) + 1
-    except (OSError, ValueError, SyntaxError, EOFError):
-        raise ValueError(f"{name} is not a picture that can be read; expected one of {', '.join(formats)}") from None
-    raise ValueError(f"{name} has more than {MAX_PIXELS / 1e6:.0f} million pixels; make it smaller")
-
-
-def _size(path):
-    if not path.is_file():
-        raise ValueError(f"there is no picture {path}; give an image file, or the id of a demo picture such as 12")
-    return path.stat().st_size
-
-
 def ask(image, instruction, model="llava-demo", stimuli="demo:0"):
     """One question to one model, for the command line.
 
     image : the id of a picture, or an image file; instruction : an id (IC, VQ1 ...) or free text
-    Returns image, instruction, text, model, answer, truth (None where unknown), seconds and tokens.
+    Returns image, instruction, text, model, answer, truth (None where unknown), seconds, tokens and notes: sentences
+    on what was done to the picture of a file, and on what the model did not see of it.
     """
     by_id = str(image).isdecimal()
-    pixels = picture(stimuli, int(image)) if by_id else read_picture(image)
+    pixels, notes = (picture(stimuli, int(image)), ()) if by_id else pictures.read(image)
     asked = find_instruction(instruction)
     answers = truth(stimuli, int(image)) if by_id else None
     said = stream(model, pixels, asked.text)
@@ -226,6 +192,7 @@ def ask(image, instruction, model="llava-demo", stimuli="demo:0"):
         "truth": (answers or {}).get(meant(asked)),
         "seconds": round(said.seconds, 3),
         "tokens": said.tokens,
+        "notes": [*notes, *said.notes],
     }
 
 

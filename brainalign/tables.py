@@ -1,4 +1,4 @@
-"""The editable tables in `data/`: instructions, ROIs and earlier studies."""
+"""The tables in `data/`: instructions, ROIs and earlier studies, which can be edited, and NSD's names of labels."""
 
 from functools import cache
 from pathlib import Path
@@ -35,6 +35,16 @@ def _roi(row):
     if not row["roi"] or not row["collection"] or not labels:
         raise ValueError(f"{row}; expected a name, a collection, and its labels with | between them")
     return Roi(row["roi"], row["family"], row["level"], row["collection"], labels, row["note"])
+
+
+@cache
+def label_names():
+    """NSD's own label tables by collection, {collection: {integer: name}}, from 0, which is "Unknown".
+
+    They are the same for every subject; those of corticalsulc, MTL and thalamus come only with NSD's files.
+    """
+    names = {row["collection"]: row["labels"].split("|") for row in rows(DATA / "label_tables.csv")}
+    return {collection: dict(enumerate(["Unknown", *labels])) for collection, labels in names.items()}
 
 
 def today():

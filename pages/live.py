@@ -193,6 +193,8 @@ def draw_live(model, answer, expected, state):
     else:
         st.caption(f"{model}: {state} ...")
     st.caption(answer.times)
+    for note in answer.stream.notes:
+        st.caption(note)
 
 
 STYLE = """<style>[class*="st-key-answer-"] .stText { font-size: 1.05rem; }</style>"""

@@ -188,6 +188,19 @@ def _cancelled(family, picture, text):
     return seen < 50
 
 
+def a_low_picture_is_not_taken_for_channels(family, tmp_path):
+    """Pictures of one colour and form have the same states at 1 and at 3 pixels of height as at twice these."""
+    if hasattr(family.adapter, "regions"):
+        return  # of files that the tests do not have for these pictures
+    for height in (1, 3):
+        pair = [np.full((h, 3 * h, 3), (200, 30, 10), np.uint8) for h in (height, 2 * height)]
+        found = [family.states_many([picture], family.texts[:1]) for picture in pair]
+        (answers, states), (expected, others) = (one[family.texts[0]] for one in found)
+        assert answers == expected
+        for pooling in states:
+            close(states[pooling], others[pooling])
+
+
 def saved_again_it_loads_the_same(family, tmp_path):
     """Written with transformers' own save_pretrained and loaded through the table."""
     adapter, text = family.adapter, family.texts[1]
@@ -213,5 +226,6 @@ CHECKS = (
     poolings_can_be_chosen,
     streamed_pieces_are_the_answer,
     cancel_stops_within_two_tokens,
+    a_low_picture_is_not_taken_for_channels,
     saved_again_it_loads_the_same,
 )

@@ -209,7 +209,6 @@ FAULTS = {
     "subject 2": (f"{ROI}/HCP_MMP1.nii.gz", swap(f"{ROI}/HCP_MMP1.nii.gz".replace("01", "02")), r"\(13, 14, 11\)"),
     "sides": (f"{ROI}/lh.nsdgeneral.nii.gz", swap(f"{ROI}/rh.nsdgeneral.nii.gz"), "lie to the right"),
     "collections": (f"{ROI}/prf-visualrois.nii.gz", swap(f"{ROI}/streams.nii.gz"), "% of its labels are"),
-    "no table": (f"{LABEL}/floc-bodies.mgz.ctab", vanish, "missing"),
     "no such label": (f"{AVERAGE}/HCP_MMP1.mgz.ctab", text(lambda t: t.replace(" LO2", " l2")), "no label LO2"),
     "a gap": (f"{AVERAGE}/HCP_MMP1.mgz.ctab", text(lambda t: t.replace("3 area", "333 area")), "its integers are"),
     "surface -1": (f"{LABEL}/lh.floc-words.mgz", image(at((5, 0, 0), -1)), "such as -1"),
@@ -243,6 +242,7 @@ FAULTS = {
     "empty": (NII, lambda p: replace(p, b""), "the file is empty"),
     "half of NIfTI": (NII, halve, "cannot be read"),
     "times 300": (MGH, image(lambda v: v * 300), "300 times"),
+    "a broken float": (f"{SURFACE}/rh.betas_session02.mgh", image(at((50, 0, 0, 9), 1e12)), r"up to 1e\+12"),
     "integers": (MGH, image(lambda v: np.nan_to_num(v).astype(np.int16)), "int16"),
     "fewer vertices": (MGH, image(lambda v: v[:600]), r"\(600, 1, 1, 750\)"),
     "all NaN": (MGH, image(lambda v: v * np.nan), "0% of the values finite"),
@@ -376,6 +376,89 @@ def test_an_image_that_nothing_else_reads(root):
     assert [fault.file for fault in nsd.check(root).faults] == [str(path)]
     nib.Nifti1Image(np.zeros((9, 9, 9)), np.eye(4)).to_filename(path)
     assert "(9, 9, 9)" in nsd.check(root).faults[0].found
+
+
+MASK = nib.Nifti1Image(np.ones((5, 5, 5), np.uint8), np.eye(4))
+
+
+def test_files_that_are_not_nsds_are_no_faults(root):
+    """Masks of one's own, what macOS and Windows leave beside files, and collections without their tables."""
+    for folder in (f"{FUNC}/roi", FUNC, VOLUME, MOVES, LABEL, "nsddata_betas/ppdata/subj02/fsaverage"):
+        for name in ("._brainmask.nii.gz", "._betas_session01.hdf5", "._lh.floc-faces.mgz", "Thumbs.db", ".DS_Store"):
+            (root / folder / name).write_bytes(b"Mac OS X")
+        MASK.to_filename(root / folder / "my_mask.nii.gz")
+        MASK.to_filename(root / folder / "lh.my-mask.nii.gz")
+        MASK.to_filename(root / folder / "valid_voxels.nii.gz")
+    brain = nib.load(root / FUNC / "brainmask.nii.gz")
+    for name in ("MTL", "lh.MTL", "rh.MTL", "thalamus"):
+        nib.Nifti1Image(np.asarray(brain.dataobj) * 7, brain.affine).to_filename(root / f"{FUNC}/roi/{name}.nii.gz")
+    report = nsd.check(root)
+    assert report.faults == []
+    told = [text for text in report.warnings if "not NSD's collections" in text]
+    assert told == ["subj01: my-mask, my_mask, valid_voxels in roi/ are not NSD's collections and were not looked at"]
+
+
+def test_a_collection_with_its_table_is_held_against_it(root):
+    table = root / "nsddata/templates/MTL.ctab"
+    table.parent.mkdir()
+    table.write_text("0 Unknown\n1 ERC\n2 CA1\n")
+    brain = nib.load(root / FUNC / "brainmask.nii.gz")
+    path = root / f"{FUNC}/roi/MTL.nii.gz"
+    for value, faults in ((2, []), (3, [str(path)])):
+        nib.Nifti1Image(np.asarray(brain.dataobj) * value, brain.affine).to_filename(path)
+        assert [fault.file for fault in nsd.check(root).faults] == faults
+
+
+def test_label_tables_that_were_not_downloaded_give_way_to_nsds_own_names(root):
+    """Names, counts and masks are the same without any of the tables."""
+    sound, before = nsd.check(root), nsd.load_subject(root, "subj02")
+    for path in root.rglob("*.ctab"):
+        path.unlink()
+    report, after = nsd.check(root), nsd.load_subject(root, "subj02")
+    assert report.faults == []
+    assert any("label tables are missing" in text for text in report.warnings)
+    of = {name: n for name, n in report.subjects[1]["rois"].items() if n}
+    assert of == {name: n for name, n in sound.subjects[1]["rois"].items() if n and name in of}
+    assert {"V1", "FFA", "PPA", "EBA", "VWFA", "early stream", "LOC", "IFG"} <= set(of)
+    for name in of:
+        np.testing.assert_array_equal(after.rois[name], before.rois[name])
+
+
+def test_surface_betas_beyond_the_volumes_range_are_no_fault(root):
+    """Cubic interpolation of values clamped at 109.2 percent overshoots them."""
+    quiet = (9, 0, 0, 3)  # not among the vertices whose ncsnr is worked out again
+    image(at(quiet, 165.0))(root / MGH)
+    image(at(quiet, -190.0))(root / MGH.replace("lh.", "rh."))
+    assert nsd.check(root).faults == []
+
+
+@pytest.mark.parametrize("space", ["func1mm", "MNI", "nativesurface"])
+def test_a_root_of_a_space_that_is_not_supported_says_which_are(made, tmp_path, space):
+    root = tmp_path / "root"
+    for part in ("nsddata/experiments", "nsddata_stimuli"):
+        shutil.copytree(made / part, root / part, copy_function=os.link)
+    folder = root / "nsddata_betas/ppdata/subj01" / space / V
+    folder.mkdir(parents=True)
+    (folder / "lh.betas_session01.hdf5").write_bytes(b"not looked at")
+    faults = nsd.check(root).faults
+    assert [fault.file for fault in faults] == [str(folder.parent.parent)]
+    assert f"betas of {space} only, which is not supported" in faults[0].found
+    assert faults[0].expected == "func1pt8mm or fsaverage"
+    assert "func1pt8mm" in faults[0].todo
+    assert "again" not in faults[0].todo
+    with pytest.raises(ValueError, match=f"NSD's space {space} is not supported; try func1pt8mm or fsaverage"):
+        nsd.load_subject(root, "subj01", space)
+    with pytest.raises(FileNotFoundError, match=f"its {space} cannot be read"):
+        nsd.load_subject(root, "subj01")
+
+
+def test_a_space_that_is_not_supported_beside_one_that_is_gives_a_warning(root):
+    folder = root / "nsddata_betas/ppdata/subj01/func1mm" / V
+    folder.mkdir(parents=True)
+    (folder / "betas_session01.hdf5").write_bytes(b"not looked at")
+    report = nsd.check(root)
+    assert report.faults == []
+    assert "subj01: betas of func1mm cannot be read; func1pt8mm and fsaverage can" in report.warnings
 
 
 def test_a_cut_large_gzip_file_is_found_without_unpacking_it(tmp_path, monkeypatch):

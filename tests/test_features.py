@@ -39,6 +39,9 @@ class Adapter:
     def sent(self, text):
         return f"Q: {text} A:"
 
+    def lost(self, images=(), texts=()):
+        return {}
+
     def states_many(self, images, texts, poolings, max_new_tokens, batch_size):
         assert len(images) <= batch_size
         ids = [int(image[0, 0, 0]) for image in images]
@@ -114,6 +117,41 @@ def test_pictures_can_be_shown_smaller(tmp_path):
     found = features.resized(slope, 5)
     np.testing.assert_allclose(found[2, 1:4, 0], [slope[0, k : k + 2, 0].mean() for k in (2, 4, 6)], atol=1.5)
     assert features.resized(slope, 0) is slope
+
+
+def test_what_was_cut_off_is_told_once_for_all_pictures(tmp_path):
+    """Though the shards are made in two runs."""
+
+    class Cuts(Adapter):
+        def lost(self, images=(), texts=()):
+            share = {8: 0.25, 13: 0.5, 73: 0.375}
+            return {"unseen": np.array([share.get(int(image[0, 0, 0]), 0) for image in images])}
+
+    with pytest.raises(KeyboardInterrupt):
+        extract(requests(tmp_path), Cuts(fail_at=IDS[13]))
+    extract(requests(tmp_path), Cuts())
+    for name in ("IC", "VQ1"):
+        told = ["3 of 20 pictures were not seen whole: up to 50% of a side was cut off, at both ends, for image 13"]
+        assert features.manifest(tmp_path / name)["warnings"] == told
+    plain = requests(tmp_path / "plain")
+    extract(plain, Adapter())
+    assert features.manifest(tmp_path / "plain/IC")["warnings"] == []
+    with safe_open(tmp_path / "plain/IC/00003-00028.safetensors", "np") as file:
+        assert "unseen" not in file.keys()  # noqa: SIM118
+
+
+def test_texts_that_were_cut_are_told(tmp_path):
+    class Reader(Adapter):
+        def states_of_texts(self, texts, poolings, batch_size):
+            return {p: np.stack([true_states(len(text), "", p) for text in texts]) for p in poolings}
+
+        def lost(self, images=(), texts=()):
+            return {"unread": np.array([max(0, len(text) - 90) for text in texts])}
+
+    (request,) = requests(tmp_path, ("IC",)).values()
+    features.extract_texts(tmp_path / "IC", request, Reader, {image_id: "x" * image_id for image_id in IDS})
+    told = ["2 of 20 texts were not read to their end: up to 8 tokens were cut off, for image 98"]
+    assert features.manifest(tmp_path / "IC")["warnings"] == told
 
 
 def test_each_picture_is_shown_once_for_all_instructions(tmp_path):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import ClassVar
 
+import nsd_fixture
 import numpy as np
 import pandas as pd
 import pytest
@@ -67,6 +68,9 @@ class Adapter:
 
     def sent(self, text):
         return text
+
+    def lost(self, images=(), texts=()):
+        return {}
 
     def states_many(self, images, texts, poolings, max_new_tokens, batch_size):
         ids = [int(image[0, 0, 0]) + 256 * int(image[0, 0, 1]) for image in images]
@@ -566,3 +570,36 @@ def test_a_layer_that_the_model_does_not_have(small):
     small.path.write_text(TEXT.replace('name = "vit-demo"', 'name = "vit-demo"\nlayers = [0, 9]'))
     with pytest.raises(ValueError, match="vit-demo has layers 0 to 2, there is no layer 9"):
         jobs.run(study.load(small.path))
+
+
+@pytest.fixture(scope="module")
+def files_of_nsd(tmp_path_factory):
+    root = tmp_path_factory.mktemp("identity") / "root"
+    nsd_fixture.write(root, {2: 2})
+    return root
+
+
+@pytest.mark.parametrize("space", ["func1pt8mm", "fsaverage"])
+def test_a_subjects_identity_changes_with_every_file_that_is_read_and_with_no_other(files_of_nsd, space):
+    layout, args = Layout(files_of_nsd), ("subj02", space, SPACE[1])
+
+    def now():
+        jobs.identity.subject.cache_clear()
+        return jobs.identity.subject(files_of_nsd, *args)
+
+    before = now()
+    folders = [layout.betas(*args), layout.func("subj02"), layout.func("subj02") / "roi", layout.labels("subj02")]
+    folders += [layout.labels("fsaverage"), layout.subject("subj02") / "transforms"]
+    names = ("._betas_session01.hdf5", "Thumbs.db", "notes.txt", "my_mask.nii.gz", "betas_session03.bak")
+    for folder in folders:
+        for name in names:
+            (folder / name).write_bytes(b"of no concern")
+        (folder / "old").mkdir(exist_ok=True)
+        (folder / "old" / "betas_session01.hdf5").write_bytes(b"of no concern")
+    assert now() == before
+    for path in nsd.sources(files_of_nsd, *args):
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert now() != before, path
+        path.write_bytes(content)
+    assert now() == before

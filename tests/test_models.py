@@ -98,6 +98,25 @@ def test_names_and_suggestions():
         models.load("llava-demo", device="gpu")
 
 
+def test_a_configuration_from_before_todays_transformers(folder, pictures, family, monkeypatch, tmp_path):
+    """Without the id of the picture's token, for which a class of transformers takes 32000 for granted, and without
+    the settings to generate with."""
+    shutil.copytree(folder / "llava-demo", tmp_path / "llava-demo")
+    told = json.loads((tmp_path / "llava-demo/config.json").read_text())
+    for name in ("image_token_index", "image_seq_length", "vision_feature_select_strategy", "transformers_version"):
+        told.pop(name, None)
+    told["text_config"]["eos_token_id"] = [language.EOS, END]
+    (tmp_path / "llava-demo/config.json").write_text(json.dumps(told))
+    (tmp_path / "llava-demo/generation_config.json").unlink()
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    old = models.load("llava-demo", device="cpu", dtype="float32")
+    answers, states = old.states(pictures[:2], ASKED[0], max_new_tokens=LENGTH)
+    expected, truth = family.pooled[ASKED[0]]
+    assert answers == expected[:2]
+    for pooling, values in states.items():
+        close(values, truth[pooling][:2])
+
+
 @pytest.mark.parametrize("name", ["llava-demo", "llava-demo-random", "vit-demo"])
 def test_the_table_says_what_the_adapter_does(name):
     row, adapter = models.find(name), models.load(name, device="cpu")

@@ -1,8 +1,11 @@
 """BLIP-2 (OPT and T5) and InstructBLIP with tiny random weights, held against transformers' own generate."""
 
+import json
+import shutil
+
 import pytest
 import torch
-from family_checks import CHECKS, Family, by_generate, of_the_tower, states_are_those_of
+from family_checks import CHECKS, Family, by_generate, close, of_the_tower, states_are_those_of
 from tiny_text import liven, tokenizer
 from tokenizers import AddedToken
 
@@ -166,3 +169,22 @@ def test_without_an_instruction(family):
         ids = adapter.net.generate(**inputs, max_new_tokens=LENGTH, eos_token_id=adapter.ends.tolist())[0]
     assert answers[1] == adapter._text(ids[ids != language.IMAGE])
     assert states["last_prompt"].shape[0] == 2
+
+
+@pytest.mark.parametrize("told", [None, 9_999])
+def test_a_configuration_without_a_usable_id_for_the_picture(family, tmp_path, monkeypatch, told):
+    """As before transformers 4.46, or one beyond the vocabulary: the picture's places need be no word."""
+    name = family.adapter.model.name
+    shutil.copytree(family.adapter.source, tmp_path / name)
+    held = json.loads((tmp_path / name / "config.json").read_text())
+    for key in ("image_token_index", "image_token_id"):
+        held.pop(key, None)
+    held |= {"image_token_index": told} if told else {}
+    (tmp_path / name / "config.json").write_text(json.dumps(held))
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    old = models.load(name, device="cpu", dtype="float32")
+    answers, states = old.states(family.pictures[:2], ASKED[0], max_new_tokens=LENGTH)
+    expected, truth = family.pooled[ASKED[0]]
+    assert answers == expected[:2]
+    for pooling, values in states.items():
+        close(values, truth[pooling][:2])

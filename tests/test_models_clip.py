@@ -186,3 +186,14 @@ def test_pixels_need_no_files():
     assert adapter.n_bytes == 0
     with pytest.raises(ValueError, match="it has no control"):
         models.find("pixels-random")
+
+
+def test_what_is_cut_off_of_pictures_and_texts_is_known(clip):
+    """CLIP sees the middle of a picture, as its publishers' own code does, and 20 tokens of a text here."""
+    found = [clip.adapter.unseen(picture) for picture in clip.pictures]
+    np.testing.assert_allclose(found, [(0, 0), (0, 1 - 32 / 45), (1 - 32 / 48, 0), (0, 0)])
+    assert [clip.adapter.unread(text) for text in (*TEXTS, "dog " * 18, "dog " * 25)] == [0, 0, 0, 0, 7]
+    lost = clip.adapter.lost(clip.pictures, ["dog " * 25, "dog"])
+    np.testing.assert_allclose(lost["unseen"], [0, 1 - 32 / 45, 1 - 32 / 48, 0])
+    assert lost["unread"].tolist() == [7, 0]
+    assert clip.adapter.lost() == {}

@@ -246,6 +246,18 @@ def test_shards_as_published_are_read(family, tmp_path, monkeypatch):
     assert again.checkpoint_info["revision"].startswith("sha256:")
 
 
+def test_pictures_are_squashed_though_the_settings_crop(family, tmp_path, monkeypatch):
+    """As the publishers' own processor does; nothing of a picture is lost."""
+    write(tmp_path / NAME, as_safetensors)
+    told = {"size": 28, "crop_size": 28, "do_center_crop": True, "do_resize": True}
+    (tmp_path / NAME / "preprocessor_config.json").write_text(json.dumps(told))
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    again = models.load(NAME, device="cpu", dtype="float32")
+    found = again.states(family.pictures, ASKED[0], ("vision_mean",))[1]["vision_mean"]
+    np.testing.assert_allclose(found, family.pooled[ASKED[0]][1]["vision_mean"], atol=1e-6)
+    assert again.unseen(family.pictures[1]) == (0, 0)
+
+
 def test_a_weight_that_is_lost_is_named(tmp_path, monkeypatch):
     def without(held, folder):
         as_safetensors(

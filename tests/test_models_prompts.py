@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from brainalign import models
 from brainalign.models import blip, idefics, language, llava, minigpt4, owl, prompts, qwen
 
 PICTURE = 5  # tokens of a picture
@@ -40,14 +41,17 @@ FAMILIES = {  # adapter: (before, after the instruction), and a word that is in 
     language.Vicuna: (VICUNA, " ASSISTANT:", "ASSISTANT"),
 }
 
+LANGUAGE = {llava.LlavaNext: "mistral"}  # what else than a LLaMA writes
+
 
 def words():
     """A tokenizer of words and signs, which puts <s> in front of a text."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from tokenizers import Tokenizer, pre_tokenizers, processors
+    from tokenizers.models import WordLevel
     from transformers import PreTrainedTokenizerFast
 
     said = [*VICUNA.split(), "a", "dog"]
-    core = Tokenizer(models.WordLevel({word: i for i, word in enumerate(dict.fromkeys(["<unk>", *said]))}, "<unk>"))
+    core = Tokenizer(WordLevel({word: i for i, word in enumerate(dict.fromkeys(["<unk>", *said]))}, "<unk>"))
     core.pre_tokenizer = pre_tokenizers.Whitespace()
     core.add_special_tokens(list(MARKS))
     begin = [("<s>", core.token_to_id("<s>"))]
@@ -62,7 +66,7 @@ def adapter(kind):
     made.model, made.tokenizer = SimpleNamespace(name=kind.__name__), tokenizer
     made.special = SimpleNamespace(first=lambda name: getattr(tokenizer, name))
     made.device, made.longest = torch.device("cpu"), 400
-    of_text = SimpleNamespace(max_position_embeddings=400)
+    of_text = SimpleNamespace(max_position_embeddings=400, model_type=LANGUAGE.get(kind, "llama"))
     image_token_id = -1 if issubclass(kind, owl.Owl | minigpt4.Minigpt4) else tokenizer.convert_tokens_to_ids(mark)
     made.net = SimpleNamespace(config=SimpleNamespace(image_token_id=image_token_id, get_text_config=lambda: of_text))
 
@@ -70,6 +74,8 @@ def adapter(kind):
         return tokenizer.apply_chat_template(messages, chat_template=chat, tokenize=False)
 
     made.processor = SimpleNamespace(image_token=mark, chat_template=chat, apply_chat_template=render)
+    if not issubclass(kind, language.Language):
+        made.template = made._documented()
     return made
 
 
@@ -124,3 +130,68 @@ def test_a_token_across_the_border_belongs_to_the_instruction_and_one_of_no_leng
     tokenizer = Tokenizer()
     assert prompts.tokens(tokenizer, "abcd", "efgh", "ijkl")[1] == [False, False, True, False, True, False, False]
     assert not any(prompts.tokens(tokenizer, "abcd", "", "efghijkl")[1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "language", "expected"),
+    [
+        (llava.Llava, "llama", "USER: <image>\n{text} ASSISTANT:"),
+        (llava.LlavaNext, "mistral", "[INST] <image>\n{text} [/INST]"),
+        (
+            llava.LlavaNext,
+            "llama",
+            "A chat between a curious human and an artificial intelligence assistant. The assistant gives helpful, "
+            "detailed, and polite answers to the human's questions. USER: <image>\n{text} ASSISTANT:",
+        ),
+        (
+            qwen.Qwen,
+            "qwen2_5_vl_text",
+            "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<|vision_start|>"
+            "<|image_pad|><|vision_end|>{text}<|im_end|>\n<|im_start|>assistant\n",
+        ),
+        (
+            qwen.Qwen3,
+            "qwen3_vl_text",
+            "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>{text}<|im_end|>\n<|im_start|>assistant\n",
+        ),
+    ],
+)
+def test_without_a_chat_template_the_documented_one_is_used(kind, language, expected, monkeypatch):
+    """That of its own language model: LLaVA-NeXT with Vicuna is not asked in Mistral's format."""
+    monkeypatch.setitem(LANGUAGE, kind, language)
+    assert adapter(kind)._documented() == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "language", "extra"),
+    [(llava.Llava, "mistral", ()), (llava.LlavaNext, "qwen2", ()), (llava.LlavaNext, "llama", ["<|im_start|>"])],
+)
+def test_without_any_known_template_it_is_said(kind, language, extra, monkeypatch):
+    made = adapter(kind)
+    monkeypatch.setattr(made.net.config.get_text_config(), "model_type", language)
+    made.tokenizer.add_tokens(list(extra), special_tokens=True)
+    made.source = "the folder"
+    with pytest.raises(models.ModelError, match=rf"the folder has no chat template, .*\({language}\); take chat_temp"):
+        made._documented()
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{% for m in messages %}USER: {{ m['content'] }}{% endfor %}", "'a dog' once and unchanged"),
+        ("{% for m in messages %}USER: {{ m['content'][-1]['text'] }}{% endfor %}", "has no place for one picture"),
+        ("{% for m in messages %}{{ 'USER: ' + m['content'].strip() }}{% endfor %}", "cannot be used"),
+        ("{{ raise_exception('only system messages') }}", r"cannot be used \(only system messages\)"),
+    ],
+)
+def test_a_chat_template_for_text_alone_is_refused(template, message):
+    """Such as one that writes a list of parts as Python does, without the picture's mark."""
+    made = adapter(llava.Llava)
+    tokenizer, made.source = made.tokenizer, "the folder"
+
+    def render(messages, add_generation_prompt):
+        return tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False)
+
+    made.processor = SimpleNamespace(image_token="<image>", chat_template=template, apply_chat_template=render)
+    with pytest.raises(ValueError, match=message):
+        made._around("a dog")

@@ -371,3 +371,40 @@ def test_single_trials_average_to_the_betas(root, subject):
     means = np.stack([np.nanmean(trials[shown == k][:, subject.valid.any(0)], axis=0) for k in range(len(wanted))])
     np.testing.assert_allclose(means, subject.betas[at][:, subject.valid.any(0)], atol=1e-5)
     assert (np.isnan(trials).any(0) <= ~subject.valid.all(0)).all()
+
+
+@pytest.mark.parametrize("space", ["func1pt8mm", "fsaverage"])
+@pytest.mark.parametrize("nifti", [False, True])
+def test_the_sources_of_a_subject_are_the_files_that_are_read(copy, monkeypatch, space, nifti):
+    if nifti:
+        for path in Layout(copy).betas("subj02", "func1pt8mm", nsd_fixture.VERSION).glob("*.hdf5"):
+            path.unlink()
+    seen, reading = set(), read.reading
+
+    def noted(path, kind):
+        seen.add(path)
+        return reading(path, kind)
+
+    monkeypatch.setattr(read, "reading", noted)
+    monkeypatch.setattr(design, "reading", noted)
+    units = nsd.load_subject(copy, "subj02", space).units
+    nsd.flat_units(copy, "subj02", space, units)
+    found = nsd.sources(copy, "subj02", space, nsd_fixture.VERSION)
+    assert len(found) == len(set(found)) > 20
+    assert set(found) == seen
+
+
+def test_nsds_own_label_names_have_the_numbers_of_its_tables():
+    """Ids that others printed from NSD's own files, and how many labels each collection has."""
+    names = tables.label_names()
+    counts = {"Kastner2015": 25, "HCP_MMP1": 180, "nsdgeneral": 1, "streams": 7, "prf-visualrois": 7, "prf-eccrois": 5}
+    counts |= {"floc-faces": 5, "floc-words": 5, "floc-places": 3, "floc-bodies": 4}
+    assert {collection: len(found) - 1 for collection, found in names.items()} == counts
+    glasser = {18: "FFC", 163: "VVC", 160: "VMV2", 154: "VMV3", 126: "PHA1", 155: "PHA2", 127: "PHA3", 133: "TE1p"}
+    assert {number: names["HCP_MMP1"][number] for number in glasser} == glasser
+    assert [names["Kastner2015"][k] for k in (7, 12, 13, 14, 15, 25)] == ["hV4", "TO2", "TO1", "LO2", "LO1", "FEF"]
+    assert names["streams"][5] == "ventral"
+    assert {found[0] for found in names.values()} == {"Unknown"}
+    for collection, labels in nsd_fixture.TABLES.items():
+        known = {k: name for k, name in enumerate(labels, 1) if not name.startswith("area")}
+        assert {k: names[collection][k] for k in known} == known

@@ -9,7 +9,7 @@ import stores
 from PIL import Image
 from test_pages import no_model, show, tiny, words
 
-from brainalign import export_ui, live, paper, store
+from brainalign import export_ui, live, paper, pictures, store
 from brainalign.atlas import gallery
 
 __all__ = ["no_model", "tiny"]  # fixtures
@@ -20,6 +20,7 @@ class FakeStream:
 
     waited = first_token_seconds = 0.0
     seconds, tokens, tokens_per_second = 1.0, 4, 4.0
+    notes = ()
 
     def __init__(self, model, image, text, cancel):
         assert image.dtype == np.uint8
@@ -55,6 +56,16 @@ def test_live_answers_in_text_beside_the_stored_and_the_true_one(tiny, monkeypat
     assert not any("dogs" in item.value for item in app.markdown)  # text, never Markdown or HTML
     assert "4 tokens in 1.0 s" in words(app)
     assert not button(app, "Ask").disabled
+
+
+def test_live_says_what_the_model_did_not_see(tiny, monkeypatch, fake):
+    note = "Not seen by this model: 67 % of the picture's width, at its left and right."
+    app = show("live", tiny, monkeypatch, picture="9")
+    button(app, "Ask").click().run()
+    assert note not in words(app)
+    monkeypatch.setattr(FakeStream, "notes", [note])
+    button(app, "Ask").click().run()
+    assert note in [item.value for item in app.caption]
 
 
 def test_live_keeps_what_was_said_before_the_stop(tiny, monkeypatch, fake):
@@ -157,10 +168,10 @@ def test_the_uploader_tells_the_limits_that_hold(tiny, monkeypatch, fake):
     Image.new("RGB", (30, 20)).save(gif, "GIF")
     upload(app, gif.getvalue())
     assert app.error[0].value.endswith("expected one of PNG, JPEG, WebP.")
-    monkeypatch.setattr(live, "MAX_PIXELS", 500)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 500)
     upload(app, png())
     assert "more than" in app.error[0].value
-    monkeypatch.setattr(live, "MAX_PIXELS", 600)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 600)
     upload(app, png("red"))
     assert not app.error
 

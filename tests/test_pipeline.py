@@ -49,6 +49,9 @@ class Reader:
     def sent(self, text):
         return text
 
+    def lost(self, images=(), texts=()):
+        return {}
+
     def states_many(self, images, texts, poolings, max_new_tokens, batch_size):
         read = np.stack([self.contents[image.tobytes()] for image in images])
         found = {}

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from brainalign import live, ui
+from brainalign import pictures, ui
 
 ACROSS = 12  # pictures of a page
 KINDS = {"test": "Test images, shared", "training": "Training images"}
@@ -77,8 +77,8 @@ def picked(first):
 
 def uploaded():
     """The visitor's own picture, or None; it stays in this session's memory, and no link can name it."""
-    megabytes = min(st.get_option("server.maxUploadSize"), live.MAX_BYTES / MEGABYTE)
-    limits = f"up to {megabytes:.0f} MB and {live.MAX_PIXELS / 1e6:.0f} million pixels"
+    megabytes = min(st.get_option("server.maxUploadSize"), pictures.MAX_BYTES / MEGABYTE)
+    limits = f"up to {megabytes:.0f} MB and {pictures.MAX_PIXELS / 1e6:.0f} million pixels"
     popover = st.popover("Use your own picture", icon=":material/upload:", width="stretch")
     with popover.container(key="own-picture"):
         file = st.file_uploader(
@@ -89,8 +89,11 @@ def uploaded():
         if file is None:
             return None
         try:
-            return live.read_picture(file.getvalue(), live.UPLOADS)
+            image, notes = pictures.read(file.getvalue(), pictures.UPLOADS)
         except ValueError as fault:
             said = str(fault)
             st.error(f"{said[:1].upper()}{said[1:]}.", icon=":material/error:")
             return None
+        for note in notes:
+            st.caption(f"Of this picture: {note}.")
+        return image

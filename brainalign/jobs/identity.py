@@ -2,8 +2,9 @@
 
 from dataclasses import asdict
 from functools import cache
+from pathlib import Path
 
-from brainalign import features, models, tables
+from brainalign import features, models, nsd, tables
 from brainalign.captions import of, read
 from brainalign.files import file_identity, fingerprint
 from brainalign.nsd.layout import Layout
@@ -42,16 +43,10 @@ def pictures(root):
 
 @cache
 def subject(root, name, space, beta_version):
-    """A hash over names, sizes and samples of the files that a subject's data comes from, and the ROIs' table."""
-    layout = Layout(root)
-    folders = [layout.betas(name, space, beta_version), layout.func(name), layout.subject(name) / "transforms"]
-    folders += [layout.labels(name), layout.labels("fsaverage")]
+    """A hash over the ROIs' table, and names, sizes and samples of the files that a subject's data come from.
+
+    Files beside those (notes, masks of one's own, what a file system leaves) change nothing.
+    """
     rois = [asdict(roi) for roi in tables.rois().values()]
-    design = file_identity(layout.design) if layout.design.exists() else None
-    return fingerprint(rois, design, [_files(folder) for folder in folders])
-
-
-def _files(folder):
-    """[name, size, sampled hash] of every file below a folder."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    return [[path.relative_to(folder).as_posix(), *file_identity(path)] for path in paths]
+    paths = nsd.sources(root, name, space, beta_version)
+    return fingerprint(rois, [[path.relative_to(Path(root)).as_posix(), *file_identity(path)] for path in paths])

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from transformers.utils import logging
 
-from brainalign.models import checkpoint, weights
+from brainalign import pictures
+from brainalign.models import checkpoint, framing, weights
 from brainalign.models.checkpoint import ModelError
 from brainalign.models.streaming import Stream
 
@@ -53,6 +54,17 @@ class Adapter:
         """
         return text.strip() if self.uses_instruction else ""
 
+    def unseen(self, image):
+        """Shares of a picture's height and width that are cut off before the model sees it: (0.0, 0.0) if none."""
+        processor = getattr(self, "processor", None)
+        return framing.cut(getattr(processor, "image_processor", processor), image.shape)
+
+    def lost(self, images=()):
+        """What is cut off of each of n pictures: {"unseen": (n,) the larger share of `unseen`}."""
+        one = {image.shape: image for image in images}
+        shares = {shape: max(self.unseen(image)) for shape, image in one.items()}
+        return {"unseen": np.array([shares[image.shape] for image in images])} if shares else {}
+
     @property
     def n_bytes(self):
         """Memory that the weights take."""
@@ -76,8 +88,10 @@ class Adapter:
         """Generate the answer here and now, handing each token's text to `stream`."""
         if not self.answers:
             raise ModelError(f"{self.model.name} cannot answer in words; choose a model that can, such as llava-demo")
+        (image,) = _checked([image])
+        stream.note(framing.in_words(self.unseen(image)))
         with self._running():
-            self._answer(_checked([image])[0], text, stream, max_new_tokens)
+            self._answer(image, text, stream, max_new_tokens)
 
     def likely(self, image, text, max_new_tokens=64, k=5):
         """The greedy answer token by token, each with its k likeliest tokens first: [[(text, probability), ...], ...].
@@ -160,13 +174,9 @@ def _accelerator():
 
 
 def _checked(images):
-    images = [np.asarray(image) for image in images]
-    if not images:
+    if not len(images):
         raise ValueError("no pictures were given")
-    for image in images:
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"a picture is {image.dtype} {image.shape}, expected uint8 (height, width, 3)")
-    return images
+    return [pictures.checked(image) for image in images]
 
 
 def _joined(parts, poolings):

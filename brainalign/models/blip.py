@@ -12,6 +12,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from brainalign.models import prompts
 from brainalign.models.prefix import PicturePrefix, Seen
 from brainalign.models.streaming import Pieces
+from brainalign.pictures import for_processors
 
 PICTURE = "<image>"  # its place in a prompt; never a word, as older checkpoints have none for it
 
@@ -47,7 +48,8 @@ class Blip2(PicturePrefix):
 
     def _looked(self, images, poolings):
         """The vision tower's output for pictures, and its poolings."""
-        inputs = self.processor.image_processor(images, return_tensors="pt").to(self.device, self.net.dtype)
+        pictures = for_processors(images)
+        inputs = self.processor.image_processor(pictures, return_tensors="pt").to(self.device, self.net.dtype)
         wanted = [pooling for pooling in poolings if pooling.startswith("vision_")]
         seen = self.net.vision_model(inputs["pixel_values"], output_hidden_states=bool(wanted), return_dict=True)
         part = {"vision_mean": slice(1, None), "vision_cls": slice(1), "vision_all": slice(None)}

@@ -3,6 +3,7 @@
 from transformers import BridgeTowerModel, BridgeTowerProcessor
 
 from brainalign.models.fusion import Fusion, first, mean
+from brainalign.pictures import for_processors
 
 
 class BridgeTower(Fusion):
@@ -34,7 +35,7 @@ class BridgeTower(Fusion):
         return ("embeddings", *(f"layer {i + 1}" for i in range(self.net.config.vision_config.num_hidden_layers)))
 
     def _see(self, images):
-        pixels = self.processor.image_processor(images, return_tensors="pt")["pixel_values"]
+        pixels = self.processor.image_processor(for_processors(images), return_tensors="pt")["pixel_values"]
         tower = self.net.vision_model.visual
         states = [tower.forward_pre(pixels.to(self.device, self.net.dtype))]  # here (n_tokens, n, n_dims)
         for block in tower.transformer.resblocks:

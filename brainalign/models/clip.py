@@ -5,6 +5,7 @@ from transformers import CLIPModel, CLIPProcessor
 
 from brainalign.models.fusion import first, mean
 from brainalign.models.texts import TextReader, last
+from brainalign.pictures import for_processors
 
 
 class Clip(TextReader):
@@ -40,7 +41,7 @@ class Clip(TextReader):
             yield text, [""] * len(images), {pooling: pooled[pooling] for pooling in poolings}
 
     def _picture_states(self, images):
-        pixels = self.processor.image_processor(images, return_tensors="pt")["pixel_values"]
+        pixels = self.processor.image_processor(for_processors(images), return_tensors="pt")["pixel_values"]
         seen = self.net.vision_model(pixels.to(self.device, self.net.dtype), output_hidden_states=True)
         return {
             "vision_mean": mean([layer[:, 1:] for layer in seen.hidden_states]),

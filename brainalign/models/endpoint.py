@@ -15,6 +15,7 @@ from socket import SHUT_RDWR
 from threading import Event, Thread
 from urllib.parse import urlsplit
 
+from brainalign.models import events
 from brainalign.models.checkpoint import ModelError
 from brainalign.models.streaming import Stream
 
@@ -79,34 +80,42 @@ class Server:
         with closing(connection), self._heard():
             found = self._parsed(response.read(LONGEST))
         try:
-            return [entry["id"] for entry in found["data"]] or [""]
+            return [entry["id"] for entry in found["data"] or ()] or [""]
         except (KeyError, TypeError):
             raise self._strange(json.dumps(found)) from None
 
     def answer(self, asked, stream):
-        """Pieces of a streamed answer: lines `data: {...}`, at last `data: [DONE]`; ends early when stopped."""
+        """Pieces of a streamed answer, which ends early when stopped; see `events`."""
         connection, response = self._request("POST", "/chat/completions", asked)
+        said = reasoned = False
         with closing(connection), closing(response), self._heard(stream), _hung_up(connection.socket, stream):
-            while not stream.stopped:
-                line = response.readline(LONGEST)
-                event = line.strip()
-                if event == b"data: [DONE]" or stream.stopped:
-                    return
-                if event.startswith(b"data:"):
-                    yield self._piece(event[5:])
-                elif not line:
-                    raise ModelError(f"{self.address} broke off in the middle of its answer; ask again")
-                elif event and event.partition(b":")[0] not in (b"", b"event", b"id", b"retry"):
-                    raise self._strange(line)
+            for chunk in self._chunks(response, stream):
+                said, reasoned = said or bool(chunk.text), reasoned or chunk.reasoned
+                yield chunk.text
+        if reasoned and not said and not stream.stopped:
+            raise ModelError(f"{asked['model']} only reasoned, for as many tokens as it had; choose one that answers")
 
-    def _piece(self, event):
-        found = self._parsed(event)
-        if "error" in found:
-            raise ModelError(f"{self.address} could not go on: {_message(found)}")
+    def _chunks(self, response, stream):
+        """Each `events.Chunk`; a ModelError where the server tells of a fault, breaks off, or speaks otherwise."""
+        found, told, over = {}, False, False
         try:
-            return "".join(choice["delta"].get("content") or "" for choice in found["choices"])
-        except (KeyError, TypeError, AttributeError):
-            raise self._strange(event) from None
+            for name, found in events.messages(_lines(response, stream)):
+                if found is None:
+                    over = True
+                    break
+                if fault := events.fault(name, found):
+                    raise ModelError(f"{self.address} could not go on: {fault}")
+                if chunk := events.chunk(found):
+                    told, over = True, over or chunk.last
+                    yield chunk
+            if not (over or stream.stopped or _complete(response)):
+                raise EOFError
+        except events.Malformed as error:
+            raise self._strange(str(error)) from None
+        except EOFError:
+            raise ModelError(f"{self.address} broke off in the middle of its answer; ask again") from None
+        if not told and not stream.stopped:
+            raise self._strange(json.dumps(found or {}))
 
     def _request(self, method, path, body=None):
         """An open connection and its response, once the server has accepted the request."""
@@ -124,7 +133,7 @@ class Server:
         with self._heard():
             connection.request(method, self.parts.path + path, json.dumps(body) if body else None, headers)
             response = connection.getresponse()
-        if response.status != 200:
+        if not 200 <= response.status < 300:
             with closing(connection):
                 raise self._refused(response, path, body)
         return connection, response
@@ -146,23 +155,28 @@ class Server:
             raise ModelError(message) from error
 
     def _refused(self, response, path, body):
-        if response.status in (401, 403):
+        with self._heard():
+            said = response.read(LONGEST).decode(errors="replace")
+        try:
+            said = events.reason(json.loads(said))
+        except (ValueError, RecursionError):
+            said = events.plain(said)
+        said = said.strip()[:300] or response.reason
+        if response.status in (401, 403):  # whose words may hold the key
             return ModelError(f"{self.address} refuses the key; set {KEY} to a right one")
         if response.status == 404 and path == "/models":
             return ModelError(f"{self.address} has no list of models; such an address ends in /v1: correct {ADDRESS}")
-        if response.status == 404:
-            served = ", ".join(self.models())
+        if response.status == 404 and body["model"] not in (served := self.models()):
+            served = ", ".join(served)
             return ModelError(f"{self.address} does not serve {body['model']!r}; set {SERVED} to one of: {served}")
-        with self._heard():
-            said = response.read(LONGEST).decode(errors="replace")
-        with suppress(ValueError):
-            said = _message(json.loads(said))
-        return ModelError(f"{self.address} answers {response.status}: {said.strip()[:300] or response.reason}")
+        to = response.headers.get("Location")
+        moved = f"; it points to {to}: correct {ADDRESS}" if to else ""
+        return ModelError(f"{self.address} answers {response.status}: {said}{moved}")
 
     def _parsed(self, text):
         try:
             found = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise self._strange(text)
@@ -173,6 +187,17 @@ class Server:
         return ModelError(
             f"{self.address} is no OpenAI-compatible server, it sent {sent.strip()[:60]!r}; correct {ADDRESS}"
         )
+
+
+def _lines(response, stream):
+    """The lines of a response, without their ends; none after the stream is stopped."""
+    while not stream.stopped and (line := response.readline(LONGEST)):
+        yield from line.splitlines()
+
+
+def _complete(response):
+    """Whether all of a response came that it announced; a chunked one ends with a chunk of nothing."""
+    return response.chunk_left is None if response.chunked else response.length == 0
 
 
 @contextmanager
@@ -192,12 +217,6 @@ def _hung_up(socket, stream, every=0.1):
         yield
     finally:
         done.set()
-
-
-def _message(found):
-    """What an error says, in any of the shapes that servers give it."""
-    error = found.get("error", found) if isinstance(found, dict) else found
-    return str(error.get("message") or error.get("detail") or error) if isinstance(error, dict) else str(error)
 
 
 def data_url(image):

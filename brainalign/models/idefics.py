@@ -7,6 +7,7 @@ from brainalign.models import prompts
 from brainalign.models.branches import Roomy
 from brainalign.models.prefix import PicturePrefix, Seen
 from brainalign.models.special import known
+from brainalign.pictures import for_processors
 
 END = "<end_of_utterance>"
 
@@ -56,7 +57,8 @@ class Idefics(PicturePrefix):
         return self.layers
 
     def _see(self, images, poolings):
-        pixels = self.processor.image_processor(images, return_tensors="pt").to(self.device, self.net.dtype)
+        pictures = for_processors(images)
+        pixels = self.processor.image_processor(pictures, return_tensors="pt").to(self.device, self.net.dtype)
         tower = self.net.model.vision_model
         states, pooled = tower.pre_layrnorm(tower.embeddings(pixels)), {"vision_mean": [], "vision_cls": []}
         for layer in (*tower.encoder.layers, None):

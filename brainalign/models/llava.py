@@ -1,5 +1,7 @@
 """LLaVA: a vision tower's patches become tokens of a language model, which reads the instruction after them."""
 
+from typing import ClassVar
+
 import torch
 from transformers import (
     LlavaForConditionalGeneration,
@@ -9,7 +11,17 @@ from transformers import (
 )
 from transformers.models.llava_next.modeling_llava_next import image_size_to_num_patches
 
+from brainalign.models import framing
+from brainalign.models.checkpoint import ModelError
 from brainalign.models.prefix import PicturePrefix, Seen
+from brainalign.models.special import known
+from brainalign.pictures import for_processors
+
+OTHERS = ("<|im_start|>", "<|start_header_id|>")  # words of LLaMAs that were tuned on another format than Vicuna's
+VICUNA = (
+    "A chat between a curious human and an artificial intelligence assistant. The assistant gives helpful, detailed, "
+    "and polite answers to the human's questions. USER: <image>\n{text} ASSISTANT:"
+)
 
 
 class Llava(PicturePrefix):
@@ -22,7 +34,17 @@ class Llava(PicturePrefix):
     net_class, processor_class = LlavaForConditionalGeneration, LlavaProcessor
     poolings = (*PicturePrefix.poolings, "vision_mean", "vision_cls", "connector_mean")
     fixed_poolings = ("mean_image", "vision_mean", "vision_cls", "connector_mean")
-    template = "USER: <image>\n{text} ASSISTANT:"
+    templates: ClassVar = {"llama": "USER: <image>\n{text} ASSISTANT:"}  # as documented, by language model
+
+    def _documented(self):
+        """Of this language model, and of no other: what it was not tuned on would be answered all the same."""
+        kind = self.net.config.get_text_config().model_type
+        if kind not in self.templates or any(known(self.tokenizer, mark) is not None for mark in OTHERS):
+            raise ModelError(
+                f"{self.model.name}: {self.source} has no chat template, and none is known for its language model "
+                f"({kind}); take chat_template.json or chat_template.jinja from where the weights were published"
+            )
+        return self.templates[kind]
 
     def layer_names(self, pooling):
         if pooling == "connector_mean":
@@ -32,7 +54,8 @@ class Llava(PicturePrefix):
         return self.layers
 
     def _see(self, images, poolings):
-        inputs = self.processor.image_processor(images, return_tensors="pt").to(self.device, self.net.dtype)
+        pictures = for_processors(self._framed(image) for image in images)
+        inputs = self.processor.image_processor(pictures, return_tensors="pt").to(self.device, self.net.dtype)
         wanted = {"vision_mean", "vision_cls"} & set(poolings)
         seen = self.net.get_image_features(**inputs, output_hidden_states=bool(wanted), return_dict=True)
         pooled = {}
@@ -42,6 +65,14 @@ class Llava(PicturePrefix):
             pooled["vision_cls"] = torch.stack([layer[:, 0] for layer in layers], 1)
         pooled["connector_mean"] = torch.stack([tokens.float().mean(0)[None] for tokens in seen.pooler_output])
         return Seen(list(seen.pooler_output), {p: pooled[p].cpu().numpy() for p in poolings if p in pooled})
+
+    def _framed(self, image):
+        """Padded as LLaVA's publishers do, where the published processor would cut off the ends of a longer side."""
+        processor = self.processor.image_processor
+        return framing.squared(image, processor.image_mean) if processor.do_center_crop else image
+
+    def unseen(self, image):
+        return super().unseen(self._framed(image))
 
     def _whole(self, inputs):
         """Where the whole pictures are among what the vision tower sees."""
@@ -56,7 +87,13 @@ class LlavaNext(Llava):
     """
 
     net_class, processor_class = LlavaNextForConditionalGeneration, LlavaNextProcessor
-    template = "[INST] <image>\n{text} [/INST]"
+    templates: ClassVar = {"mistral": "[INST] <image>\n{text} [/INST]", "llama": VICUNA}
+
+    def _framed(self, image):
+        return image
+
+    def unseen(self, image):
+        return 0.0, 0.0  # its processor pads
 
     def _whole(self, inputs):
         config = self.net.config

@@ -3,10 +3,11 @@
 import torch
 from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaProcessor
 
-from brainalign.models import prompts
+from brainalign.models import framing, prompts
 from brainalign.models.owl_net import OwlForConditionalGeneration
 from brainalign.models.prefix import PicturePrefix, Seen
 from brainalign.models.special import NOWHERE
+from brainalign.pictures import for_processors
 
 TOLD = (
     "The following is a conversation between a curious human and AI assistant. "
@@ -20,6 +21,7 @@ class OwlProcessor(LlavaProcessor):
     @classmethod
     def from_pretrained(cls, source, **kwargs):
         pixels, words = CLIPImageProcessorPil.from_pretrained(source), AutoTokenizer.from_pretrained(source)
+        framing.squash(pixels)  # as the publishers do
         return cls(pixels, words, image_token="<image>")
 
 
@@ -47,7 +49,7 @@ class Owl(PicturePrefix):
         return self.layers
 
     def _see(self, images, poolings):
-        pixels = self.processor.image_processor(images, return_tensors="pt")["pixel_values"]
+        pixels = self.processor.image_processor(for_processors(images), return_tensors="pt")["pixel_values"]
         wanted = bool({"vision_mean", "vision_cls"} & set(poolings))
         seen, tokens = self.net.see(pixels.to(self.device, self.net.dtype), output_hidden_states=wanted)
         layers = [layer.float() for layer in seen.hidden_states or ()]

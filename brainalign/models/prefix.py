@@ -10,7 +10,7 @@ from brainalign.models import prompts
 from brainalign.models.adapter import Adapter
 from brainalign.models.branches import ALL, Branches, Means, Stops, Suffix, roomy_cache
 from brainalign.models.checkpoint import ModelError
-from brainalign.models.special import Special, picture
+from brainalign.models.special import Special
 from brainalign.models.streaming import Pieces
 
 TOGETHER = 16  # instructions that are answered at once; more would mostly look at one another's masks
@@ -67,7 +67,9 @@ class PicturePrefix(Adapter):
         self.special = Special(self.source, self.tokenizer, config)
         self.ends = torch.tensor(self.special.ends, dtype=torch.long, device=self.device)
         self.net.generation_config = self.special.greedy()
-        config.image_token_id, text = picture(config, self.tokenizer, mark), config.get_text_config()
+        config.image_token_id, text = self.special.picture(mark), config.get_text_config()
+        self.template = self.template if self.processor.chat_template else self._documented()
+        self._around("words")  # a chat template that cannot be used is told now
         self.layers = ("embeddings", *(f"layer {i + 1}" for i in range(text.num_hidden_layers)))
 
     @property
@@ -128,7 +130,17 @@ class PicturePrefix(Adapter):
         """What is before and after the instruction in the prompt, with one mark for the picture."""
         if not self.processor.chat_template:
             return prompts.of_template(self.template)
-        return prompts.of_chat(self._rendered, text)
+        before, after = prompts.of_chat(self._rendered, text)
+        if (before + after).count(str(self.processor.image_token)) != 1:
+            raise ModelError(
+                f"{self.model.name}: the chat template of {self.source} has no place for one picture "
+                f"({self.processor.image_token}); take the publisher's own chat template"
+            )
+        return before, after
+
+    def _documented(self):
+        """The prompt around {text} that the publishers document, for a checkpoint without a chat template."""
+        return self.template
 
     def _rendered(self, text):
         content = [{"type": "image"}, {"type": "text", "text": text}]
@@ -140,8 +152,7 @@ class PicturePrefix(Adapter):
     # The language model -------------------------------------------------------------------------------------
 
     def _embed(self, ids):
-        """Those of a picture's places, which need be no word, are replaced by its tokens."""
-        return self.net.get_input_embeddings()(ids.clamp(min=0))
+        return self.net.get_input_embeddings()(ids)
 
     def _predict(self, final):
         return self.net.get_output_embeddings()(final).argmax(-1)
@@ -160,8 +171,9 @@ class PicturePrefix(Adapter):
 
     def _filled(self, ids, tokens):
         """Embeddings (n, n_tokens, n_dims) of the same ids for n pictures, with each one's tokens in their places."""
-        embeds = self._embed(ids).expand(len(tokens), -1, -1).clone()
-        embeds[:, ids == self.net.config.image_token_id] = tokens.to(embeds.dtype)
+        pictured = ids == self.net.config.image_token_id
+        embeds = self._embed(ids.masked_fill(pictured, 0)).expand(len(tokens), -1, -1).clone()  # it need be no word
+        embeds[:, pictured] = tokens.to(embeds.dtype)
         return embeds
 
     def _stops(self):

@@ -16,11 +16,16 @@ def of_chat(render, text):
     """
     if not text:
         return render(""), ""
-    around = render(PLACE).split(PLACE)
-    if len(around) != 2 or text.join(around) != render(text):
+    from jinja2 import TemplateError
+
+    try:
+        around, whole = render(PLACE).split(PLACE), render(text)
+    except (TemplateError, TypeError) as error:
+        raise ValueError(f"the chat template cannot be used ({error}); take the publisher's own") from error
+    if len(around) != 2 or text.join(around) != whole:
         raise ValueError(
             f"the chat template does not write the instruction {text!r} once and unchanged; "
-            "use the checkpoint's own chat template, or other words"
+            "take the publisher's own chat template, or other words"
         )
     return tuple(around)
 

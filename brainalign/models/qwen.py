@@ -10,6 +10,9 @@ from transformers import (
 )
 
 from brainalign.models.prefix import PicturePrefix, Seen, _merged
+from brainalign.pictures import for_processors
+
+TURN = "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>{text}<|im_end|>\n<|im_start|>assistant\n"
 
 
 class PicturesOnly(Qwen2_5_VLProcessor):
@@ -36,6 +39,8 @@ class Qwen(PicturePrefix):
     poolings = (*PicturePrefix.poolings, "vision_mean", "connector_mean")
     fixed_poolings = ("mean_image", "vision_mean", "connector_mean")
 
+    template = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n" + TURN
+
     def layer_names(self, pooling):
         if pooling == "connector_mean":
             return ("merger",)
@@ -54,7 +59,7 @@ class Qwen(PicturePrefix):
 
     def _see(self, images, poolings):
         """Pictures of one shape."""
-        inputs = self.processor.image_processor(images, return_tensors="pt").to(self.device)
+        inputs = self.processor.image_processor(for_processors(images), return_tensors="pt").to(self.device)
         wanted = "vision_mean" in poolings
         seen = self.net.get_image_features(
             inputs["pixel_values"].to(self.net.dtype),
@@ -101,6 +106,7 @@ class Qwen3(Qwen):
     """
 
     net_class = Qwen3VLForConditionalGeneration
+    template = TURN
 
     def _tokens_of(self, seen):
         return [torch.cat(parts, -1) for parts in zip(seen.pooler_output, *seen.deepstack_features)]

@@ -9,6 +9,7 @@ in another vocabulary. An id beyond the vocabulary is no token.
 from transformers import GenerationConfig, PreTrainedConfig
 
 NAMES = ("eos_token_id", "bos_token_id", "pad_token_id", "decoder_start_token_id")
+PICTURE = ("image_token_id", "image_token_index")  # its name in a configuration, today and before
 NOWHERE = -1  # stands for a picture's token where the vocabulary has no word for it
 
 
@@ -22,7 +23,7 @@ class Special:
         text = config.get_text_config()
         known = PreTrainedConfig.get_config_dict(source)[0]
         self.size = max(len(tokenizer), text.vocab_size + getattr(text, "additional_vocab_size", 0))
-        self.assumed = text
+        self.tokenizer, self.assumed = tokenizer, text
         self.places = [
             {name: getattr(tokenizer, name, None) for name in NAMES},
             _generation(source),
@@ -46,6 +47,11 @@ class Special:
         pad = self.first("pad_token_id") or 0
         return GenerationConfig(do_sample=False, eos_token_id=self.ends or None, pad_token_id=pad, **more)
 
+    def picture(self, mark):
+        """The id of a picture's tokens: of the configuration's file, or of the mark in the tokenizer, or NOWHERE."""
+        told = *(self.places[-1].get(name) for name in PICTURE), known(self.tokenizer, mark), NOWHERE
+        return next(token for token in told if token is not None)
+
     def _ids(self, told):
         told = told if isinstance(told, list | tuple) else [told]
         return [token for token in told if isinstance(token, int) and 0 <= token < self.size]
@@ -61,9 +67,3 @@ def _generation(source):
 def known(tokenizer, token):
     """The id of a token, None if the tokenizer has no such token of its own."""
     return tokenizer.get_vocab().get(token)
-
-
-def picture(config, tokenizer, mark):
-    """The id of a picture's tokens: of the configuration, or of the mark in the tokenizer, or NOWHERE."""
-    told = getattr(config, "image_token_id", None), known(tokenizer, mark), NOWHERE
-    return next(token for token in told if token is not None)

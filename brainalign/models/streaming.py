@@ -12,6 +12,7 @@ class Stream:
     An error in it is raised to the reader. Leaving the loop early stops the model.
 
     waited : seconds before the model began, in a queue or loading; the other times start there
+    notes : what the model did not see of its input, as sentences
     tokens, first_token_seconds, seconds, tokens_per_second : so far
     """
 
@@ -19,7 +20,7 @@ class Stream:
         self._pieces, self._cancel, self._left = SimpleQueue(), cancel or Event(), Event()
         self._asked = perf_counter()
         self._began = self._first = self._last = None
-        self.tokens = 0
+        self.tokens, self.notes = 0, []
         (submit or _thread)(lambda: self._run(work))
 
     def _run(self, work):
@@ -43,6 +44,10 @@ class Stream:
         self.tokens += 1
         if piece:
             self._pieces.put(piece)
+
+    def note(self, sentence):
+        """Say what the model does not see of its input; "" says nothing."""
+        self.notes += [sentence] if sentence else []
 
     def flush(self, piece):
         """Hand over text that was held back; no token of its own."""

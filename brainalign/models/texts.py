@@ -41,6 +41,14 @@ class TextReader(Adapter):
         back = np.argsort(order)
         return {pooling: np.concatenate([part[pooling] for part in parts])[back] for pooling in poolings}
 
+    def unread(self, text):
+        """How many tokens of a text are cut off at its end, because the model cannot hold more."""
+        return max(0, len(self.tokenizer(text.strip(), verbose=False)["input_ids"]) - self.longest)
+
+    def lost(self, images=(), texts=()):
+        """What is cut off of pictures, and of texts: also {"unread": (n,) tokens}."""
+        return super().lost(images) | ({"unread": np.array([self.unread(text) for text in texts])} if texts else {})
+
     def _tokens(self, texts):
         """ids, seen (False for padding) and words (False for the marks around each text too), each (n, n_tokens)."""
         read = self.tokenizer(

@@ -4,6 +4,7 @@ from transformers import ViTForImageClassification, ViTImageProcessorPil, ViTMod
 
 from brainalign.models.adapter import Adapter
 from brainalign.models.fusion import first, mean
+from brainalign.pictures import for_processors
 
 
 class Vit(Adapter):
@@ -24,7 +25,8 @@ class Vit(Adapter):
         self.layers = ("embeddings", *(f"layer {i + 1}" for i in range(self.net.config.num_hidden_layers)))
 
     def _batch(self, images, texts, poolings, max_new_tokens):
-        pixels = self.processor(images, return_tensors="pt")["pixel_values"].to(self.device, self.net.dtype)
+        pictures = for_processors(images)
+        pixels = self.processor(pictures, return_tensors="pt")["pixel_values"].to(self.device, self.net.dtype)
         states = self.net(pixel_values=pixels, output_hidden_states=True).hidden_states
         pooled = {"mean_patches": mean([layer[:, 1:] for layer in states]), "cls": first(states)}
         for text in texts:

@@ -4,6 +4,7 @@ from brainalign.nsd.check import check
 from brainalign.nsd.design import coco_ids, image_ids, shared_ids, stimulus
 from brainalign.nsd.layout import simulated, subjects
 from brainalign.nsd.report import Fault, Report
+from brainalign.nsd.sources import sources
 from brainalign.nsd.subject import load_subject, load_trials
 from brainalign.nsd.transforms import flat_units
 
@@ -18,6 +19,7 @@ __all__ = [
     "load_trials",
     "shared_ids",
     "simulated",
+    "sources",
     "stimulus",
     "subjects",
 ]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from brainalign.nsd import check_anatomy, check_betas, check_design, check_files
-from brainalign.nsd.layout import FSAVERAGE_VERTICES, MAX_SESSIONS, SESSIONS_DONE, simulated
+from brainalign.nsd.layout import FSAVERAGE_VERTICES, MAX_SESSIONS, SESSIONS_DONE, SPACES, simulated
 from brainalign.nsd.report import Inspector
 
 
@@ -41,6 +41,10 @@ def _root(inspector):
     run(layout.root, _subjects, present)
     summaries = [run(layout.subject(name), _subject, name, present[name], plan) for name in present]
     run(layout.labels("fsaverage"), check_anatomy.fsaverage, present)
+    if inspector.tables_missing:
+        missing = sorted(inspector.tables_missing)
+        text = f"{len(missing)} label tables are missing, such as {missing[0]}"
+        inspector.warn(f"{text}; NSD's own names of the labels are used")
     return [summary for summary in summaries if summary]
 
 
@@ -59,15 +63,20 @@ def _subjects(inspector, present):
     """Subjects without betas, and a root without subjects."""
     layout = inspector.layout
     for name in SESSIONS_DONE:
-        folder = layout.root / "nsddata_betas/ppdata" / name
-        if name in present:
+        folder, unread = layout.root / "nsddata_betas/ppdata" / name, ", ".join(layout.unread(name))
+        if unread and present:
+            inspector.warn(f"{name}: betas of {unread} cannot be read; {' and '.join(SPACES)} can")
+        elif unread:
+            todo = f"download nsddata_betas/ppdata/{name}/{SPACES[0]} and nsddata/ppdata/{name}/{SPACES[0]}"
+            inspector.fault(folder, f"betas of {unread} only, which is not supported", " or ".join(SPACES), todo)
+        elif name in present:
             continue
-        if folder.exists() or name in inspector.manifest.get("subjects", ()):
+        elif folder.exists() or name in inspector.manifest.get("subjects", ()):
             expected = "files such as func1pt8mm/betas_fithrf_GLMdenoise_RR/betas_session01.hdf5"
             inspector.fault(folder, "no betas of any session", expected)
         elif layout.subject(name).exists():
             inspector.warn(f"{name}: no betas, so it cannot be loaded")
-    if not present:
+    if not present and not any(map(layout.unread, SESSIONS_DONE)):
         folder = layout.root / "nsddata_betas/ppdata"
         inspector.fault(
             folder, "no betas of any subject", "subj01/func1pt8mm/... as on NSD's server", "give NSD's root"

@@ -6,7 +6,7 @@ import numpy as np
 
 from brainalign import tables
 from brainalign.nsd import read
-from brainalign.nsd.layout import HEMISPHERES, PER_SUBJECT, VOLUME_ONLY
+from brainalign.nsd.layout import COLLECTIONS, HEMISPHERES, OWN_IMAGES, PER_SUBJECT, VOLUME_ONLY
 from brainalign.nsd.rois import wanted
 from brainalign.nsd.space import Grid
 
@@ -48,7 +48,7 @@ def volume(inspector, subject, sessions):
     if not np.isin(brain, (0, 1)).all() or not brain.any():
         inspector.fault(path, f"values from {brain.min():g} to {brain.max():g}", "0 outside and 1 inside the brain")
         return None
-    marked = sorted(folder.glob("valid*.nii.gz"))
+    marked = [path for path in folder.glob("valid*.nii.gz") if OWN_IMAGES.fullmatch(path.name)]
     if any("session" in path.name for path in marked):  # some roots have none; a root has all or none
         marked = sorted({*marked, *(inspector.layout.valid(subject, n) for n in sessions)})
     for path in marked:
@@ -56,8 +56,7 @@ def volume(inspector, subject, sessions):
         if valid is not None and not ((valid >= 0) & (valid <= 1)).all():
             inspector.fault(path, f"values from {valid.min():g} to {valid.max():g}", "values between 0 and 1")
     inside = (brain > 0).ravel()
-    others = {p.name.split(".")[-3] for p in (folder / "roi").glob("*.nii.gz")} - needed().keys()
-    found = {c: _roi_volumes(inspector, subject, c, grid) for c in [*needed(), *sorted(others)]}
+    found = {c: _roi_volumes(inspector, subject, c, grid) for c in [*needed(), *_others(inspector, subject)]}
     rois = _counts(inspector, f"{subject} func1pt8mm", subject, found, inside)
     general = found.get("nsdgeneral")
     where = inside if general is None else inside & (general > 0)
@@ -65,13 +64,35 @@ def volume(inspector, subject, sessions):
     return Cortex(grid, sample, spread(np.flatnonzero(~inside), OUTSIDE), rois)
 
 
+def _others(inspector, subject):
+    """NSD's collections in roi/ that no ROI is made of; a warning of what there is that is not NSD's."""
+    paths = [path for path in (inspector.layout.func(subject) / "roi").glob("*.nii.gz") if path.name[0] != "."]
+    found = {path.name.removeprefix("lh.").removeprefix("rh.").removesuffix(".nii.gz") for path in paths}
+    own = sorted(found - set(COLLECTIONS) - needed().keys())
+    if own:
+        inspector.warn(f"{subject}: {', '.join(own)} in roi/ are not NSD's collections and were not looked at")
+    return sorted((found & set(COLLECTIONS)) - needed().keys())
+
+
+def _names(inspector, subject, collection):
+    """{integer: name} of a collection's labels, as reading has them; None, and a fault, where they cannot be had.
+
+    A table that was not downloaded is a fault only where a ROI needs names that are known from nowhere else.
+    """
+    path = inspector.layout.table(subject, collection)
+    if not path.exists() and collection in tables.label_names():
+        inspector.tables_missing.add(path)
+        return tables.label_names()[collection]
+    return inspector.read_once(read.table, path) if path.exists() or collection in needed() else None
+
+
 def _roi_volumes(inspector, subject, collection, grid):
     """The combined labels (flat) of a collection, once its three files have been checked; None at fault."""
     layout = inspector.layout
     paths = {h: layout.roi(subject, collection, h) for h in ("", *HEMISPHERES)}
-    if not paths["lh"].exists() and not paths["rh"].exists():
-        paths = {"": paths[""]}
-    names = inspector.read_once(read.table, layout.table(subject, collection))
+    if collection not in needed() or not (paths["lh"].exists() or paths["rh"].exists()):
+        paths = {h: path for h, path in paths.items() if path.exists() or (collection in needed() and not h)}
+    names = _names(inspector, subject, collection)
     lowest = 0 if collection in VOLUME_ONLY else -1
     kept = {}
     for h, path in paths.items():
@@ -114,8 +135,7 @@ def _counts(inspector, what, subject, found, inside):
     """{ROI name: units within `inside`}; labels that a table lacks are faults, labels without units warnings."""
     counts, empty = {}, []
     for roi in tables.rois().values():
-        path = inspector.layout.table(subject, roi.collection)
-        names = inspector.read_once(read.table, path)
+        path, names = inspector.layout.table(subject, roi.collection), _names(inspector, subject, roi.collection)
         if names is None:
             continue
         listed = {name.casefold() for name in names.values()}
@@ -211,7 +231,7 @@ def fsaverage(inspector, present):
 
 def _surface_labels(inspector, subject, path, collection, n):
     values = inspector.read(read.surface, path)
-    names = inspector.read_once(read.table, inspector.layout.table(subject, collection))
+    names = _names(inspector, subject, collection)
     if values is None:
         return None
     if n and len(values) != n:

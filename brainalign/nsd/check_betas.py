@@ -14,7 +14,11 @@ from brainalign.nsd.layout import HEMISPHERES, MAX_SESSIONS, SESSIONS_DONE, TRIA
 from brainalign.nsd.subject import standardise
 
 BRIEF = 3  # frames read of a larger one
-LIMIT = 110  # percent signal change: int16 / 300 cannot hold more, and no response reaches it
+LIMIT = 110  # percent signal change: int16 / 300 cannot hold more
+# Surfaces are interpolated from such volumes. Cubic convolution overshoots by up to 1.25 along each axis, cubic
+# splines by up to 1.55, so that noise at the limit gives 165 and more; no such weights reach four times the limit.
+SURFACE_LIMIT = 4 * LIMIT
+TYPICAL = 30  # percent: half of all values lie far below it, also in noise; 300 times as large they do not
 NAMES = {"hdf5": "betas_session{:02d}.hdf5", "nii": "betas_session{:02d}.nii.gz"}
 NAMES |= {h: h + ".betas_session{:02d}.mgh" for h in HEMISPHERES}
 ENOUGH = 50  # pictures with three trials from which ncsnr is worked out again
@@ -189,11 +193,14 @@ def _mgh(inspector, path, n):
     betas = inspector.read(_frames if small else _first_frames, path)
     if betas is None:
         return None
-    finite = betas[np.isfinite(betas)]
-    largest = np.abs(finite).max(initial=0)
-    if largest > LIMIT:
-        found = f"values up to {largest:.0f}, as if they were 300 times the percent signal change"
-        inspector.fault(path, found, f"percent signal change below {LIMIT}")
+    finite = np.abs(betas[np.isfinite(betas)])
+    largest = finite.max(initial=0)
+    usual = np.median(finite) if finite.size else 0
+    if usual > TYPICAL:
+        found = f"half of the values above {usual:.0f}, as if they were 300 times the percent signal change"
+        inspector.fault(path, found, "percent signal change, mostly below 10")
+    elif largest > SURFACE_LIMIT:
+        inspector.fault(path, f"values up to {largest:g}", f"percent signal change below {SURFACE_LIMIT}")
     elif len(finite) < betas.size / 2 or not largest:
         inspector.fault(path, f"{len(finite) / betas.size:.0%} of the values finite, up to {largest:g}", "data")
     else:

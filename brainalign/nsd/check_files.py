@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from brainalign.nsd import read
+from brainalign.nsd.layout import OWN_IMAGES
 
 SMALL = 256 << 20  # bytes; a smaller file of betas is read whole
 BRIEF = 1 << 20  # bytes; a smaller gzip file is unpacked to its end
@@ -33,13 +34,13 @@ def intact(path):
 
 
 def other_images(inspector, subject, cortex):
-    """Images in a subject's folders that nothing else has read: as long as their headers say, and on its grid."""
+    """NSD's images in a subject's folders that nothing else has read: as long as their headers say, on its grid."""
     layout = inspector.layout
     betas = [layout.betas(subject, *pair) for pair in layout.present(subject)]
     func = {layout.func(subject), *(folder for folder in betas if folder.parent.name == "func1pt8mm")}
     for folder in [*sorted({*func, *betas}), layout.subject(subject) / "transforms", layout.labels(subject)]:
         for path in sorted(folder.glob("*")):
-            if path in inspector.examined or not path.name.endswith((".nii.gz", ".nii", ".mgz", ".mgh")):
+            if path in inspector.examined or not OWN_IMAGES.fullmatch(path.name):
                 continue
             shape = inspector.read(intact, path)
             here = inspector.read(read.grid, path) if shape and cortex and folder in func else None

@@ -19,6 +19,18 @@ FSAVERAGE_VERTICES = 163_842  # of one hemisphere
 FSAVERAGE5_VERTICES = 10_242  # the first ones of fsaverage
 VOLUME_ONLY = ("MTL", "thalamus")  # collections whose tables lie in templates/
 PER_SUBJECT = ("prf-", "floc-")  # collections that fsaverage/label does not have
+UNREAD_SPACES = ("func1mm", "MNI", "nativesurface")  # of betas that NSD has and nothing here reads
+COLLECTIONS = (
+    *("prf-visualrois", "prf-eccrois", "floc-faces", "floc-bodies", "floc-places", "floc-words", "nsdgeneral"),
+    *("streams", "HCP_MMP1", "Kastner2015", "corticalsulc", "MTL", "thalamus"),
+    *("visualsulc", "fVTC", "gVTC", "hVTC", "gEVC"),  # known to the authors' code
+)
+OWN_IMAGES = re.compile(  # names that NSD gives to images of a subject
+    r"(?:[lr]h\.)?(?:"
+    r"(?:betas|meanbeta|mean|R2|R2run|HRFindex|HRFindexrun|FRACvalue|ncsnr|valid|onoffbeta)(?:_session\d\d|_split\d)?"
+    r"|brainmask|meanFIRST5|aseg|hippoSfLabels|surfaceimperfections|signaldropout|(?:T1|T2|SWI|TOF)_to_\w+"
+    rf"|(?:prf|floc)_\w+|[\w.]+-to-\w+|{'|'.join(COLLECTIONS)})\.(?:nii|nii\.gz|mgh|mgz)"
+)
 
 
 def known(what, name, names):
@@ -27,6 +39,13 @@ def known(what, name, names):
         return name
     near = get_close_matches(str(name), names, n=1) or names
     raise ValueError(f"no {what} {name!r}; try {', '.join(near)}")
+
+
+def known_space(space):
+    """`space` when betas of it can be read; else an error that says which can."""
+    if space in UNREAD_SPACES:
+        raise ValueError(f"NSD's space {space} is not supported; try {' or '.join(SPACES)}")
+    return known("space", space, SPACES)
 
 
 @dataclass(frozen=True)
@@ -115,6 +134,11 @@ class Layout:
         """The (space, beta version) pairs of which a subject has any session."""
         pairs = [(space, version) for space in SPACES for version in BETA_VERSIONS]
         return [pair for pair in pairs if self.beta_files(subject, *pair)]
+
+    def unread(self, subject):
+        """The spaces of which a subject has betas that nothing here reads."""
+        folder = self.root / "nsddata_betas/ppdata" / subject
+        return [space for space in UNREAD_SPACES if any(folder.glob(f"{space}/*/*betas_session*"))]
 
     def sessions(self, subject):
         """Session numbers of a subject in any space, ascending."""

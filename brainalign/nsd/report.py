@@ -62,6 +62,7 @@ class Inspector:
         self.faults, self.warnings = [], []
         self.examined = set()  # paths that some check has read
         self.grids = []  # of the volumes that some check has read
+        self.tables_missing = set()  # label tables whose names are NSD's own
         self._kept = {}
 
     def fault(self, path, found, expected, todo=None):

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from brainalign import tables
 from brainalign.nsd import read
 from brainalign.nsd.layout import HEMISPHERES, PER_SUBJECT
 
@@ -33,11 +34,14 @@ def fsaverage_labels(layout, subject, collection):
 
 def native_vertices(layout, subject, hemisphere):
     """Vertices of a hemisphere of the subject's own surface; None where no transform tells."""
-    for name in ("func1pt8-to-layerB2", "fsaverage-to-white"):
-        path = layout.transform(subject, hemisphere, name)
-        if path.exists():
-            return read.header(path)[0][0]
-    return None
+    path = native_transform(layout, subject, hemisphere)
+    return read.header(path)[0][0] if path.exists() else None
+
+
+def native_transform(layout, subject, hemisphere):
+    """The transform, with a value for each vertex of the subject's own surface, that tells how many there are."""
+    depth, white = (layout.transform(subject, hemisphere, n) for n in ("func1pt8-to-layerB2", "fsaverage-to-white"))
+    return depth if depth.exists() else white
 
 
 def to_native(layout, subject, hemisphere, n_native):
@@ -50,6 +54,12 @@ def to_native(layout, subject, hemisphere, n_native):
             f"expected {layout.fsaverage_vertices} of them from 1 to {n_native}"
         )
     return np.rint(values).astype(np.int64) - 1
+
+
+def label_names(layout, subject, collection):
+    """{integer: name} of a collection's labels: its table's or, where no table was downloaded, NSD's fixed names."""
+    path, fixed = layout.table(subject, collection), tables.label_names()
+    return fixed[collection] if collection in fixed and not path.exists() else read.table(path)
 
 
 def wanted(names, labels):
@@ -65,9 +75,9 @@ def masks(layout, subject, grid, rois):
     """
     labels_of = partial(volume_labels, grid=grid) if grid else fsaverage_labels
     found = {c: labels_of(layout, subject, c) for c in {roi.collection for roi in rois}}
-    tables = {c: read.table(layout.table(subject, c)) for c, labels in found.items() if labels is not None}
+    names = {c: label_names(layout, subject, c) for c, labels in found.items() if labels is not None}
     return {
-        roi.name: np.isin(found[roi.collection], wanted(tables[roi.collection], roi.labels))
+        roi.name: np.isin(found[roi.collection], wanted(names[roi.collection], roi.labels))
         for roi in rois
-        if roi.collection in tables
+        if roi.collection in names
     }

@@ -6,7 +6,7 @@ import numpy as np
 
 from brainalign import tables
 from brainalign.nsd import design, read
-from brainalign.nsd.layout import BETA_VERSIONS, HEMISPHERES, SESSIONS_DONE, SPACES, Layout, known
+from brainalign.nsd.layout import BETA_VERSIONS, HEMISPHERES, SESSIONS_DONE, Layout, known, known_space
 from brainalign.nsd.rois import masks as roi_masks
 from brainalign.types import Roi, Subject
 
@@ -28,7 +28,7 @@ def load_subject(
     Memory: the result (n_images x n_units x 4 bytes) and about four arrays of one session (750 x n_units x 4).
     """
     layout, named = Layout(root), list(tables.rois().values() if rois is None else rois)
-    files = _session_files(layout, subject, space, beta_version)
+    files = session_files(layout, subject, space, beta_version)
     units, masks, grid = _units(layout, subject, space, named)
     plan = design.load(root)
     shown = np.stack([plan.session(subject, number) for number in files])
@@ -68,7 +68,7 @@ def load_trials(root, subject, image_ids, space="func1pt8mm", beta_version="beta
     Memory: the values and about two arrays of one session (750 x n_units x 4 bytes).
     """
     layout, image_ids = Layout(root), np.asarray(image_ids)
-    files = _session_files(layout, subject, space, beta_version)
+    files = session_files(layout, subject, space, beta_version)
     units, _, grid = _units(layout, subject, space, list(tables.rois().values()))
     plan, shown, values = design.load(root), [], []
     for number, (session, there) in zip(files, _sessions(layout, subject, files, units, grid)):
@@ -113,10 +113,10 @@ def _average(betas, trials, valid):
         betas[block] /= np.where(count > 0, count, np.nan)
 
 
-def _session_files(layout, subject, space, version):
+def session_files(layout, subject, space, version):
     """{session: paths in reading order}: HDF5 before NIfTI, or both hemispheres."""
     known("subject", subject, list(SESSIONS_DONE))
-    known("space", space, SPACES)
+    known_space(space)
     known("beta version", version, BETA_VERSIONS)
     folder = layout.betas(subject, space, version)
     files = {}
@@ -129,7 +129,8 @@ def _session_files(layout, subject, space, version):
         else:
             files[number] = [found.get("hdf5") or found["nii"]]
     if not files:
-        raise FileNotFoundError(f"no betas in {folder}; expected files such as betas_session01")
+        others = f"; its {', '.join(layout.unread(subject))} cannot be read" if layout.unread(subject) else ""
+        raise FileNotFoundError(f"no betas in {folder}; expected files such as betas_session01{others}")
     return files
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from brainalign.nsd import read
-from brainalign.nsd.layout import FSAVERAGE5_VERTICES, HEMISPHERES, SPACES, Layout, known
+from brainalign.nsd.layout import FSAVERAGE5_VERTICES, HEMISPHERES, Layout, known_space
 from brainalign.nsd.rois import to_native
 
 
@@ -13,7 +13,7 @@ def flat_units(root, subject, space, units):
     units : (n_units,) as in `Subject`. Returns (20484,) int32; -1 where no unit lies. A volume is reached by
     {lh,rh}.white-to-fsaverage (the subject's vertex) and {lh,rh}.func1pt8-to-layerB2 (its voxel, the nearest).
     """
-    known("space", space, SPACES)
+    known_space(space)
     layout = Layout(root)
     n = layout.fsaverage_vertices
     if space == "fsaverage":
