@@ -9,7 +9,7 @@ from brainalign.files import rows
 COLUMNS = ("image_id", "caption")
 ENDINGS = (".csv", ".tsv", ".txt")
 N_PICTURES = 73000  # of NSD
-ONE_BASED = "ids here count from 0, as those of NSD's stimulus file do; subtract 1 from ids that count from 1"
+ONE_BASED = "ids are NSD's own, which count from 0 here; subtract 1 from ids that count from 1"
 
 
 def read(path):

@@ -66,19 +66,23 @@ def _lines(label, every=30.0):
     return update
 
 
-@main.command(epilog=_example("brainalign check /data/nsd", "brainalign check demo-root --json"))
+@main.command(epilog=_example("brainalign check /data/nsd", "brainalign check /data/nsd --deep --json"))
 @click.argument("root", type=click.Path(path_type=Path))
+@click.option("--deep", is_flag=True, help="Read every byte, also of files of full size: hours for all of NSD.")
 @as_json
-def check(root, as_json):
+def check(root, deep, as_json):
     """Verify an NSD root before anything long starts; faults exit with 1.
 
-    For each fault: the file, what was found, what was expected, what to do.
+    For each fault: the file, what was found, what was expected, what to do. Stop --deep with Ctrl-C: what was found
+    until then is told.
     """
     from brainalign import nsd
 
-    report = nsd.check(root)
+    bar, update = _progress("reading (MB)") if deep else (nullcontext(), None)
+    with bar:
+        report = nsd.check(root, deep, update)
     click.echo(json.dumps(report.to_dict(), indent=2) if as_json else str(report))
-    sys.exit(1 if report.faults else 0)
+    sys.exit(1 if report.faults or report.stopped else 0)
 
 
 @main.command(epilog=_example("brainalign demo demo-root", "brainalign demo demo-root --subjects 1,2 --sessions 2"))
@@ -119,10 +123,36 @@ def ask(image, instruction, model, as_json):
     click.echo(json.dumps(answer, indent=2) if as_json else answer["answer"])
 
 
-@main.command("models", epilog=_example("brainalign models", "brainalign models --json"))
+@main.command(
+    "models",
+    epilog=_example(
+        "brainalign models",
+        "brainalign models --json",
+        "brainalign models --verify llava-1.5-7b --pictures photos",
+    ),
+)
+@click.option("--verify", "name", metavar="NAME", help="Compare a model that is here with plain transformers.")
+@click.option(
+    "--pictures",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="--verify: a folder, of which three picture files are taken; else three scenes of the demo.",
+)
+@click.option("--device", help="--verify: cpu, cuda ...; by default an accelerator if there is one.")
+@click.option("--dtype", help="--verify: float32, bfloat16 or float16; by default the model's.")
 @as_json
-def models_(as_json):
-    """List the models: what each is, what it needs, and whether its files are on this machine."""
+def models_(name, pictures, device, dtype, as_json):
+    """List the models: what each is, what it needs, whether it can be loaded here, and what it was checked against.
+
+    With --verify a model answers two questions about three pictures, and answers and states are compared with those
+    of plain transformers; exits with 1 if they differ, or if nothing could be compared.
+    """
+    if name:
+        from brainalign import live
+        from brainalign.models import verify
+
+        found = verify.verify(name, live.some_pictures(pictures), device, dtype)
+        click.echo(json.dumps(found, indent=2) if as_json else verify.as_text(found))
+        sys.exit(0 if found["equal"] else 1)
     from brainalign.models import listing
 
     found = listing.listing()

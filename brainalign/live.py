@@ -170,6 +170,18 @@ def _scene(seed, image_id):
     return scenes.scene(int(image_id), seed)
 
 
+def some_pictures(folder=None, n=3):
+    """n pictures of different shapes: the first files of a folder by name, or scenes of the demo."""
+    if folder is None:
+        scenes = [picture("demo:0", i) for i in range(n)]
+        return [scene[: len(scene) - 100 * (i % 2)] for i, scene in enumerate(scenes)]
+    endings = {f".{name.lower()}" for name in (*pictures.FORMATS, "jpg", "tif")}
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in endings)[:n]
+    if not files:
+        raise ValueError(f"{folder} has no picture files; expected one of {', '.join(pictures.FORMATS)}")
+    return [pictures.read(file)[0] for file in files]
+
+
 def ask(image, instruction, model="llava-demo", stimuli="demo:0"):
     """One question to one model, for the command line.
 

@@ -15,6 +15,7 @@ The pictures should differ in size, the instructions in their number of tokens; 
 both change the answers.
 """
 
+import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Event
@@ -24,6 +25,7 @@ import pytest
 import torch
 
 from brainalign import models
+from brainalign.models import plain, verify
 
 
 @dataclass
@@ -218,6 +220,27 @@ def saved_again_it_loads_the_same(family, tmp_path):
         close(states[pooling], family.pooled[text][1][pooling])
 
 
+def plain_transformers_agree(family, tmp_path):
+    """By `brainalign models --verify`, wherever transformers' Auto classes run the saved checkpoint."""
+    adapter, row = family.adapter, family.adapter.model
+    if row.control or not row.checkpoint or family.options:
+        return
+    folder = tmp_path / row.name
+    adapter.net.save_pretrained(folder)
+    (getattr(adapter, "processor", None) or adapter.tokenizer).save_pretrained(folder)
+    kind = json.loads((folder / "config.json").read_text())["model_type"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+        report = verify.verify(row.name, family.pictures[:2], "cpu", adapter.dtype, family.texts[:2])
+    told = verify.as_text(report)
+    if kind not in plain.READERS or row.composed:
+        assert report["equal"] is None, told
+        assert f"{kind} is run by none of transformers' Auto classes" in told or "no processor of transformers" in told
+        return
+    assert report["equal"], told
+    assert not report["not_compared"], told
+
+
 CHECKS = (
     shapes_are_as_named,
     batches_and_sharing_change_nothing,
@@ -228,4 +251,5 @@ CHECKS = (
     cancel_stops_within_two_tokens,
     a_low_picture_is_not_taken_for_channels,
     saved_again_it_loads_the_same,
+    plain_transformers_agree,
 )

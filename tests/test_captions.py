@@ -35,7 +35,7 @@ def test_captions_are_read_by_picture(tmp_path):
         ),
         (
             "image_id,caption\n1,A dog\n73000,A cat\n",
-            "'73000', expected a whole number from 0 to 72999; ids here count",
+            "'73000', expected a whole number from 0 to 72999; ids are NSD's own",
         ),
         ("image_id,caption\n-1,A dog\n", "line 2: image_id is '-1', expected a whole number"),
         ("image_id,caption\nnsd_03,A dog\n", "line 2: image_id is 'nsd_03', expected a whole number"),

@@ -14,9 +14,10 @@ import nsd_fixture
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.io import loadmat
 
 from brainalign import nsd
-from brainalign.nsd import design
+from brainalign.nsd import design, pictures
 
 V = nsd_fixture.VERSION
 VOLUME = f"nsddata_betas/ppdata/subj01/func1pt8mm/{V}"
@@ -313,6 +314,18 @@ def test_a_sound_root_has_no_fault_and_says_what_is_there(made):
     subject = nsd.load_subject(made, "subj01")
     assert first["images"] == len(subject.image_ids)
     assert first["shared"] == subject.is_test.sum()
+    often = subject.repeats[subject.is_test]
+    assert first["showings"] == [(often >= n).sum() for n in (1, 2, 3)]
+    plan = loadmat(made / DESIGN)
+    id = int(plan["subjectim"][0, plan["masterordering"][0, 0].astype(int) - 1]) - 1
+    assert first["first"] == {"id": id, "73KID": id + 1, "COCO": id * 7}  # as the fixture's table has it
+    both = nsd.load_subject(made, "subj02")
+    least = [min(dict(zip(s.image_ids, s.repeats)).get(i, 0) for s in (subject, both)) for i in nsd.shared_ids(made)]
+    assert report.common == [sum(n >= k for n in least) for k in (1, 2, 3)]
+    assert f"  shared pictures: {often.size} seen, {(often >= 2).sum()} at least twice, " in str(report)
+    assert f"  first trial: picture {id} (counted from 0; 73KID {id + 1}, COCO {id * 7})" in str(report)
+    assert f"shared pictures of all 2 subjects: {report.common[0]} seen, " in str(report)
+    assert 0 < report.common[0] < 60
     assert first["rois"] == {name: mask.sum() for name, mask in subject.rois.items()}
     assert any("FBA-2" in text for text in report.warnings)
     assert any("3 of 40 sessions" in text for text in report.warnings)
@@ -331,6 +344,40 @@ def test_texts_saved_again_by_a_spreadsheet_are_no_faults(root):
     for path in root.glob("**/*.ctab"):
         replace(path, path.read_text().replace("\n", "\r\n").encode("utf-8-sig"))
     assert nsd.check(root).faults == []
+
+
+def test_how_many_shared_pictures_apply_follows_from_the_sessions():
+    """NSD's counts: 907 shared pictures after 30 sessions, 766 at least twice, 515 three times; all 1000 after 40."""
+    rng = np.random.default_rng(5)
+    shared = np.repeat([3, 2, 1, 0], [515, 251, 141, 93])
+    early = np.repeat(np.arange(1000), shared)
+    own = np.repeat(np.arange(1000, 10_000), 3)
+    own = rng.permutation(own)
+    first = np.r_[early, own[: 22_500 - len(early)]]
+    rest = np.r_[np.repeat(np.arange(1000), 3 - shared), own[22_500 - len(early) :]]
+    order = np.r_[rng.permutation(first), rng.permutation(rest)]
+    images = np.arange(80_000).reshape(8, 10_000) % 73_000
+    plan = design.Design(order, images, images[0, :1000])
+    counts = {"subj04": range(1, 31), "subj01": range(1, 41)}
+    coco = np.where(np.arange(73_000) % 2, 0, np.arange(73_000) + 300_000)
+    found = {name: pictures.summary(plan, name, list(numbers), coco) for name, numbers in counts.items()}
+    assert found["subj04"]["showings"] == [907, 766, 515]
+    assert found["subj01"]["showings"] == [1000, 1000, 1000]
+    assert (found["subj01"]["images"], found["subj01"]["shared"]) == (10_000, 1000)
+    assert pictures.common(plan, counts) == [907, 766, 515]
+    assert pictures.common(plan, {"subj04": counts["subj04"]}) == []
+    some = pictures.summary(plan, "subj04", [2, 5], coco)
+    trials = np.r_[order[750:1500], order[3000:3750]]
+    assert some["images"] == len(np.unique(trials))
+    assert some["showings"] == [(np.bincount(trials, minlength=10_000)[:1000] >= n).sum() for n in (1, 2, 3)]
+    id = int(images[3, order[750]])
+    assert some["first"] == {"id": id, "73KID": id + 1, "COCO": None if id % 2 else id + 300_000}
+    assert pictures.summary(None, "subj04", [1], coco) == {
+        "images": 0,
+        "shared": 0,
+        "showings": [0] * 3,
+        "first": None,
+    }
 
 
 def test_a_session_missing_in_the_middle_is_a_fault_of_both_spaces(root):
@@ -353,6 +400,20 @@ def test_legal_oddities_are_warnings(root):
     report = nsd.check(root)
     assert report.faults == []
     assert any("subj02: no betas" in text for text in report.warnings)
+
+
+def test_files_that_no_analysis_reads_may_be_left_out_of_a_real_root(root):
+    (root / TABLE).unlink()
+    (root / ANSWERS).unlink()
+    shutil.rmtree(root / "nsddata_betas/ppdata/subj02/func1pt8mm")
+    shutil.rmtree(root / "nsddata_betas/ppdata/subj02/fsaverage")
+    left_out = {str(root / TABLE), str(root / ANSWERS)}
+    assert {fault.file for fault in nsd.check(root).faults} >= left_out  # a simulated root is written whole
+    (root / "SIMULATED.json").unlink()
+    report = nsd.check(root)
+    assert not left_out & {fault.file for fault in report.faults}
+    assert all(any(text.startswith(f"{file} is missing") for text in report.warnings) for file in left_out)
+    assert "subj02: no betas, so it cannot be loaded" in report.warnings
 
 
 def test_one_of_two_formats_missing_is_a_fault_only_of_a_simulated_root(root):

@@ -21,15 +21,12 @@ from brainalign.demo.root import write_root
 from brainalign.demo.scenes import Placed, scene
 
 BETAS = "nsddata_betas/ppdata/{}/{}/betas_fithrf_GLMdenoise_RR"
-SEED = 3
+SEED = 3  # of the fixture simulated_root
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """subj02 with two sessions, volume and surface."""
-    directory = tmp_path_factory.mktemp("root") / "nsd"
-    write_root(directory, subjects=(2,), sessions=2, seed=SEED, space="fsaverage")
-    return directory
+def root(simulated_root):
+    return simulated_root
 
 
 def volume(root, name, subject="subj02"):

@@ -250,6 +250,25 @@ def test_the_same_adapter_reads_llava_1_5(llava, folder, pictures, monkeypatch, 
     assert large.states(pictures[:1], "What is it?", max_new_tokens=3)[1]["mean_instruction"].shape == (1, 7, 256)
 
 
+def test_llava_1_5_is_asked_with_the_line_break_of_the_papers_authors(llava, folder, pictures, monkeypatch, tmp_path):
+    """Whatever chat template its folder has; the ids are those of transformers' processor, the states of generate."""
+    shutil.copytree(folder / "llava-demo", tmp_path / "llava-1.5-7b")
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    asked = models.load("llava-1.5-7b-authors", device="cpu", dtype="float32")
+    assert asked.checkpoint_info == models.identity("llava-1.5-7b", dtype="float32") | {"prompt": "authors"}
+    text = ASKED[0]
+    assert asked.sent(text) == f"USER: <image>\n{text}\nASSISTANT:" != llava.sent(text)
+    (tmp_path / "llava-1.5-7b/chat_template.jinja").unlink()
+    assert models.load("llava-1.5-7b-authors", device="cpu", dtype="float32").sent(text) == asked.sent(text)
+    answers, states = asked.states(pictures[:2], text, max_new_tokens=LENGTH)
+    for i, picture in enumerate(pictures[:2]):
+        inputs = asked.processor(images=[picture], text=[asked.sent(text)], return_tensors="pt")
+        words, prompt, said = by_generate(asked, asked.net, inputs, LENGTH)
+        assert answers[i] == words
+        close(states["mean_prompt"][i], prompt.mean(1).numpy())
+        close(states["mean_generated"][i], said.mean(1).numpy())
+
+
 def test_half_precision_stays_near(folder, pictures, pooled):
     half = models.load("llava-demo", device="cpu", dtype="bfloat16")
     _, states = half.states(pictures, ASKED[0], ("mean_image",), max_new_tokens=1)

@@ -49,23 +49,44 @@ def folder(tmp_path_factory):
     return made
 
 
-@pytest.fixture(scope="module")
-def family(folder):
+def loaded(folder, name):
     pictures = [drawing.render(scenes.scene(i)) for i in range(4)]
     pictures[1] = pictures[1][:300]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRAINALIGN_MODELS", str(folder))
-        return Family(models.load(NAME, device="cpu", dtype="float32"), pictures, ASKED)
-
-
-@pytest.mark.parametrize("check", CHECKS)
-def test_family(check, family, tmp_path):
-    check(family, tmp_path)
+        return Family(models.load(name, device="cpu", dtype="float32"), pictures, ASKED)
 
 
 @pytest.fixture(scope="module")
-def reference(family):
-    """Answer and states by transformers' own processor call and generate, from the picture's pixels on."""
+def family(folder):
+    return loaded(folder, NAME)
+
+
+@pytest.fixture(scope="module")
+def authors(folder):
+    return loaded(folder, f"{NAME}-authors")
+
+
+@pytest.mark.parametrize("kind", ["family", "authors"])
+@pytest.mark.parametrize("check", CHECKS)
+def test_family(check, kind, request, tmp_path):
+    check(request.getfixturevalue(kind), tmp_path)
+
+
+def picture_first(picture, text):
+    return ["User:", picture, f"{text}<end_of_utterance>", "\nAssistant:"]
+
+
+def text_first(picture, text):
+    """As the published example and the code of the paper's authors have it."""
+    return [f"User: {text}", picture, "<end_of_utterance>", "\nAssistant:"]
+
+
+def by_the_book(family, written):
+    """Answer and states by transformers' own processor call and generate, from the picture's pixels on.
+
+    written(picture, text) : what the processor is given
+    """
     adapter, length, recorded = family.adapter, family.length, {}
     id_of = adapter.tokenizer.convert_tokens_to_ids
     tower, perceiver = adapter.net.model.vision_model, adapter.net.model.perceiver_resampler
@@ -75,8 +96,9 @@ def reference(family):
 
     @torch.inference_mode()
     def states(picture, text):
-        said = ["User:", picture, f"{text}<end_of_utterance>", "\nAssistant:"]
-        inputs = adapter.processor(text=[said], add_end_of_utterance_token=False, return_tensors="pt")
+        inputs = adapter.processor(
+            text=[written(picture, text)], add_end_of_utterance_token=False, return_tensors="pt"
+        )
         ids = inputs["input_ids"][0]
         recorded.clear()
         hooks = [layer.register_forward_hook(keep(i + 1)) for i, layer in enumerate(tower.encoder.layers)]
@@ -99,10 +121,10 @@ def reference(family):
         end = (ids == id_of("<end_of_utterance>")).nonzero()[0, 0]
         steps = [torch.stack(step)[:, 0, 0] for step in out.hidden_states[1 : n + 1]]
         seen = torch.stack([recorded[i][0] for i in range(len(tower.encoder.layers) + 1)])
-        return adapter.tokenizer.decode(new[: n + 1], skip_special_tokens=True).strip(), {
+        asked = {"mean_instruction": prompt[:, after:end].mean(1)} if written is picture_first else {}
+        return adapter.tokenizer.decode(new[: n + 1], skip_special_tokens=True).strip(), asked | {
             "mean_generated": torch.stack(steps).mean(0) if steps else prompt[:, -1],
             "last_prompt": prompt[:, -1],
-            "mean_instruction": prompt[:, after:end].mean(1),
             "mean_image": prompt[:, ids == id_of("<image>")][:, 0],
             "mean_prompt": prompt.mean(1),
             "vision_mean": seen[:, 1:].mean(1),
@@ -113,8 +135,24 @@ def reference(family):
     return states
 
 
-def test_states_are_those_of_generate(family, reference):
-    states_are_those_of(reference, family)
+def test_states_are_those_of_generate(family):
+    states_are_those_of(by_the_book(family, picture_first), family)
+
+
+def test_states_with_the_text_first_are_those_of_generate(authors):
+    """Where every state at the picture depends on the instruction, which is nothing that instructions could share."""
+    states_are_those_of(by_the_book(authors, text_first), authors)
+    fakes = "<fake_token_around_image><image><fake_token_around_image>"
+    assert authors.adapter.sent(ASKED[0]) == f"<s>User: {ASKED[0]}{fakes}<end_of_utterance>\nAssistant:"
+    one, other = (authors.pooled[text][1]["mean_image"] for text in ASKED)
+    assert abs(one - other).max() > 1e-2
+
+
+def test_the_authors_prompt_is_part_of_the_identity(folder, monkeypatch):
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(folder))
+    plain, asked = models.identity(NAME), models.identity(f"{NAME}-authors")
+    assert asked == plain | {"prompt": "authors"}
+    assert models.identity(f"{NAME}-authors-shuffled") == asked | {"control": "shuffled"}
 
 
 def test_the_picture_stays_in_view_of_many_instructions(family, monkeypatch):

@@ -1,5 +1,7 @@
 """MiniGPT-4 composed from small files with the published names, held against its parts run by hand."""
 
+import json
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +12,7 @@ from torch.nn.functional import layer_norm
 
 from brainalign import models
 from brainalign.demo import drawing, language, scenes
+from brainalign.models import compose as compose_module
 from brainalign.models import minigpt4, streaming
 from brainalign.models.compose import compose, main
 
@@ -185,10 +188,43 @@ def test_files_that_do_not_fit(parts, tmp_path, capsys, monkeypatch, held, messa
     assert not (tmp_path / "made").exists()
 
 
+def shapes(vision, language, folder):
+    """Configurations alone: the matrix is looked at before any weight."""
+    folders = {"blip2": {"vision_config": {"hidden_size": 1408}, "qformer_config": {"hidden_size": vision}}}
+    for name, config in (folders | {"llama": {"hidden_size": language}}).items():
+        (folder / name).mkdir()
+        (folder / name / "config.json").write_text(json.dumps(config))
+    return compose_module._config, folder / "blip2", folder / "llama"
+
+
+@pytest.mark.parametrize(
+    ("found", "language", "says"),
+    [
+        ((5120, 768), 4096, r"768 x 5120.* has 4096; the one for it is prerained_minigpt4_7b\.pth .*Space"),
+        ((4096, 768), 5120, r"768 x 4096.* has 5120; the one for it is the \.pth of the repository .*768 x 5120"),
+        ((4096, 5632), 5120, r"5632 x 4096.* has 5120; take the language model"),
+    ],
+)
+def test_the_published_matrix_of_the_other_size_is_named(tmp_path, found, language, says):
+    config, *places = shapes(768, language, tmp_path)
+    with pytest.raises(models.ModelError, match=says):
+        config(torch.zeros(found, device="meta"), *places)
+
+
+def test_what_the_parts_lack_is_said_before_anything_is_written(parts, tmp_path):
+    shutil.copytree(parts / "llama", tmp_path / "llama")
+    (tmp_path / "llama/tokenizer.json").unlink()
+    with pytest.raises(models.ModelError, match=r"llama has no tokenizer: tokenizer\.json or tokenizer\.model"):
+        compose(parts / "vicuna.pth", parts / "blip2", tmp_path / "llama", tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
 def test_it_says_how_to_compose(monkeypatch, tmp_path):
     monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
     said = models.missing("minigpt4-vicuna-7b")
     assert f"python -m brainalign.models.compose PTH BLIP2 LANGUAGE {tmp_path}/minigpt4-vicuna-7b" in said
+    assert "prerained_minigpt4_7b.pth (spelt so) of the Space Vision-CAIR/minigpt4, a matrix of 768 x 4096" in said
+    assert "Vision-CAIR/MiniGPT-4 (47.4 MB), a matrix of 768 x 5120 is that of 13B" in said
     monkeypatch.setattr("sys.argv", ["compose"])
     with pytest.raises(SystemExit, match=r"PTH : the published \.pth of MiniGPT-4"):
         main()

@@ -1,12 +1,17 @@
 """Prompts: what is sent is the model's own template, and the instruction's place is known without a search."""
 
+import importlib.util
+import json
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from brainalign import models
-from brainalign.models import blip, idefics, language, llava, minigpt4, owl, prompts, qwen
+from brainalign.models import blip, idefics, language, llava, minigpt4, owl, prompts, qwen, special
 
 PICTURE = 5  # tokens of a picture
 MARKS = ("<s>", "</s>", "<image>", "<|image_pad|>", "<fake_token_around_image>", "<end_of_utterance>")
@@ -29,6 +34,7 @@ CHAT = (
 IDEFICS = "<fake_token_around_image><image><fake_token_around_image>"
 FAMILIES = {  # adapter: (before, after the instruction), and a word that is in its template too
     llava.Llava: ("USER: <image>\n", " ASSISTANT:", "ASSISTANT"),
+    llava.LlavaAuthors: ("USER: <image>\n", "\nASSISTANT:", "ASSISTANT"),
     llava.LlavaNext: ("[INST] <image>\n", " [/INST]", "INST"),
     blip.Blip2: ("<image>Question: ", " Answer:", "Answer"),
     blip.InstructBlip: ("<image>", "", "image"),
@@ -36,6 +42,7 @@ FAMILIES = {  # adapter: (before, after the instruction), and a word that is in 
     minigpt4.Minigpt4Llama2: (f"{MINIGPT4}<s>[INST] <Img><ImageHere></Img> ", " [/INST] ", "INST"),
     owl.Owl: (OWL, "\nAI: ", "AI"),
     idefics.Idefics: (f"<s>User:{IDEFICS}", "<end_of_utterance>\nAssistant:", "Assistant"),
+    idefics.IdeficsAuthors: ("<s>User: ", f"{IDEFICS}<end_of_utterance>\nAssistant:", "Assistant"),
     qwen.Qwen: ("<s>user: <|image_pad|>", "\nassistant:", "assistant"),
     language.Decoder: ("", "", "dog"),
     language.Vicuna: (VICUNA, " ASSISTANT:", "ASSISTANT"),
@@ -97,7 +104,7 @@ def test_an_instruction_made_of_the_templates_words_is_found_at_its_own_place(ki
     else:
         prompt = made._prompt(text, PICTURE, 5)
         ids, inside = prompt.ids, prompt.instruction
-        pictured = 0 if kind is idefics.Idefics else PICTURE - 1
+        pictured = 0 if issubclass(kind, idefics.Idefics) else PICTURE - 1
     plain, begins = before.replace("<ImageHere>", "<image>"), not before.startswith("<s>")
     parts = [made.tokenizer(part, add_special_tokens=False)["input_ids"] for part in (plain, text, after)]
     counts = begins + len(parts[0]) + pictured, len(parts[1]), len(parts[2])
@@ -195,3 +202,58 @@ def test_a_chat_template_for_text_alone_is_refused(template, message):
     made.processor = SimpleNamespace(image_token="<image>", chat_template=template, apply_chat_template=render)
     with pytest.raises(ValueError, match=message):
         made._around("a dog")
+
+
+def published(folder, **told):
+    """A published tokenizer of a LLaMA's kind, Mistral's, as older checkpoints hold it: pieces and few settings."""
+    package = importlib.util.find_spec("mistral_common").submodule_search_locations[0]
+    shutil.copy(next(Path(package).rglob("tokenizer.model.v1")), folder / "tokenizer.model")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer"} | told))
+    return AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("words")
+    tokenizer = special.begun(published(folder), folder)
+    tokenizer.add_tokens(["<image>"], special_tokens=True)
+    return tokenizer
+
+
+@pytest.mark.parametrize(
+    ("told", "begins"), [({}, True), ({"add_bos_token": True}, True), ({"add_bos_token": False}, False)]
+)
+def test_a_llama_begins_with_its_mark_unless_its_settings_say_otherwise(tmp_path, told, begins):
+    """As in all versions before transformers 5, which leaves it out where nothing is said."""
+    ids = special.begun(published(tmp_path, **told), tmp_path)("a dog")["input_ids"]
+    assert ids == [1] * begins + [264, 3914]
+
+
+def test_a_tokenizer_json_says_itself_how_texts_begin(tmp_path):
+    published(tmp_path).save_pretrained(tmp_path)  # without the mark
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer"}))
+    tokenizer = special.begun(AutoTokenizer.from_pretrained(tmp_path), tmp_path)
+    assert tokenizer("a dog")["input_ids"] == [264, 3914]
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "after", "expected"),
+    [
+        ("[INST] <image>\n", "INST", " [/INST]", "<s> ▁[ INST ] ▁ <image> <0x0A> *INST ▁[ / INST ]"),
+        (
+            "USER: <image>\n",
+            "ASSISTANT",
+            " ASSISTANT:",
+            "<s> ▁US ER : ▁ <image> <0x0A> *ASS *IST *ANT ▁ASS IST ANT :",
+        ),
+        ("###Human: ", "dog", "###Assistant: ", "<s> ▁### H uman : *▁dog ### Ass istant : ▁"),
+        ("A\n", "Was ist é日本", "x", "<s> ▁A <0x0A> *Was *▁ist *▁é *日 *本 x"),
+        ("", "dog", "", "<s> *▁dog"),
+        ("say", "", " dog", "<s> ▁say ▁dog"),
+    ],
+)
+def test_places_with_a_published_tokenizer(pieces, before, text, after, expected):
+    """Tokens of the instruction have a star."""
+    ids, inside = prompts.tokens(pieces, before, text, after)
+    words = pieces.convert_ids_to_tokens(ids)
+    assert " ".join("*" * own + word for word, own in zip(words, inside)) == expected

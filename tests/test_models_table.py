@@ -128,7 +128,12 @@ def test_the_command_tells_what_is_here(machine):
     states = {name: entry["state"] for name, entry in found.items()}
     here = {name for name, state in states.items() if state == "present"}
     shipped = {name for name, row in models.MODELS.items() if not isinstance(row.checkpoint, str)}
-    assert here == shipped | {"llava-1.5-7b", "pixels"}
+    assert here == shipped | {"llava-1.5-7b", "llava-1.5-7b-authors", "pixels"}
+    assert [name for name, entry in found.items() if entry["prompt"]] == [
+        "llava-1.5-7b-authors",
+        "llava-1.5-13b-authors",
+        "idefics-9b-instruct-authors",
+    ]
     assert [name for name, state in states.items() if state == "incomplete"] == ["bert-base"]
     assert "bytes, expected" in found["bert-base"]["todo"]
     assert found["vit-h"]["command"] == (
@@ -151,6 +156,8 @@ def test_the_table_fits_a_hundred_columns(machine, monkeypatch):
     assert lines[where + 2].startswith("    hf download google/vit-huge-patch14-224-in21k --local-dir ~/models/")
     assert lines[where + 2].endswith("\\")
     assert lines[where + 3].startswith('      --include "model*.safetensors" --include "*.j*"')
+    asked = next(line for line in lines if line.startswith("  idefics-9b-instruct-authors "))
+    assert asked.split(maxsplit=1)[1] == "the instruction before the picture"
     gated = next(i for i, line in enumerate(lines) if line.startswith("  llama-2-7b "))
     assert "accept its terms first: https://huggingface.co/meta-llama/Llama-2-7b-hf" in lines[gated + 1]
     assert any(line.startswith("  <name>-shuffled ") for line in lines)

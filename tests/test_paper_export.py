@@ -15,6 +15,8 @@ from pyarrow import parquet
 from stores import N_UNITS, tiny_store
 
 from brainalign import cli, paper
+from brainalign.demo.geometry import SIDES
+from brainalign.demo.geometry import folder as meshes
 from brainalign.paper import export
 from brainalign.store import open_latest
 from brainalign.tables import DATA
@@ -278,6 +280,20 @@ def test_a_caption_of_models_names_the_states_and_units_of_each(store):
     assert "within the 10 test images that all 3 subjects saw" in across
 
 
+def test_a_caption_tells_what_models_read_and_the_size_of_the_pictures(tmp_path):
+    texts = {"vit-demo": "tables/captions.csv", "llava-demo": "answers:blip2-demo", "bert-base": "x.csv"}
+    toml = "".join(f'[[models]]\nname = "{model}"\ntext = "{text}"\n' for model, text in texts.items())
+    with open_latest(tiny_store(tmp_path, study_toml=toml, pixels="227").parent) as opened:
+        about = paper.plot(opened, "rois", by="model", instruction="VQ1").about
+        both = (
+            "vit-demo read a caption (captions.csv) about each picture; llava-demo read the answer of blip2-demo about"
+        )
+        assert f"Texts: {both}" in about
+        assert "bert-base" not in about
+        assert "Models were shown pictures resized to 227 x 227 pixels." in about
+        assert both in paper.plot(opened, "compare", model="llava-demo", roi="FFA").about
+
+
 # --- Brains ---
 
 
@@ -396,6 +412,7 @@ def coded(store, asked):
         q = store.nested_map("subj01", "llava-demo", "IC", "mean_generated")["q"]
         assert set(plot.data.opacity) == {64 / 255, 205 / 255}  # q is 0.002 or 0.8 in the tiny store
         named = np.where(q < 0.01, "q < 0.01", "q ≥ 0.05")
+        assert plot.data.significance.tolist() == named.tolist()
         greys = [
             round(205 * (1 - weight / 255)) for weight in (64, 150, 205, 255)
         ]  # as far as the folds shine through
@@ -492,6 +509,47 @@ def test_pycortex_draws_classes_in_their_colours_and_names_the_numbers(figure, s
         assert (rgba[here] == (*colour, 255)).all()
         assert bytes.fromhex(label["color"][1:]) == bytes(colour)
     assert (np.isnan(values) == (expected == "")).all()
+
+
+@pytest.fixture(scope="module")
+def cortex(tmp_path_factory):
+    """pycortex with a subject fsaverage5 made of nilearn's meshes; its wheel is built from source, so it may lack."""
+    module = pytest.importorskip("cortex", reason="pip install pycortex (needs a C compiler)")
+    folder = tmp_path_factory.mktemp("filestore")
+    for name in ("surfaces", "transforms"):
+        (folder / "fsaverage5" / name).mkdir(parents=True)
+    for name, own in {"pia": "pial", "wm": "white", "inflated": "infl", "flat": "flat"}.items():
+        for side, word in SIDES.items():
+            mesh = nib.load(meshes() / f"{own}_{word}.gii.gz")
+            nib.save(mesh, folder / "fsaverage5/surfaces" / f"{name}_{side}.gii")
+    before, module.db.filestore = module.db.filestore, str(folder)
+    module.db.reload_subjects()
+    yield module
+    module.db.filestore = before
+    module.db.reload_subjects()
+
+
+def test_pycortex_itself_loads_values_and_classes(cortex, figure, store):
+    flat = store.flat_units("subj01")
+    _, out = figure("flatmap", "map.hdf", "--layer", "2", "--threshold", "0")
+    view = cortex.load(str(out)).views["map"]
+    _, r, _ = store.layer_maps("subj01", "llava-demo", "IC", "mean_generated")
+    np.testing.assert_array_equal(view.data, np.where(flat >= 0, r[2][flat], np.nan).astype("f4"))
+    assert view.cmap == "viridis"
+    asked = CODED[0][0]
+    _, out = figure("flatmap", "winner.hdf", *options(asked))
+    named, colours = coded(store, asked)
+    expected = np.where(flat >= 0, named[flat], "")
+    views = cortex.load(str(out)).views
+    drawn = views["map"]
+    assert type(drawn).__name__ == "VertexRGB"
+    for name, colour in colours.items():
+        for channel, level in zip((drawn.red, drawn.green, drawn.blue), colour):
+            assert (channel.data[expected == name] == level).all()
+    assert ((drawn.alpha.data > 0) == (expected != "")).all()
+    labels = views["map_codes"].attrs["labels"]
+    found = [labels[f"{code:.0f}"]["name"] if code == code else "" for code in views["map_codes"].data]
+    assert found == expected.tolist()
 
 
 def test_several_maps_are_several_files_and_views(figure, store):

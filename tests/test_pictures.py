@@ -268,5 +268,5 @@ def test_asking_about_a_file_tells_what_was_done_to_it(tmp_path):
     (tmp_path / "cut.png").write_bytes(encoded(np.dstack([RGB, alpha])))
     done = CliRunner().invoke(main, ["ask", str(tmp_path / "cut.png"), "IU1"])
     assert done.exit_code == 0
-        assert done.stderr == f"{ON_WHITE}\n"
+    assert done.stderr == f"{ON_WHITE}\n"
     assert done.stdout.strip()

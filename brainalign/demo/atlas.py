@@ -16,11 +16,13 @@ from types import MappingProxyType
 import numpy as np
 
 from brainalign.demo.geometry import N_VERTICES, SIDES, geodesic, hemisphere, nearest_vertex
+from brainalign.demo.schematic import DISCS
+from brainalign.demo.schematic import TABLES as SCHEMATIC
 from brainalign.tables import DATA, label_names
 
 FILE = DATA / "fsaverage5_rois.npz"
-# value 0 is "Unknown", the first name is value 1
-TABLES = {c: tuple(names.values())[1:] for c, names in label_names().items() if c != "Kastner2015"}
+# NSD's label tables, and those of what is schematic; value 0 is "Unknown", the first name is value 1
+TABLES = {c: tuple(names.values())[1:] for c, names in label_names().items()} | SCHEMATIC
 PEAKS = {  # collection -> label -> |x|, y, z in mm (MNI305, both hemispheres), radius in mm along cortex
     "floc-faces": {  # after Gauthier 2000, Kanwisher 1997, Weiner 2014, Rajimehr 2009
         "OFA": (40, -80, -12, 9),
@@ -102,6 +104,7 @@ def _build_side(labels, side):
     for name, values in {"V1": (1, 2), "V2": (3, 4), "V3": (5, 6), "V4": (7,)}.items():
         hcp[np.isin(maps["prf-visualrois"], values)] = TABLES["HCP_MMP1"].index(name) + 1
     maps["streams"] = _streams(side, maps["prf-visualrois"]) * cortex
+    maps |= schematic(side, maps["prf-visualrois"], cortex)
     core = (maps["streams"] > 0) | maps["food"]
     for collection in ("floc-places", "floc-bodies", "floc-words", "floc-faces"):
         core |= (maps[collection] > 0) & (maps[collection] < 5)  # not aTL-faces
@@ -124,6 +127,15 @@ def _discs(side, peaks, names):
     radius = np.array([peak[3] for peak in peaks.values()])
     values = np.array([names.index(name) + 1 for name in peaks])
     return np.where((distance <= radius[:, None]).any(0), values[(distance / radius[:, None]).argmin(0)], 0)
+
+
+def schematic(side, visual, cortex):
+    """Kastner2015 and corticalsulc of one hemisphere, {collection: (10242,)}.
+
+    visual : (10242,) values of prf-visualrois, which Kastner2015 repeats; cortex : (10242,) bool
+    """
+    found = {name: _discs(side, discs, TABLES[name]) * cortex for name, discs in DISCS.items()}
+    return found | {"Kastner2015": np.where(visual > 0, visual, found["Kastner2015"])}
 
 
 def _streams(side, visual):

@@ -30,6 +30,23 @@ def save_nifti(path, values, voxel):
     save(path, gzip.compress(image.to_bytes(), 1, mtime=0))
 
 
+def save_planes(path, shape, affine, planes):
+    """A float32 volume (X, Y, Z, n) that is never whole in memory; planes : (X, Y) each, along Z and then n."""
+    import nibabel
+
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype("<f4")
+    header.set_data_shape(shape)
+    header.set_sform(affine, 1)
+    header.set_zooms((*np.abs(np.diag(affine))[:3], 1))
+    header["vox_offset"] = 352
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as file, gzip.GzipFile("", "wb", 1, file, mtime=0) as packed:
+        packed.write(header.binaryblock + bytes(4))
+        for plane in planes:
+            packed.write(plane.astype("<f4").tobytes("F"))
+
+
 def save_mgh(path, values):
     """Surface data (n_vertices,) or (n_vertices, n) as (n_vertices, 1, 1[, n]); a name in .mgz is compressed."""
     import nibabel

@@ -9,8 +9,11 @@ import numpy as np
 
 from brainalign.demo.atlas import TABLES, atlas
 from brainalign.demo.geometry import N_VERTICES, SIDES, hemisphere
+from brainalign.demo.schematic import BALLS
+from brainalign.demo.space import Grid, Warp, folded, folds
 
 DEPTHS = (0.25, 0.5, 0.75)  # layerB1, B2, B3: the way from the pial to the white surface
+SURFACES = {"white": 1.0, "pial": 0.0} | {f"layerB{n}": depth for n, depth in enumerate(DEPTHS, 1)}
 NAMED = ("TGd", "TGv")  # areas of the anterior temporal lobe where signal dropout leaves the brain mask
 
 
@@ -21,11 +24,13 @@ class Side:
     from_white : (10242,) the native vertex nearest to each vertex of fsaverage5
     to_white : (n_native,) the vertex of fsaverage5 nearest to each native vertex
     layers : (3, n_native, 3) voxel coordinates from 0 of layerB1, B2 and B3; some lie beyond the volume
+    native : (n_native, 3) vertices of fsaverage5 of which each vertex is the middle
     """
 
     from_white: np.ndarray
     to_white: np.ndarray
     layers: np.ndarray
+    native: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Head:
     home : (X, Y, Z) vertex of fsaverage5 (0..20483, right after left) that a voxel belongs to; -1 off the cortex
     brain : (X, Y, Z) True where there are data
     absent : (collection, label, side) that this subject lacks
+    grid, warp : of the volume, and from MNI to the subject's head
     """
 
     shape: tuple[int, int, int]
@@ -42,6 +48,8 @@ class Head:
     home: np.ndarray
     brain: np.ndarray
     absent: tuple[str, str, str]
+    grid: Grid
+    warp: Warp
 
     def labels(self, collection, side):
         """(10242,) NSD's label values on fsaverage5, without the label that the subject lacks."""
@@ -65,6 +73,21 @@ class Head:
         values[~inside] = -1
         return np.where(self.home >= 0, values[self.home], -1)
 
+    def below(self, collection, side=None):
+        """(X, Y, Z) label values of MTL or thalamus: 0 outside, 1..N in balls around their centres."""
+        found = np.zeros(self.shape, "i2")
+        mni, nearest = self.warp.registered(self.grid.points()), np.ones(self.shape)
+        for sign in {None: (-1, 1), "lh": (-1,), "rh": (1,)}[side]:
+            for value, (x, y, z, radius) in enumerate(BALLS[collection].values(), 1):
+                distance = np.linalg.norm(mni - (sign * x, y, z), axis=-1) / radius
+                closer = distance < nearest
+                found[closer], nearest[closer] = value, distance[closer]
+        return found
+
+    def surface(self, side, name):
+        """(n_native, 3) mm in the subject's head of the vertices of one of `SURFACES`."""
+        return self.warp.head(_points(side, self.sides[side].native, SURFACES[name]), side)
+
     @property
     def places(self):
         """C-order index of each voxel of the brain mask, ascending."""
@@ -74,10 +97,11 @@ class Head:
 def head(subject, seed=0, voxel=4.8):
     """The anatomy of subject 1..8; `voxel` in mm."""
     rng = np.random.default_rng([seed, 4, subject])
-    warp = _warp(rng)
+    matrix = _matrix(rng)
     native = {side: _native(side, rng) for side in SIDES}
-    layers = {side: [_points(side, native[side], d) @ warp.T for d in DEPTHS] for side in SIDES}
-    layers = {side: _folded(np.stack(points), rng) for side, points in layers.items()}
+    warp = Warp(matrix, {side: folds(rng) for side in SIDES})
+    layers = {side: [_points(side, native[side], d) @ matrix.T for d in DEPTHS] for side in SIDES}
+    layers = {side: folded(np.stack(points), warp.waves[side]) for side, points in layers.items()}
     points = np.concatenate([side.reshape(-1, 3) for side in layers.values()])
     low, high = points.min(0) - 1.5 * voxel, points.max(0) + 1.5 * voxel
     high[2] -= 2.5 * voxel  # the field of view ends below the top of the head
@@ -86,22 +110,15 @@ def head(subject, seed=0, voxel=4.8):
     home = _home(shape, sides)
     brain = (home >= 0) & ~_dropout(home)
     absent = ("floc-faces", "FFA-2", "lh") if subject % 2 else ("floc-bodies", "FBA-2", "rh")
-    return Head(shape, sides, home, brain, absent)
+    grid = Grid(shape, low + voxel / 2, np.full(3, voxel))
+    return Head(shape, sides, home, brain, absent, grid, warp)
 
 
-def _warp(rng):
+def _matrix(rng):
     """A head of other proportions, a little turned: (3, 3)."""
     a, b, c = rng.uniform(-0.06, 0.06, 3)
     turn = np.array([[1, -c, b], [c, 1, -a], [-b, a, 1]])
     return turn @ np.diag(rng.uniform(0.94, 1.06, 3))
-
-
-def _folded(points, rng, size=1.5):
-    """Points (..., 3) moved by smooth waves of about `size` mm, each subject's own folds."""
-    for _ in range(3):
-        wave, phase, push = rng.normal(0, 0.06, 3), rng.uniform(0, 2 * np.pi), rng.normal(0, size / 2, 3)
-        points = points + np.sin(points @ wave + phase)[..., None] * push
-    return points
 
 
 def _unequal(shape):
@@ -131,7 +148,7 @@ def _side(side, triples, layers):
     sphere = hemisphere(side).sphere
     native = sphere[triples].mean(1)
     native *= 100 / np.linalg.norm(native, axis=1, keepdims=True)
-    return Side(cKDTree(native).query(sphere)[1], cKDTree(sphere).query(native)[1], layers)
+    return Side(cKDTree(native).query(sphere)[1], cKDTree(sphere).query(native)[1], layers, triples)
 
 
 def _home(shape, sides):

@@ -16,9 +16,10 @@ from brainalign.demo.drawing import render
 from brainalign.demo.geometry import N_VERTICES
 from brainalign.demo.head import head
 from brainalign.demo.scenes import scene
+from brainalign.demo.schematic import VOLUME_TABLES
 from brainalign.demo.subject import BETAS, VOXEL, Job, write_subject
 
-VERSION = 1  # of the simulation: raised whenever the same seed gives other bytes
+VERSION = 2  # of the simulation: raised whenever the same seed gives other bytes
 
 
 def write_root(directory, subjects=(1, 2, 5, 7), sessions=3, seed=0, space="func1pt8mm", progress=None):
@@ -69,6 +70,7 @@ def _manifest(jobs, seed):
         "version": VERSION,
         "fsaverage_vertices": N_VERTICES,
         "voxel_size_mm": VOXEL,
+        "tables_of_our_own": ["corticalsulc", *VOLUME_TABLES],
         "beta_version": BETAS,
         "subjects": {
             job.name: {

@@ -5,17 +5,26 @@ from pathlib import Path
 
 import numpy as np
 
-from brainalign.demo import cortex, files, noise
-from brainalign.demo.atlas import TABLES
+from brainalign.demo import cortex, files, noise, transforms
+from brainalign.demo.atlas import TABLES, atlas
 from brainalign.demo.content import features
 from brainalign.demo.design import N_TRIALS, Design, responses
 from brainalign.demo.geometry import N_VERTICES, SIDES
 from brainalign.demo.head import head
 from brainalign.demo.scenes import scene
+from brainalign.demo.schematic import VOLUME_TABLES
+from brainalign.demo.space import finer
 
-VOXEL = 4.8  # mm
+VOXEL = 4.8  # mm, for NSD's 1.8
+FINER = 1.8  # how many of the voxels that NSD calls 1 mm lie along one of those
 BETAS = "betas_fithrf_GLMdenoise_RR"
-ATLASES = ("HCP_MMP1", "streams", "nsdgeneral")  # collections that fsaverage/label holds as well
+ATLASES = (
+    "HCP_MMP1",
+    "streams",
+    "nsdgeneral",
+    "Kastner2015",
+    "corticalsulc",
+)  # collections that fsaverage/label holds as well
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,6 @@ def _plant(job, anatomy, values, repeats):
 
 def _write_anatomy(job, anatomy):
     """Brain mask, ROIs with their tables, and transforms."""
-    files.save_nifti(job.func / "brainmask.nii.gz", anatomy.brain.astype("i2"), VOXEL)
     labels = job.root / "nsddata/freesurfer"
     for collection, names in TABLES.items():
         for side in (None, *SIDES):
@@ -95,18 +103,32 @@ def _write_anatomy(job, anatomy):
             values = {side: array.astype("f4") for side, array in values.items()}
             files.save_sides(labels / place / "label", f"{collection}.mgz", values)
             files.save_table(labels / place / "label" / f"{collection}.mgz.ctab", names)
-    _write_transforms(job.func.parent / "transforms", anatomy)
+    _write_below(job, anatomy)
+    _write_images(job, anatomy)
+    transforms.write(job.func.parent / "transforms", anatomy)
 
 
-def _write_transforms(folder, anatomy):
-    """Vertex numbers and voxel coordinates from 1; 9999 outside the volume."""
-    for side, surface in anatomy.sides.items():
-        files.save_mgh(folder / f"{side}.white-to-fsaverage.mgz", surface.from_white.astype("f4") + 1)
-        files.save_mgh(folder / f"{side}.fsaverage-to-white.mgz", surface.to_white.astype("f4") + 1)
-        for number, layer in enumerate(surface.layers, 1):
-            inside = ((layer >= -0.5) & (layer < np.array(anatomy.shape) - 0.5)).all(1)
-            coordinates = np.where(inside[:, None], layer + 1, 9999).astype("f4")
-            files.save_mgh(folder / f"{side}.func1pt8-to-layerB{number}.mgz", coordinates)
+def _write_below(job, anatomy):
+    """MTL and thalamus: in the volume alone, their tables beside the templates."""
+    for collection, names in VOLUME_TABLES.items():
+        for side in (None, *SIDES):
+            name = f"{side}.{collection}" if side else collection
+            files.save_nifti(job.func / "roi" / f"{name}.nii.gz", anatomy.below(collection, side), VOXEL)
+        files.save_table(job.root / f"nsddata/templates/{collection}.ctab", names)
+
+
+def _write_images(job, anatomy):
+    """Mean images, the grid that NSD calls 1 mm, and pRF maps."""
+    fine = finer(anatomy.grid, FINER)
+    nearest = np.rint(anatomy.grid.voxels(fine.points())).astype(int)
+    brain = anatomy.brain[tuple(np.moveaxis(np.clip(nearest, 0, np.array(anatomy.shape) - 1), -1, 0))]
+    for folder, mask, voxel in ((job.func, anatomy.brain, VOXEL), (job.func.parent / "func1mm", brain, VOXEL / FINER)):
+        files.save_nifti(folder / "brainmask.nii.gz", mask.astype("i2"), voxel)
+        files.save_nifti(folder / "mean.nii.gz", np.where(mask, 1000, 100).astype("f4"), voxel)
+    for name in ("angle", "eccentricity", "size"):
+        values = np.where(anatomy.home >= 0, atlas()[name][anatomy.home], np.nan)
+        values = values % 360 if name == "angle" else values
+        files.save_nifti(job.func / f"prf_{name}.nii.gz", values.astype("f4"), VOXEL)
 
 
 def _write_sessions(job, anatomy, truth, signal):

@@ -33,7 +33,8 @@ def source(model):
     if not model.checkpoint:
         return ""
     own = os.environ.get("BRAINALIGN_MODELS")
-    for name in (model.name, model.of, Path(model.checkpoint).name) if own else ():
+    of = model.of, model.of.removesuffix(f"-{model.prompt}")
+    for name in (model.name, *of, Path(model.checkpoint).name) if own else ():
         if name and (Path(own) / name).is_dir():
             return Path(own) / name
     return (_cached(model.checkpoint) if isinstance(model.checkpoint, str) else None) or model.checkpoint
@@ -68,7 +69,8 @@ def describe(model, place, dtype, commit=None):
     if model.random:
         name = f"random weights as {name}"
     control = {"control": model.control} if model.control and not model.random else {}
-    return {"checkpoint": name, "revision": revision, "dtype": dtype} | control
+    asked = {"prompt": model.prompt} if model.prompt else {}
+    return {"checkpoint": name, "revision": revision, "dtype": dtype} | control | asked
 
 
 def _digest(files):

@@ -41,16 +41,22 @@ class Fault:
 def fault(folder, parts=(), weights=True):
     """The first fault of a folder, None if there is none.
 
-    parts : what is needed beside configuration and weights: "tokenizer", "processor", or a folder with a further
-        tokenizer; weights : whether the weights are needed
+    parts : what is needed beside configuration and weights: "tokenizer", "processor", a folder with a further
+        tokenizer, or a JSON file; weights : whether the weights are needed
     """
     if not folder.is_dir():
         return Fault(f"there is no folder {folder}", weights=weights)
     checks = [_json_fault(folder, "config.json"), *(_weights_faults(folder) if weights else ())]
     if (folder / "generation_config.json").exists():
         checks.append(_json_fault(folder, "generation_config.json"))
-    checks += [_processor_fault(folder) if part == "processor" else _tokenizer_fault(folder, part) for part in parts]
+    checks += [_part_fault(folder, part) for part in parts]
     return next(filter(None, checks), None)
+
+
+def _part_fault(folder, part):
+    if part == "processor":
+        return _processor_fault(folder)
+    return _json_fault(folder, part) if part.endswith(".json") else _tokenizer_fault(folder, part)
 
 
 def _json_fault(folder, name):

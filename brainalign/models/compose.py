@@ -2,9 +2,14 @@
 
     python -m brainalign.models.compose PTH BLIP2 LANGUAGE FOLDER
 
-PTH : the published .pth of MiniGPT-4, which holds the matrix between vision and language
+PTH : the published .pth of MiniGPT-4, which holds the matrix between vision and language:
+    for Vicuna 7B prerained_minigpt4_7b.pth (spelt so) of the Space Vision-CAIR/minigpt4, 768 x 4096:
+        hf download Vision-CAIR/minigpt4 prerained_minigpt4_7b.pth --repo-type space --local-dir .
+    for Vicuna 13B the .pth of the repository Vision-CAIR/MiniGPT-4 (47.4 MB), 768 x 5120:
+        hf download Vision-CAIR/MiniGPT-4 --include "*.pth" --local-dir .
+    for Llama-2 7B the one that the project's page links to, on a drive alone, 5632 x 4096
 BLIP2 : folder of Salesforce/blip2-flan-t5-xxl, of whose vision tower and Q-Former MiniGPT-4 is made
-LANGUAGE : folder of Vicuna v0 (with a matrix of 768 columns) or of Llama-2-7b-chat-hf (5632 columns)
+LANGUAGE : folder of Vicuna v0 (Vision-CAIR/vicuna-7b, or Vision-CAIR/vicuna for 13B) or of Llama-2-7b-chat-hf
 FOLDER : where to write it, such as ~/models/minigpt4-vicuna-7b; load it with BRAINALIGN_MODELS=~/models
 """
 
@@ -15,10 +20,13 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 from brainalign.files import in_words
+from brainalign.models import complete
 from brainalign.models.checkpoint import ModelError, weight_files
+from brainalign.models.published import MATRIX_7B, MATRIX_13B
 
 TRAINED = {"llama_proj.weight": "language_projection.weight", "llama_proj.bias": "language_projection.bias"}
 NORM = {f"ln_vision.{part}": f"vision_model.post_layernorm.{part}" for part in ("weight", "bias")}
+PROJECTIONS = {4096: MATRIX_7B, 5120: MATRIX_13B}  # by the language model's dimensions
 SEES = ("vision_model.", "qformer.", "query_tokens")  # what is taken of BLIP-2
 
 
@@ -27,6 +35,8 @@ def compose(published, blip2, language, folder):
     import torch
 
     folder, blip2, language = Path(folder), Path(blip2), Path(language)
+    _check(blip2)
+    _check(language, ("tokenizer",))
     held = _read(Path(published))
     held = held.get("model", held)
     lost = [name for name in TRAINED if name not in held]
@@ -45,15 +55,24 @@ def compose(published, blip2, language, folder):
     _finish(folder, config, language)
 
 
+def _check(place, parts=()):
+    fault = complete.fault(place, parts)
+    if fault:
+        todo = f"Install it: pip install {fault.package}" if fault.package else "Fetch it from where PLACE comes from"
+        raise ModelError(f"{fault.found}. {todo.replace('PLACE', place.name)}")
+
+
 def _config(matrix, blip2, language):
     """The folder's config.json, and which of BLIP-2's weights it takes."""
     sees, speaks = (json.loads((place / "config.json").read_bytes()) for place in (blip2, language))
     vision = sees["vision_config"]
     size, queries = vision.get("hidden_size", 1408), sees["qformer_config"].get("hidden_size", 768)
     if matrix.shape[0] != speaks["hidden_size"]:
+        wanted, shape = speaks["hidden_size"], " x ".join(map(str, reversed(matrix.shape)))
+        known = PROJECTIONS.get(wanted) if matrix.shape[1] == queries else None
         raise ModelError(
-            f"the matrix makes tokens of {matrix.shape[0]} dimensions, {language} has {speaks['hidden_size']}; "
-            "take the language model that the .pth was trained with"
+            f"the matrix is {shape}, so it makes tokens of {matrix.shape[0]} dimensions, {language} has {wanted}; "
+            + (f"the one for it is {known}" if known else "take the language model that the .pth was trained with")
         )
     if matrix.shape[1] == queries:
         kept = {key: sees[key] for key in ("vision_config", "qformer_config", "num_query_tokens") if key in sees}
@@ -76,7 +95,10 @@ def _read(file):
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError):
-        raise ModelError(f"{file} is not a file of weights alone; download it again") from None
+        raise ModelError(
+            f"{file} is not a file of weights alone: it is damaged, or holds what could run code, and was not read; "
+            "take the published file"
+        ) from None
 
 
 def _renamed(weights):
@@ -101,9 +123,12 @@ def _finish(folder, config, language):
     """Tokenizer, processor and configuration; config.json last, since with it the folder is complete."""
     from transformers import AutoTokenizer, Blip2Processor, BlipImageProcessorPil
 
+    from brainalign.models.special import begun
+
     side = config["vision_config"].get("image_size", 224)
     pixels = BlipImageProcessorPil(size={"height": side, "width": side})  # bicubic, CLIP's mean and deviation
-    Blip2Processor(pixels, AutoTokenizer.from_pretrained(language)).save_pretrained(folder)
+    words = begun(AutoTokenizer.from_pretrained(language), language)
+    Blip2Processor(pixels, words).save_pretrained(folder)
     if (language / "generation_config.json").exists():
         shutil.copy(language / "generation_config.json", folder)
     (folder / "config.json").write_text(json.dumps(config, indent=1))

@@ -3,9 +3,8 @@
 import torch
 from transformers import IdeficsForVisionText2Text, IdeficsProcessor
 
-from brainalign.models import prompts
-from brainalign.models.branches import Roomy
-from brainalign.models.prefix import PicturePrefix, Seen
+from brainalign.models.branches import ALL, Branches, Means, Roomy, roomy_cache
+from brainalign.models.prefix import PicturePrefix, Seen, _mixed
 from brainalign.models.special import known
 from brainalign.pictures import for_processors
 
@@ -33,6 +32,7 @@ class Idefics(PicturePrefix):
     net_class, processor_class = IdeficsForVisionText2Text, PicturesAndWords
     poolings = (*PicturePrefix.poolings, "vision_mean", "vision_cls", "connector_mean")
     fixed_poolings = ("mean_image", "vision_mean", "vision_cls", "connector_mean")
+    _chats = False
     template = "<s>User:<fake_token_around_image><image><fake_token_around_image>{text}" + END + "\nAssistant:"
 
     def _load(self):
@@ -69,12 +69,9 @@ class Idefics(PicturePrefix):
         pooled["connector_mean"] = [tokens.float().mean(1)]
         return Seen(list(tokens), {p: torch.stack(pooled[p], 1).cpu().numpy() for p in poolings if p in pooled})
 
-    def _around(self, text):
-        return prompts.of_template(self.template)
-
     def _prompt(self, text, n_picture, max_new_tokens):
         prompt = super()._prompt(text, 1, max_new_tokens)
-        self.start = prompt.prefix - 1
+        self.start = int((prompt.ids == self.net.config.image_token_id).nonzero()[-1])
         return prompt
 
     def _filled(self, ids, tokens):
@@ -100,3 +97,40 @@ class Idefics(PicturePrefix):
     def _predict(self, final):
         """The likeliest next token that is not a mark of a picture."""
         return self.net.get_output_embeddings()(final).index_fill(-1, self.never, -torch.inf).argmax(-1)
+
+
+class IdeficsAuthors(Idefics):
+    """IDEFICS asked as the code of the paper's authors asks it: with the instruction before the picture.
+
+    So every state at the picture and after it depends on the instruction, and no instruction shares another one's
+    pass. The instruction's own tokens do not see the picture, so that there is no mean_instruction.
+    """
+
+    picture_first = False
+    poolings = tuple(pooling for pooling in Idefics.poolings if pooling != "mean_instruction")
+    fixed_poolings = ("vision_mean", "vision_cls", "connector_mean")
+    template = "<s>User: {text}<fake_token_around_image><image><fake_token_around_image>" + END + "\nAssistant:"
+
+    def _group(self, tokens, texts, poolings, max_new_tokens):
+        return {text: self._alone(tokens, text, poolings, max_new_tokens) for text in texts}
+
+    def _alone(self, tokens, text, poolings, max_new_tokens):
+        """Answers and states under one instruction: one pass over the whole prompt, alike for all pictures."""
+        n, prompt = len(tokens), self._prompt(text, 1, max_new_tokens)
+        cache, places = roomy_cache(self.net.config.get_text_config()), self._places(n, 0, len(prompt.ids))
+        grown = Branches(self._forward, cache, n, self.device, single=True)
+        states, final = grown.feed(self._filled(prompt.ids, tokens), torch.full_like(places, ALL), places)
+        every = torch.ones_like(prompt.ids)
+        which = {
+            "last_prompt": every.cumsum(0) == len(every),
+            "mean_image": prompt.ids == self.net.config.image_token_id,
+            "mean_prompt": every,
+        }
+        pooled = {pooling: _mixed(states, tokens.float()[None]) for pooling, tokens in which.items()}
+        del states
+        means, first = Means(pooled["last_prompt"]), self._predict(final[:, -1:])
+        options = self._embed, self._predict, self._stops(), max_new_tokens
+        answers = grown.answer(first, places[:, -1:] + 1, *options, means.take)
+        pooled["mean_generated"] = means.means()
+        found = {pooling: pooled[pooling][:, 0].cpu().numpy() for pooling in poolings if pooling in pooled}
+        return [self._text(row[0]) for row in answers], found

@@ -38,6 +38,7 @@ def _entry(model):
         "tuned": model.tuned,
         "base": model.base,
         "control": model.control,
+        "prompt": model.prompt,
         "answers": model.answers,
         "poolings": list(model.poolings),
         "fixed_poolings": list(model.fixed_poolings),
@@ -59,6 +60,7 @@ def _entry(model):
         },
         "format": "" if known.checked == "own" or not model.checkpoint else known.format,
         "size": published.size(model) if isinstance(model.checkpoint, str) and model.checkpoint else "",
+        "parts": known.parts,
         "state": _state(model, fault),
         "todo": model.outside or fault.removeprefix(f"{model.name}: "),
         "command": checkpoint.command(model) if fault and not model.outside else "",
@@ -74,6 +76,8 @@ def _state(model, fault):
 
 def as_text(entries):
     """The table in at most 100 columns, by what is on this machine."""
+    asked = [entry for entry in entries if entry["prompt"]]  # other prompts for models that have rows
+    entries = [entry for entry in entries if not entry["prompt"]]
     widths = [max(len(entry[key]) for entry in entries) for key in ("name", "base")]
     lines = []
     for state, heading in HEADINGS.items():
@@ -90,6 +94,9 @@ def as_text(entries):
     lines += _legend()
     lines.append("Controls are names too:")
     lines += [f"  <name>-{control:17} {what}" for control, what in CONTROLS.items()]
+    lines.append("So are models that are asked as the code of the paper's authors asks them, on the same files:")
+    lines += [f"  {entry['name']:30} {entry['note'].rpartition(': ')[2]}" for entry in asked]
+    lines.append("What states each model has (poolings), of pictures and of texts: brainalign models --json")
     return "\n".join(lines)
 
 
@@ -119,6 +126,8 @@ def _todo(entry):
         return wrap(entry["todo"], WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
     terms = [f"    # accept its terms first: https://huggingface.co/{entry['checkpoint']}, then: hf auth login"]
     size = [f"    # {entry['size']}"] if entry["command"] and entry["size"] else []
+    parts = wrap(entry["parts"], WIDTH - 6, break_on_hyphens=False) if entry["command"] else []
+    size += [f"    # {line}" for line in parts]
     return [*(terms if entry["gated"] else []), *size, *(_shell(entry["command"]) if entry["command"] else [])]
 
 

@@ -79,6 +79,13 @@ class Llava(PicturePrefix):
         return slice(None)
 
 
+class LlavaAuthors(Llava):
+    """LLaVA 1.5 asked as the code of the paper's authors asks it: with a line break before its turn."""
+
+    templates: ClassVar = {"llama": "USER: <image>\n{text}\nASSISTANT:"}
+    _chats = False  # whatever chat template the checkpoint has
+
+
 class LlavaNext(Llava):
     """LLaVA-NeXT, also called 1.6: besides the whole picture, its parts in higher resolution become tokens.
 

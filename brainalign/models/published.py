@@ -103,5 +103,5 @@ def size(model):
     """Of what is fetched, in words: measured and within what, or about."""
     known = of(model)
     if not known.size:
-        return f"about {model.size}"
+        return f"about {model.size}" if model.size else ""
     return f"{known.size} of the {known.whole} there" if known.whole else known.size

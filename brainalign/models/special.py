@@ -6,7 +6,9 @@ Only what the files themselves say counts, not what a class of transformers take
 in another vocabulary. An id beyond the vocabulary is no token.
 """
 
-from transformers import GenerationConfig, PreTrainedConfig
+from transformers import GenerationConfig, LlamaTokenizer, PreTrainedConfig
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
+from transformers.utils import cached_file
 
 NAMES = ("eos_token_id", "bos_token_id", "pad_token_id", "decoder_start_token_id")
 PICTURE = ("image_token_id", "image_token_index")  # its name in a configuration, today and before
@@ -62,6 +64,17 @@ def _generation(source):
         return GenerationConfig.from_pretrained(source).to_dict()
     except OSError:  # many checkpoints have no such file
         return {}
+
+
+def begun(tokenizer, source):
+    """The tokenizer, which puts a LLaMA's mark of the beginning first where no setting says whether it should.
+
+    So it was before transformers 5, for which such older checkpoints were made. A tokenizer.json says it itself.
+    """
+    whole = cached_file(source, "tokenizer.json", _raise_exceptions_for_missing_entries=False)
+    if isinstance(tokenizer, LlamaTokenizer) and not whole and "add_bos_token" not in get_tokenizer_config(source):
+        tokenizer.add_bos_token = True
+    return tokenizer
 
 
 def known(tokenizer, token):

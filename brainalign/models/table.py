@@ -63,6 +63,7 @@ INSTRUCTBLIP = Family(
 )
 FAMILIES = {
     "llava:Llava": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
+    "llava:LlavaAuthors": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "llava:LlavaNext": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "blip:Blip2": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "blip:Blip2T5": Family("multimodal", True, (*ANSWERED, *BEFORE), BEFORE),
@@ -90,6 +91,9 @@ FAMILIES = {
     "pixels:Pixels": Family("vision", False, ("pixels",), ("pixels",)),
     "endpoint:Endpoint": Family("multimodal", True, ()),
     "idefics:Idefics": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
+    "idefics:IdeficsAuthors": Family(
+        "multimodal", True, ("mean_generated", "last_prompt", "mean_image", "mean_prompt", *BEFORE), BEFORE
+    ),
     "owl:Owl": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
     "qwen:Qwen": QWEN,
     "qwen:Qwen3": QWEN,
@@ -134,7 +138,9 @@ class Model:
     dtype : in which the weights are held unless `load` is told otherwise
     size : of what is downloaded; composed : from several published files, see `brainalign.models.compose`
     control : "", or what is done to the model `of` (a key of CONTROLS)
+    prompt : "authors" if the model `of` is asked as the code of the paper's authors asks it, else as its publishers do
     outside : why no adapter loads it, and what to do; "" for all others
+    method : raised when the same files are asked or stopped in another way, so that features are made again
     """
 
     name: str
@@ -152,6 +158,8 @@ class Model:
     control: str = ""
     of: str = ""
     outside: str = ""
+    prompt: str = ""
+    method: int = 0
 
     @property
     def family(self):
@@ -166,7 +174,8 @@ class Model:
         """What its checkpoint holds beside configuration and weights, see `complete.fault`."""
         if not self.adapter:
             return ()
-        return PARTS[self.kind] if self.family.parts is None else self.family.parts
+        parts = PARTS[self.kind] if self.family.parts is None else self.family.parts
+        return (*parts, "tokenizer_config.json") if self.answers else parts
 
     @property
     def answers(self):
@@ -279,6 +288,7 @@ _ROWS = (
         dtype="bfloat16",
         size="14 GB",
         note="LLaVA-NeXT (1.6) with Vicuna 7B, as LLaVA 1.5 has",
+        method=1,
     ),
     Model(
         "blip2-opt-2.7b",
@@ -310,6 +320,7 @@ _ROWS = (
         dtype="bfloat16",
         size="32 GB",
         note="InstructBLIP: EVA ViT-g/14, a Q-Former that reads the instruction, Vicuna 7B",
+        method=1,
     ),
     Model(
         "instructblip-vicuna-13b",
@@ -511,6 +522,7 @@ _ROWS = (
         dtype="bfloat16",
         size="18 GB",
         note="IDEFICS before it was tuned on instructions",
+        method=1,
     ),
     Model(
         "openflamingo-9b",
@@ -623,5 +635,19 @@ def by_name(rows):
     return {row.name: row for row in rows}
 
 
-MODELS = by_name(_ROWS)
+def _authors():
+    """The rows of models that the paper's authors asked in another way than their publishers."""
+    asked = {
+        "llava-1.5-7b": ("llava:LlavaAuthors", "a line break before ASSISTANT"),
+        "llava-1.5-13b": ("llava:LlavaAuthors", "a line break before ASSISTANT"),
+        "idefics-9b-instruct": ("idefics:IdeficsAuthors", "the instruction before the picture"),
+    }
+    for row in _ROWS:
+        if row.name in asked:
+            adapter, how = asked[row.name]
+            note = f"{row.name} with the prompt of the paper authors' code: {how}"
+            yield replace(row, name=f"{row.name}-authors", adapter=adapter, of=row.name, prompt="authors", note=note)
+
+
+MODELS = by_name([*_ROWS, *_authors()])
 MODELS["llava-demo-random"] = controlled(MODELS["llava-demo"], "random")  # the demo's results hold it

@@ -22,29 +22,44 @@ def network(model, net_class, source, device, dtype, **options):
     dtype : one of `checkpoint.DTYPES`; options : further arguments of the class, such as add_pooling_layer=False
     """
     with _quiet():
+        _check_kind(model, net_class, source)
         if model.random:
             return _random(net_class, source, options).to(device, _torch_dtype(dtype)).eval()
         if is_quantised(dtype):
             options = options | {"quantization_config": quantization(model, net_class, source, device, dtype)}
         options |= {"dtype": _torch_dtype(dtype), "device_map": {"": device}}
-        return _whole(model, net_class, source, net_class.from_pretrained(source, **options, **REPORT)).eval()
+        return _whole(model, source, net_class.from_pretrained(source, **options, **REPORT)).eval()
 
 
 def unread(model, net_class, source, device, dtype, **options):
     """The network of `network` without its weights' numbers, on the meta device: names and shapes are compared."""
-    config = net_class.config_class.from_pretrained(source)
     with _quiet():
+        _check_kind(model, net_class, source)
+        config = net_class.config_class.from_pretrained(source)
         if model.random:
             with torch.device("meta"):
                 return net_class(config, **options)
         options |= {"config": config, "state_dict": _shapes(source), "device_map": {"": "meta"}}
-        net = _whole(model, net_class, source, net_class.from_pretrained(None, **options, **REPORT))
+        net = _whole(model, source, net_class.from_pretrained(None, **options, **REPORT))
     if net.can_generate() and (source / "generation_config.json").exists():
         net.generation_config = GenerationConfig.from_pretrained(source)
     return net
 
 
-def _whole(model, net_class, source, loaded):
+def _check_kind(model, net_class, source):
+    """The kind of model that a folder's config.json tells, if it tells any, is the row's."""
+    if isinstance(source, str):  # the hub's is not fetched twice
+        return
+    kind, wanted = (
+        net_class.config_class.get_config_dict(source)[0].get("model_type"),
+        net_class.config_class.model_type,
+    )
+    if kind and kind != wanted:
+        found = f"config.json in {source} is that of a {kind}, expected a {wanted}"
+        raise ModelError(f"{model.name}: {found}. {checkpoint.unlike(model)}")
+
+
+def _whole(model, source, loaded):
     """The network of (network, report of its loading), in which no weight is missing or of another shape."""
     net, info = loaded
     lost, other = sorted(info["missing_keys"]), sorted(info["mismatched_keys"])
@@ -55,9 +70,6 @@ def _whole(model, net_class, source, loaded):
     if other and not lost:
         name, held, needed = other[0]
         found = f"{name} in {source} has shape {tuple(held)}, its config.json asks for {tuple(needed)}"
-    kind, wanted = net_class.config_class.get_config_dict(source)[0].get("model_type"), net.config.model_type
-    if kind and kind != wanted:
-        found += f". It is a {kind}, {model.name} is a {wanted}"
     raise ModelError(f"{model.name}: {found}. {checkpoint.unlike(model)}")
 
 

@@ -1,13 +1,11 @@
 """The check of a root before anything long starts."""
 
-import numpy as np
-
-from brainalign.nsd import check_anatomy, check_betas, check_design, check_files
-from brainalign.nsd.layout import FSAVERAGE_VERTICES, MAX_SESSIONS, SESSIONS_DONE, SPACES, simulated
+from brainalign.nsd import check_anatomy, check_betas, check_deep, check_design, check_files, design, pictures
+from brainalign.nsd.layout import FSAVERAGE_VERTICES, SESSIONS_DONE, SPACES, simulated
 from brainalign.nsd.report import Inspector
 
 
-def check(root):
+def check(root, deep=False, progress=None):
     """Examines an NSD root, real or simulated, and returns a `Report`; never raises for what is in the files.
 
     Read whole: the design, the table of pictures, the responses, brain masks, ROIs and their tables, transforms,
@@ -17,10 +15,17 @@ def check(root):
     Both formats of a session must agree where both were read, and ncsnr must follow from the sampled HDF5 betas
     (for surfaces: from files read whole). Of the pictures, 32 of each subject are read. Any other image in the
     subjects' folders must be as long as its header says, and have the volume's shape.
+
+    Volumes are brought to one orientation by their affines; one that lies elsewhere than the subject's brain mask is a
+    fault. Files that are not NSD's own are not looked at.
+
+    deep : then reads every byte (`check_deep`), which tells progress(done, total, name) in megabytes
     """
     inspector = Inspector(root)
-    subjects = inspector.run(inspector.layout.root, _root)
-    return inspector.report(subjects or [])
+    subjects = inspector.run(inspector.layout.root, _root) or []
+    if deep:
+        inspector.run(inspector.layout.root, check_deep.everything, [s["name"] for s in subjects], progress)
+    return inspector.report(subjects)
 
 
 def _root(inspector):
@@ -39,6 +44,7 @@ def _root(inspector):
     run(layout.stimulus_table, check_design.stimulus_table, plan, present)
     run(layout.stimuli, check_design.stimuli, plan, present)
     run(layout.root, _subjects, present)
+    inspector.common = pictures.common(plan, present)
     summaries = [run(layout.subject(name), _subject, name, present[name], plan) for name in present]
     run(layout.labels("fsaverage"), check_anatomy.fsaverage, present)
     if inspector.tables_missing:
@@ -71,10 +77,10 @@ def _subjects(inspector, present):
             inspector.fault(folder, f"betas of {unread} only, which is not supported", " or ".join(SPACES), todo)
         elif name in present:
             continue
-        elif folder.exists() or name in inspector.manifest.get("subjects", ()):
+        elif name in inspector.manifest.get("subjects", ()):
             expected = "files such as func1pt8mm/betas_fithrf_GLMdenoise_RR/betas_session01.hdf5"
             inspector.fault(folder, "no betas of any session", expected)
-        elif layout.subject(name).exists():
+        elif folder.exists() or layout.subject(name).exists():
             inspector.warn(f"{name}: no betas, so it cannot be loaded")
     if not present and not any(map(layout.unread, SESSIONS_DONE)):
         folder = layout.root / "nsddata_betas/ppdata"
@@ -102,17 +108,14 @@ def _subject(inspector, subject, sessions, plan):
     inspector.run(layout.subject(subject), check_files.other_images, subject, cortex)
     inspector.run(layout.root, check_files.planted_truth, subject)
     _orientations(inspector, subject)
-    images = (
-        np.unique([plan.session(subject, n) for n in sessions if n <= MAX_SESSIONS]) if plan else np.array([], int)
-    )
+    coco = inspector.read_once(lambda path: design.coco_ids(layout.root), layout.stimulus_table)
     return {
         "name": subject,
         "sessions": sessions,
         "spaces": spaces,
         "betas": {space: [v for s, v in pairs if s == space] for space in spaces},
         "rois": cortex.rois if cortex else labels or {},
-        "images": len(images),
-        "shared": int(np.isin(images, plan.shared).sum()) if plan else 0,
+        **pictures.summary(plan, subject, sessions, coco),
     }
 
 

@@ -112,7 +112,8 @@ def shared_ids(root):
 def coco_ids(root):
     """(73000,) the COCO id of each picture by its NSD id from 0; 0 where the table of pictures names none.
 
-    A root may lack the table. A simulated root invents numbers beyond COCO's own, which are none.
+    A root may lack the table, and the table these columns. A simulated root invents numbers beyond COCO's own: they
+    count as none.
     """
     import pandas as pd
 
@@ -120,9 +121,10 @@ def coco_ids(root):
     if not path.exists():
         return found
     with reading(path, "a table with commas"):
-        table = pd.read_csv(path, usecols=["nsdId", "cocoId"], dtype=np.int64)
-    known = table["nsdId"].between(0, IMAGES - 1) & table["cocoId"].between(1, MOST_COCO)
-    found[table["nsdId"][known]] = table["cocoId"][known]
+        table = pd.read_csv(path, usecols=lambda name: name in ("nsdId", "cocoId"))
+        if table.shape[1] == 2:
+            known = table["nsdId"].between(0, IMAGES - 1) & table["cocoId"].between(1, MOST_COCO)
+            found[table["nsdId"][known]] = table["cocoId"][known]
     return found
 
 

@@ -24,15 +24,20 @@ class Report:
     """What is in a root and what is wrong with it.
 
     subjects : a dict for each: name, sessions (their numbers), spaces, betas (space -> versions), rois (name ->
-        units within the mask), images, shared (numbers of different pictures seen)
+        units within the mask), images, shared (numbers of different pictures seen), showings (the shared ones seen at
+        least once, twice, three times), first (the picture of the first trial: NSD's id from 0, 73KID, COCO or None)
+    common : the shared pictures that all subjects saw at least once, twice, three times; empty for a single subject
     faults stop an analysis from being right; warnings are legal oddities.
+    stopped : how far reading every byte came; "" where it was not asked for, or came to its end
     """
 
     root: str
     simulated: bool
     subjects: list = field(default_factory=list)
+    common: list = field(default_factory=list)
     faults: list = field(default_factory=list)
     warnings: list = field(default_factory=list)
+    stopped: str = ""
 
     def to_dict(self):
         """Plain lists, dicts, numbers and text."""
@@ -43,13 +48,28 @@ class Report:
         for s in self.subjects:
             rois = sum(n > 0 for n in s["rois"].values())
             lines.append(
-                f"{s['name']}: {len(s['sessions'])} sessions of {', '.join(s['spaces'])}, {s['images']} pictures "
-                f"({s['shared']} shared), {rois} ROIs"
+                f"{s['name']}: {len(s['sessions'])} sessions of {', '.join(s['spaces'])}, {s['images']} pictures, "
+                f"{rois} ROIs"
             )
+            if s["first"]:
+                lines += [f"  shared pictures: {_often(s['showings'])}", f"  first trial: {_named(s['first'])}"]
+        if self.common:
+            lines.append(f"shared pictures of all {len(self.subjects)} subjects: {_often(self.common)}")
         lines += [f"warning: {text}" for text in self.warnings]
         lines += [str(fault) for fault in self.faults]
-        count = len(self.faults)
-        return "\n".join([*lines, f"{count} fault{'' if count == 1 else 's'}" if count else "no fault"])
+        count = f"{len(self.faults) or 'no'} fault{'' if len(self.faults) < 2 else 's'}"
+        return "\n".join([*lines, f"{count} so far: {self.stopped}" if self.stopped else count])
+
+
+def _often(showings):
+    """Counts in words; showings : the pictures seen at least once, twice, three times."""
+    return "{} seen, {} at least twice, {} three times".format(*showings)
+
+
+def _named(numbers):
+    """A picture by all its numbers."""
+    coco = f", COCO {numbers['COCO']}" if numbers["COCO"] else ""
+    return f"picture {numbers['id']} (counted from 0; 73KID {numbers['73KID']}{coco})"
 
 
 class Inspector:
@@ -59,10 +79,11 @@ class Inspector:
         self.layout = Layout(root)
         self.simulated, self.manifest = False, {}
         self.vertices = FSAVERAGE_VERTICES  # of one fsaverage hemisphere
-        self.faults, self.warnings = [], []
+        self.faults, self.warnings, self.common = [], [], []
         self.examined = set()  # paths that some check has read
         self.grids = []  # of the volumes that some check has read
         self.tables_missing = set()  # label tables whose names are NSD's own
+        self.stopped = ""  # how far reading every byte came, where it was stopped
         self._kept = {}
 
     def fault(self, path, found, expected, todo=None):
@@ -123,7 +144,9 @@ class Inspector:
             return None
 
     def report(self, subjects):
-        return Report(str(self.layout.root), self.simulated, subjects, self.faults, self.warnings)
+        return Report(
+            str(self.layout.root), self.simulated, subjects, self.common, self.faults, self.warnings, self.stopped
+        )
 
 
 def _first_line(error):

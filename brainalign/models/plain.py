@@ -1,0 +1,44 @@
+"""A model as transformers alone runs it: what `verify` holds an adapter against.
+
+Everything is read anew from the checkpoint with transformers' Auto classes, one picture and one instruction at a time,
+without padding, sharing or a cache of the prompt. Nothing of the adapters is used but the prompt as they send it.
+"""
+
+import torch
+from transformers import AutoConfig
+from transformers.utils import logging
+
+from brainalign.models.plain_readers import Encoder, TwoTowers, Vision
+from brainalign.models.plain_speakers import Looker, Querying, Speaker, Tiling
+
+READERS = {
+    "vit": Vision,
+    "clip": TwoTowers,
+    "bert": Encoder,
+    "llama": Speaker,
+    "llava": Looker,
+    "llava_next": Looker,
+    "qwen2_5_vl": Tiling,
+    "qwen3_vl": Tiling,
+    "blip-2": Querying,
+    "instructblip": Querying,
+}
+
+
+def reader(model, place, device, dtype):
+    """Something with `read(picture, before, text, after, limit)` -> `Said`, for a row and its folder or hub id."""
+    if model.composed:
+        raise NotImplementedError(
+            "its picture is in the middle of the prompt, where no processor of transformers puts it"
+        )
+    config = AutoConfig.from_pretrained(place)
+    kind = READERS.get(config.model_type)
+    if not kind:
+        known = ", ".join(sorted(READERS))
+        raise NotImplementedError(f"{config.model_type} is run by none of transformers' Auto classes here ({known})")
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        return kind(place, torch.device(device), getattr(torch, dtype))
+    finally:
+        logging.set_verbosity(verbosity)
