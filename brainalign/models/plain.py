@@ -11,6 +11,8 @@ import torch
 from transformers import AutoConfig, GenerationConfig
 from transformers.utils import logging
 
+from brainalign.pictures import for_processors
+
 MARKLESS = ("blip-2", "instructblip")  # whose processors put a picture's tokens first, without a mark in the prompt
 TOWERS = ("vision_tower", "vision_model", "visual")  # what vision towers are called within a model
 ENDS = ("<end_of_utterance>",)  # tokens that end a turn of some models, and are named in no setting
@@ -61,7 +63,7 @@ class Reader:
     def read(self, picture, before, text, after, limit):
         """picture : uint8 (height, width, 3); before, after : what is around the instruction in the prompt."""
         with torch.inference_mode():
-            return self._read(picture, before, text, after, limit)
+            return self._read(for_processors([picture])[0], before, text, after, limit)
 
     def _to_device(self, inputs):
         return {k: v.to(self.device, self.dtype if v.is_floating_point() else None) for k, v in inputs.items()}

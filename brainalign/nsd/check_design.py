@@ -1,14 +1,11 @@
 """Checks of the design, the table of pictures, the pictures and the responses."""
 
-from io import StringIO
-
 import h5py
 import numpy as np
 
-from brainalign import files
 from brainalign.nsd import design as designs
 from brainalign.nsd.layout import IMAGES, MAX_SESSIONS, SESSIONS_DONE, TRIALS
-from brainalign.nsd.read import reading
+from brainalign.nsd.read import frame, reading
 
 HEADER = [
     *["cocoId", "cocoSplit", "cropBox", "loss", "nsdId", "flagged", "BOLD5000", "shared1000"],
@@ -34,21 +31,10 @@ def design(inspector):
     return None if broken else designs.load(inspector.layout.root)
 
 
-def _table(path, kind):
-    """A table as it was saved by whatever program; columns without a name and content at its end are left out."""
-    import pandas as pd
-
-    with reading(path, kind):
-        text = files.decoded(path.read_bytes(), path)
-        table = pd.read_csv(StringIO(text), sep=files.separator(text), low_memory=False)
-        spare = [name for name in table.columns[1:] if str(name).startswith("Unnamed") and table[name].isna().all()]
-        return table.drop(columns=spare)
-
-
 def stimulus_table(inspector, plan, present):
     """nsd_stim_info_merged.csv against the design."""
     path = inspector.layout.stimulus_table
-    table = inspector.read(_table, path, "a table with commas")
+    table = inspector.read(frame, path, "a table with commas")
     if table is None:
         return
     if list(table.columns[1:]) != HEADER:
@@ -127,7 +113,7 @@ def _black(path, ids):
 def responses(inspector, subject, sessions, plan):
     """responses.tsv: a row for each trial of the sessions, with the design's ids."""
     path = inspector.layout.responses(subject)
-    table = inspector.read(_table, path, "a table with tabs")
+    table = inspector.read(frame, path, "a table with tabs")
     if table is None:
         return
     if " ".join(table.columns) != RESPONSES:
@@ -156,5 +142,5 @@ def responses(inspector, subject, sessions, plan):
 
 def finished(inspector, subject):
     """Sessions that a subject did, as far as the root says: its responses, else NSD's own list."""
-    table = inspector.read(_table, inspector.layout.responses(subject), "a table with tabs")
+    table = inspector.read(frame, inspector.layout.responses(subject), "a table with tabs")
     return SESSIONS_DONE[subject] if table is None else len(table) // TRIALS
