@@ -66,19 +66,23 @@ def _lines(label, every=30.0):
     return update
 
 
-@main.command(epilog=_example("brainalign check /data/nsd", "brainalign check demo-root --json"))
+@main.command(epilog=_example("brainalign check /data/nsd", "brainalign check /data/nsd --deep --json"))
 @click.argument("root", type=click.Path(path_type=Path))
+@click.option("--deep", is_flag=True, help="Read every byte, also of files of full size: hours for all of NSD.")
 @as_json
-def check(root, as_json):
+def check(root, deep, as_json):
     """Verify an NSD root before anything long starts; faults exit with 1.
 
-    For each fault: the file, what was found, what was expected, what to do.
+    For each fault: the file, what was found, what was expected, what to do. Stop --deep with Ctrl-C: what was found
+    until then is told.
     """
     from brainalign import nsd
 
-    report = nsd.check(root)
+    bar, update = _progress("reading (MB)") if deep else (nullcontext(), None)
+    with bar:
+        report = nsd.check(root, deep, update)
     click.echo(json.dumps(report.to_dict(), indent=2) if as_json else str(report))
-    sys.exit(1 if report.faults else 0)
+    sys.exit(1 if report.faults or report.stopped else 0)
 
 
 @main.command(epilog=_example("brainalign demo demo-root", "brainalign demo demo-root --subjects 1,2 --sessions 2"))

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from brainalign.files import HALF, compact, fingerprint, in_words
+from brainalign.pictures import resized
 from brainalign.types import Features
 from brainalign.writing import claimed, write_once
 
@@ -93,15 +94,6 @@ def extract_texts(directory, request, load_model, texts, progress=None, stimulus
     if missing:
         raise ValueError(f"{request.model}: {len(missing)} pictures have no text to read, the first is {missing[0]}")
     _extract({directory: request}, load_model, read, progress, sent)
-
-
-def resized(picture, pixels):
-    """A picture, uint8 (height, width, 3), squashed to (pixels, pixels, 3), bicubic; as it is where pixels is 0."""
-    if not pixels:
-        return picture
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(picture).resize((pixels, pixels), Image.Resampling.BICUBIC))
 
 
 def _pictures(ids, stimulus, pixels):
@@ -251,12 +243,8 @@ def _wide(directory, shards, found):
 def _told(largest, n_shards):
     """largest : the largest magnitude in each shard that is held as float32."""
     size = max(largest)
-    why = (
-        f"reach {size:.3g}, float16 ends at {HALF[1]:,.0f}"
-        if size > HALF[1]
-        else f"are {size:.2g} at most, too small for float16"
-    )
-    return f"states {why}: held as float32 in {len(largest)} of {n_shards} files"
+    why = f"reach {size:.0f}, too large" if size > HALF[1] else "are all below 0.00006, too small"
+    return f"states {why} for float16: held as float32 in {len(largest)} of {n_shards} files"
 
 
 def _cut(directory, shards, n_images):

@@ -402,6 +402,20 @@ def test_legal_oddities_are_warnings(root):
     assert any("subj02: no betas" in text for text in report.warnings)
 
 
+def test_files_that_no_analysis_reads_may_be_left_out_of_a_real_root(root):
+    (root / TABLE).unlink()
+    (root / ANSWERS).unlink()
+    shutil.rmtree(root / "nsddata_betas/ppdata/subj02/func1pt8mm")
+    shutil.rmtree(root / "nsddata_betas/ppdata/subj02/fsaverage")
+    left_out = {str(root / TABLE), str(root / ANSWERS)}
+    assert {fault.file for fault in nsd.check(root).faults} >= left_out  # a simulated root is written whole
+    (root / "SIMULATED.json").unlink()
+    report = nsd.check(root)
+    assert not left_out & {fault.file for fault in report.faults}
+    assert all(any(text.startswith(f"{file} is missing") for text in report.warnings) for file in left_out)
+    assert "subj02: no betas, so it cannot be loaded" in report.warnings
+
+
 def test_one_of_two_formats_missing_is_a_fault_only_of_a_simulated_root(root):
     path = root / VOLUME / "betas_session01.hdf5"
     path.unlink()

@@ -224,6 +224,16 @@ def test_workers_share_the_work_and_make_nothing_twice(small, monkeypatch):
     assert len(made) == len(set(made)) == N_JOBS - 4
 
 
+def test_features_are_made_again_when_a_model_is_asked_in_another_way(small, monkeypatch):
+    """And nobody else's are: the row says so."""
+    before = {str(job): job.path for job in jobs.plan(small) if job.kind == "features"}
+    monkeypatch.setitem(models.MODELS, "llava-demo", replace(models.MODELS["llava-demo"], method=1))
+    after = {str(job): job.path for job in jobs.plan(small) if job.kind == "features"}
+    assert {name for name in before if before[name] != after[name]} == {
+        name for name in before if name.split()[1] == "llava-demo"
+    }
+
+
 def test_an_executor_does_the_same(small):
     with ThreadPoolExecutor(2) as pool:
         calls = []
@@ -282,6 +292,13 @@ def test_captions_are_read_by_models_of_text_and_beside_the_picture(small, monke
         assert features.manifest(job.path.parent)["text"] == "captions.csv"
     assert "pictures" in done["features clip-demo"].inputs
     assert "pictures" not in done["features bert-base"].inputs
+    with store.Store(jobs.publish(found)) as opened:
+        assert {"bert-base", "clip-demo"} <= set(opened.models())
+        r, _ = opened.unit_map("subj01", "clip-demo", "", 1, "pair")
+        fit = results.by_map(results.read_table(done["encode subj01 clip-demo"].path), ["r"])[1, "pair"]["r"]
+        np.testing.assert_allclose(r, fit, atol=1e-3)
+    smaller = jobs.planning.requests(replace(found, features=replace(found.features, pixels=227)))
+    assert [smaller[name, ""].pixels for name in ("clip-demo", "bert-base", "vit-demo")] == [227, 0, 227]
 
     def changed():
         return {str(job) for job in jobs.plan(found) if str(job).startswith("features") and not job.done}
@@ -603,3 +620,29 @@ def test_a_subjects_identity_changes_with_every_file_that_is_read_and_with_no_ot
         assert now() != before, path
         path.write_bytes(content)
     assert now() == before
+
+
+def test_states_beyond_float16_reach_the_store_and_are_told(small, monkeypatch):
+    """A million times as large: the weights that are published predict what the fit predicts."""
+    size, ordinary = 1e6, Adapter.states_many
+
+    def wide(self, *args):
+        return {
+            text: (a, {p: v * size for p, v in found.items()}) for text, (a, found) in ordinary(self, *args).items()
+        }
+
+    monkeypatch.setattr(Adapter, "states_many", wide)
+    jobs.run(small)
+    person, text = subject("subj05"), "What is in this image?"
+    test_ids = person.image_ids[person.is_test]
+    with store.open_latest(jobs.publish(small)) as opened:
+        readout, layer, pooling = opened.readout("subj05", "llava-demo", "VQ1")
+        measured = np.stack([opened.response("subj05", i) for i in test_ids])
+        r = opened.unit_map("subj05", "llava-demo", "VQ1", layer, pooling)[0]
+        warned = opened.rows("runs", kind="features").warnings
+    assert readout.into.dtype == np.float32
+    predicted = readout.predict(size * states(test_ids, text, pooling)[:, layer])
+    whole = ~np.isnan(measured).any(0)
+    np.testing.assert_allclose(stats.correlate(measured, predicted)[whole], r[whole], atol=2e-3)
+    assert len(warned) == 4
+    assert warned.str.contains("too large for float16: held as float32 in 3 of 3 files").all()

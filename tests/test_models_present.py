@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from brainalign import models
 from brainalign.demo import drawing, scenes
-from brainalign.models import checkpoint, complete
+from brainalign.models import checkpoint, complete, verify
 
 MISTRAL = Path(find_spec("mistral_common").origin).parent / "data/tokenizer.model.v1"
 TEXT = "List any food items visible. ###Human: a 🐈, naïve café\n東京"
@@ -100,6 +100,7 @@ def test_a_language_model_with_tokenizer_model_alone_loads(vicuna):
     prompt = torch.tensor([[1, *pieces(adapter.template.format(text="Name a colour."))]])
     new = adapter.net.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=6, do_sample=False)
     assert answer == adapter.tokenizer.decode(new[0, prompt.shape[1] :], skip_special_tokens=True).strip()
+    assert verify.verify("vicuna-7b", [picture], "cpu", "float32")["equal"]
 
 
 def test_minigpt4_is_composed_of_a_language_model_with_tokenizer_model_alone(vicuna, tmp_path):
@@ -123,6 +124,10 @@ def test_owls_processor_reads_tokenizer_model_alone(vicuna):
     write_json(vicuna / "preprocessor_config.json", {"size": {"height": 28, "width": 28}, "crop_size": 28})
     write_json(vicuna / "config.json", {"model_type": "mplug-owl"})
     assert OwlProcessor.from_pretrained(vicuna).tokenizer(TEXT)["input_ids"] == [1, *pieces(TEXT)]
+    (vicuna / "tokenizer_config.json").unlink()
+    read = OwlProcessor.from_pretrained(vicuna).tokenizer(TEXT, add_special_tokens=False)
+    assert read["input_ids"] == pieces(TEXT)
+    assert complete.fault(vicuna, models.find("mplug-owl-7b").parts, weights=False) is None
 
 
 @pytest.mark.parametrize(("package", "module"), complete.READS_PIECES.items())
@@ -298,6 +303,34 @@ def test_a_checkpoint_as_saved_in_2023_loads_the_same(tmp_path, monkeypatch):
     assert found[0] == expected[0]
     for pooling, values in expected[1].items():
         np.testing.assert_allclose(found[1][pooling], values, atol=1e-5)
+
+
+def squared(pixels):
+    """A number where today's files have height and width, and the names of feature extractors."""
+    named = {
+        "size": lambda size: size.get("shortest_edge", size.get("height")),
+        "crop_size": lambda size: size["height"],
+        "image_processor_type": lambda kind: None,
+        "processor_class": lambda kind: None,
+    }
+    old = {key: named[key](value) if key in named else value for key, value in pixels.items()}
+    old["feature_extractor_type"] = "ViTFeatureExtractor"
+    return {key: value for key, value in old.items() if value is not None}
+
+
+@pytest.mark.parametrize("name", ["clip-demo", "vit-demo"])
+def test_pictures_settings_of_2021_prepare_the_same(tmp_path, name):
+    pictures = [drawing.render(scenes.scene(i))[: 425 - 100 * i] for i in range(2)]
+    expected = models.load(name, device="cpu").states(pictures, "")[1]
+    folder = tmp_path / name
+    shutil.copytree(checkpoint.SHIPPED / name, folder)
+    held = next(file for file in complete.PROCESSORS if (folder / file).exists())
+    content = json.loads((folder / held).read_text())
+    (folder / held).unlink()
+    write_json(folder / "preprocessor_config.json", squared(content.get("image_processor", content)))
+    assert models.rehearse(name) == ""
+    for pooling, values in models.load(name, device="cpu").states(pictures, "")[1].items():
+        np.testing.assert_array_equal(values, expected[pooling])
 
 
 @pytest.mark.parametrize("name", ["generation_config.json", "tokenizer_config.json"])

@@ -203,6 +203,19 @@ def test_an_affine_that_is_no_volume(root):
     assert [fault.file for fault in nsd.check(root).faults] == [str(root / ROI)]
 
 
+def test_two_affines_in_one_header_that_contradict_each_other(root):
+    image = nib.load(root / ROI)
+    values, affine = np.asarray(image.dataobj), image.affine
+    image = nib.Nifti1Image(values, affine)
+    image.set_sform(affine, 1)
+    image.set_qform(flip_x(values, affine)[1], 1)
+    (root / ROI).unlink()
+    image.to_filename(root / ROI)
+    with pytest.raises(ValueError, match=r"has the sform \[9 0 0 .* its qform, \[-9 0 0"):
+        nsd.load_subject(root, "subj02")
+    assert [fault.file for fault in nsd.check(root).faults] == [str(root / ROI)]
+
+
 def test_each_voxel_of_a_turned_grid_is_where_its_affine_says(tmp_path):
     """The grid's own affine takes NSD's voxels to the same millimetres as the stored one takes the stored voxels."""
     affine = np.array([[0, -2.0, 0, 7], [0, 0, 1.5, -3], [1.8, 0, 0, 4], [0, 0, 0, 1]])

@@ -47,6 +47,9 @@ def subject(root, name, space, beta_version):
 
     Files beside those (notes, masks of one's own, what a file system leaves) change nothing.
     """
-    rois = [asdict(roi) for roi in tables.rois().values()]
-    paths = nsd.sources(root, name, space, beta_version)
-    return fingerprint(rois, [[path.relative_to(Path(root)).as_posix(), *file_identity(path)] for path in paths])
+    rois, names = [asdict(roi) for roi in tables.rois().values()], tables.label_names()
+    collections = sorted({roi["collection"] for roi in rois} & names.keys())
+    fixed = {c: names[c] for c in collections if not Layout(root).table(name, c).exists()}
+    found = nsd.sources(root, name, space, beta_version)
+    files = [[path.relative_to(Path(root)).as_posix(), *file_identity(path)] for path in found]
+    return fingerprint(rois, fixed, files)

@@ -14,7 +14,8 @@ rdms      which pictures each region of a subject tells apart
 rsa       how well that of all layers and poolings of one model and instruction compares with it
 
 Some inputs are known only when other jobs are done (the content of features, the best layer); until then a job
-waits, and has neither id nor path. The code itself is no input, but METHOD is: raise it when results change.
+waits, and has neither id nor path. The code itself is no input, but METHOD is, and `Model.method` of features: raise
+them when results change.
 """
 
 import re
@@ -130,9 +131,8 @@ def requests(study):
     for model, instruction in _spaces(study):
         read = instruction or model.instructions[0]
         prompt = tables.instructions()[read].text if read else ""
-        found[model.name, instruction] = features.Request(
-            model.name, instruction, prompt, pictures, model.poolings, *options, model.text, choice.pixels
-        )
+        asked = features.Request(model.name, instruction, prompt, pictures, model.poolings, *options, model.text)
+        found[model.name, instruction] = replace(asked, pixels=choice.pixels) if sees(asked) else asked
     return found
 
 
@@ -164,6 +164,8 @@ def _features(study, asked):
         "max_new_tokens": asked.max_new_tokens,
         "shard": asked.shard,
     }
+    method = models.find(asked.model).method
+    inputs |= {"method": method} if method else {}
     folder = _path(study, "features", inputs, "features", asked.model, asked.instruction)
     return Job("features", "", asked.model, asked.instruction, inputs, folder / features.MANIFEST)
 
@@ -183,7 +185,7 @@ def _features_of_texts(study, asked, source):
     inputs = {"weights": identity.weights(asked.model), "prompt": asked.prompt, **read}
     inputs |= {"images": fingerprint(asked.image_ids)}
     inputs |= {"poolings": asked.poolings, "shard": asked.shard}
-    if paired(asked):
+    if sees(asked):
         inputs |= _pictures(study, asked)
     folder = _path(study, "features", inputs, "features", asked.model, asked.instruction)
     return Job(*job, inputs, folder / features.MANIFEST)
@@ -194,9 +196,9 @@ def _pictures(study, asked):
     return {"pictures": identity.pictures(study.root)} | ({"pixels": asked.pixels} if asked.pixels else {})
 
 
-def paired(asked):
-    """Whether a model of texts sees the pictures too."""
-    return bool(set(asked.poolings) & set(models.find(asked.model).family.pair_poolings))
+def sees(asked):
+    """Whether a model sees the pictures: one that reads texts does so only for poolings of both."""
+    return not asked.text or bool(set(asked.poolings) & set(models.find(asked.model).family.pair_poolings))
 
 
 def _kept(study, encode):

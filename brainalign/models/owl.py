@@ -1,7 +1,9 @@
 """mPLUG-Owl: queries gather what a vision tower saw; a language model reads them between the turns of a talk."""
 
+from pathlib import Path
+
 import torch
-from transformers import AutoTokenizer, CLIPImageProcessorPil, LlavaProcessor
+from transformers import AutoTokenizer, CLIPImageProcessorPil, LlamaTokenizer, LlavaProcessor
 
 from brainalign.models import framing, prompts
 from brainalign.models.owl_net import OwlForConditionalGeneration
@@ -20,7 +22,9 @@ class OwlProcessor(LlavaProcessor):
 
     @classmethod
     def from_pretrained(cls, source, **kwargs):
-        pixels, words = CLIPImageProcessorPil.from_pretrained(source), AutoTokenizer.from_pretrained(source)
+        told = (Path(source) / "tokenizer_config.json").is_file()  # else transformers would guess another class
+        words = (AutoTokenizer if told else LlamaTokenizer).from_pretrained(source)
+        pixels = CLIPImageProcessorPil.from_pretrained(source)
         framing.squash(pixels)  # as the publishers do
         return cls(pixels, words, image_token="<image>")
 
@@ -35,6 +39,7 @@ class Owl(PicturePrefix):
     net_class, processor_class = OwlForConditionalGeneration, OwlProcessor
     poolings = (*PicturePrefix.poolings, "vision_mean", "vision_cls", "connector_mean")
     fixed_poolings = ("mean_image", "vision_mean", "vision_cls", "connector_mean")
+    _chats = False
     template = TOLD + "Human: <image>\nHuman: {text}\nAI: "
 
     def _load(self):
@@ -62,7 +67,7 @@ class Owl(PicturePrefix):
 
     def _tokens(self, text, n_picture):
         """The beginning, the picture, and the rest are turned into tokens apart, as the model was trained."""
-        before, after = prompts.of_template(self.template)
+        before, after = self._around(text)
         start, between = before.split("<image>")
         head = self.tokenizer(start, add_special_tokens=False)["input_ids"]
         rest, inside = prompts.tokens(self.tokenizer, between, text, after, add_special_tokens=False)

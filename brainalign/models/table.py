@@ -59,7 +59,7 @@ INSTRUCTBLIP = Family(
     True,
     (*ANSWERED, *BEFORE, "vision_all", "connector_all"),
     ("vision_mean", "vision_cls", "vision_all"),
-    parts=(*PARTS["multimodal"], "qformer_tokenizer"),
+    parts=(*PARTS["multimodal"], "tokenizer_config.json", "qformer_tokenizer"),
 )
 FAMILIES = {
     "llava:Llava": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
@@ -94,7 +94,7 @@ FAMILIES = {
     "idefics:IdeficsAuthors": Family(
         "multimodal", True, ("mean_generated", "last_prompt", "mean_image", "mean_prompt", *BEFORE), BEFORE
     ),
-    "owl:Owl": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE)),
+    "owl:Owl": Family("multimodal", True, (*ANSWERED, *BEFORE), ("mean_image", *BEFORE), parts=PARTS["multimodal"]),
     "qwen:Qwen": QWEN,
     "qwen:Qwen3": QWEN,
     "bridgetower:BridgeTower": Family(
@@ -140,6 +140,7 @@ class Model:
     control : "", or what is done to the model `of` (a key of CONTROLS)
     prompt : "authors" if the model `of` is asked as the code of the paper's authors asks it, else as its publishers do
     outside : why no adapter loads it, and what to do; "" for all others
+    method : raised when the same files are asked or stopped in another way, so that features are made again
     """
 
     name: str
@@ -158,6 +159,7 @@ class Model:
     of: str = ""
     outside: str = ""
     prompt: str = ""
+    method: int = 0
 
     @property
     def family(self):
@@ -172,8 +174,9 @@ class Model:
         """What its checkpoint holds beside configuration and weights, see `complete.fault`."""
         if not self.adapter:
             return ()
-        parts = PARTS[self.kind] if self.family.parts is None else self.family.parts
-        return (*parts, "tokenizer_config.json") if self.answers else parts
+        if self.family.parts is not None:
+            return self.family.parts
+        return (*PARTS[self.kind], "tokenizer_config.json") if self.answers else PARTS[self.kind]
 
     @property
     def answers(self):
@@ -286,6 +289,7 @@ _ROWS = (
         dtype="bfloat16",
         size="14 GB",
         note="LLaVA-NeXT (1.6) with Vicuna 7B, as LLaVA 1.5 has",
+        method=1,
     ),
     Model(
         "blip2-opt-2.7b",
@@ -317,6 +321,7 @@ _ROWS = (
         dtype="bfloat16",
         size="32 GB",
         note="InstructBLIP: EVA ViT-g/14, a Q-Former that reads the instruction, Vicuna 7B",
+        method=1,
     ),
     Model(
         "instructblip-vicuna-13b",
@@ -518,6 +523,7 @@ _ROWS = (
         dtype="bfloat16",
         size="18 GB",
         note="IDEFICS before it was tuned on instructions",
+        method=1,
     ),
     Model(
         "openflamingo-9b",

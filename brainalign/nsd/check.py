@@ -1,11 +1,11 @@
 """The check of a root before anything long starts."""
 
-from brainalign.nsd import check_anatomy, check_betas, check_design, check_files, design, pictures
+from brainalign.nsd import check_anatomy, check_betas, check_deep, check_design, check_files, design, pictures
 from brainalign.nsd.layout import FSAVERAGE_VERTICES, SESSIONS_DONE, SPACES, simulated
 from brainalign.nsd.report import Inspector
 
 
-def check(root):
+def check(root, deep=False, progress=None):
     """Examines an NSD root, real or simulated, and returns a `Report`; never raises for what is in the files.
 
     Read whole: the design, the table of pictures, the responses, brain masks, ROIs and their tables, transforms,
@@ -15,10 +15,17 @@ def check(root):
     Both formats of a session must agree where both were read, and ncsnr must follow from the sampled HDF5 betas
     (for surfaces: from files read whole). Of the pictures, 32 of each subject are read. Any other image in the
     subjects' folders must be as long as its header says, and have the volume's shape.
+
+    Volumes are brought to one orientation by their affines; one that lies elsewhere than the subject's brain mask is a
+    fault. Files that are not NSD's own are not looked at.
+
+    deep : then reads every byte (`check_deep`), which tells progress(done, total, name) in megabytes
     """
     inspector = Inspector(root)
-    subjects = inspector.run(inspector.layout.root, _root)
-    return inspector.report(subjects or [])
+    subjects = inspector.run(inspector.layout.root, _root) or []
+    if deep:
+        inspector.run(inspector.layout.root, check_deep.everything, [s["name"] for s in subjects], progress)
+    return inspector.report(subjects)
 
 
 def _root(inspector):
@@ -70,10 +77,10 @@ def _subjects(inspector, present):
             inspector.fault(folder, f"betas of {unread} only, which is not supported", " or ".join(SPACES), todo)
         elif name in present:
             continue
-        elif folder.exists() or name in inspector.manifest.get("subjects", ()):
+        elif name in inspector.manifest.get("subjects", ()):
             expected = "files such as func1pt8mm/betas_fithrf_GLMdenoise_RR/betas_session01.hdf5"
             inspector.fault(folder, "no betas of any session", expected)
-        elif layout.subject(name).exists():
+        elif folder.exists() or layout.subject(name).exists():
             inspector.warn(f"{name}: no betas, so it cannot be loaded")
     if not present and not any(map(layout.unread, SESSIONS_DONE)):
         folder = layout.root / "nsddata_betas/ppdata"

@@ -31,9 +31,19 @@ def design(inspector):
     return None if broken else designs.load(inspector.layout.root)
 
 
+def _left_out(inspector, path, instead):
+    """Whether a file that no analysis reads was not downloaded: a warning, and of a simulated root a fault."""
+    if inspector.simulated or path.exists():
+        return False
+    inspector.warn(f"{path} is missing; {instead}")
+    return True
+
+
 def stimulus_table(inspector, plan, present):
     """nsd_stim_info_merged.csv against the design."""
     path = inspector.layout.stimulus_table
+    if _left_out(inspector, path, "without it pictures have no COCO ids"):
+        return
     table = inspector.read(frame, path, "a table with commas")
     if table is None:
         return
@@ -113,6 +123,8 @@ def _black(path, ids):
 def responses(inspector, subject, sessions, plan):
     """responses.tsv: a row for each trial of the sessions, with the design's ids."""
     path = inspector.layout.responses(subject)
+    if _left_out(inspector, path, "which pictures were shown is known from the design alone"):
+        return
     table = inspector.read(frame, path, "a table with tabs")
     if table is None:
         return
@@ -142,5 +154,6 @@ def responses(inspector, subject, sessions, plan):
 
 def finished(inspector, subject):
     """Sessions that a subject did, as far as the root says: its responses, else NSD's own list."""
-    table = inspector.read(frame, inspector.layout.responses(subject), "a table with tabs")
+    path = inspector.layout.responses(subject)
+    table = inspector.read(frame, path, "a table with tabs") if path.exists() else None
     return SESSIONS_DONE[subject] if table is None else len(table) // TRIALS

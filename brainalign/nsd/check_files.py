@@ -33,22 +33,30 @@ def intact(path):
     return shape
 
 
+def folders(layout, subject):
+    """The folders of a subject's images."""
+    func, betas = layout.func(subject), [layout.betas(subject, *pair) for pair in layout.present(subject)]
+    labels = [layout.labels(subject), layout.labels("fsaverage")]
+    return [func, func / "roi", *betas, layout.subject(subject) / "transforms", *labels]
+
+
 def other_images(inspector, subject, cortex):
     """NSD's images in a subject's folders that nothing else has read: as long as their headers say, on its grid."""
-    layout = inspector.layout
-    betas = [layout.betas(subject, *pair) for pair in layout.present(subject)]
-    func = {layout.func(subject), *(folder for folder in betas if folder.parent.name == "func1pt8mm")}
-    for folder in [*sorted({*func, *betas}), layout.subject(subject) / "transforms", layout.labels(subject)]:
+    for folder in folders(inspector.layout, subject):
         for path in sorted(folder.glob("*")):
             if path in inspector.examined or not OWN_IMAGES.fullmatch(path.name):
                 continue
             shape = inspector.read(intact, path)
-            here = inspector.read(read.grid, path) if shape and cortex and folder in func else None
+            here = inspector.read(read.grid, path) if shape and cortex and _in_volume(inspector, path) else None
             wrong = here.differs(cortex.grid) if here else ()
             if wrong and here.shape != cortex.grid.shape:
                 inspector.fault(path, *wrong)
             elif wrong:
                 inspector.warn(f"{path}: {wrong[0]}, expected {wrong[1]}; no analysis reads it")
+
+
+def _in_volume(inspector, path):
+    return "func1pt8mm" in path.relative_to(inspector.layout.root).parts
 
 
 def planted_truth(inspector, subject):

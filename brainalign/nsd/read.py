@@ -53,8 +53,11 @@ def grid(path):
     shape, _, _ = header(path)
     with reading(path, "a NIfTI image"):
         image = nib.load(path)
-        placed = bool(image.header["sform_code"]) or bool(image.header["qform_code"])
-    return space.grid(path, shape, image.affine if placed else None)
+        stated = [form for form, code in (image.get_sform(coded=True), image.get_qform(coded=True)) if code]
+    if len(stated) == 2 and space.apart(*stated, shape[:3]) > space.NEAR:
+        sform, qform = map(space.written, stated)
+        raise ValueError(f"{path} has the sform {sform}, expected its qform, {qform}; correct the one that is wrong")
+    return space.grid(path, shape, stated[0] if stated else None)
 
 
 def volume(path, on=None):

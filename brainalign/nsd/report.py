@@ -28,6 +28,7 @@ class Report:
         least once, twice, three times), first (the picture of the first trial: NSD's id from 0, 73KID, COCO or None)
     common : the shared pictures that all subjects saw at least once, twice, three times; empty for a single subject
     faults stop an analysis from being right; warnings are legal oddities.
+    stopped : how far reading every byte came; "" where it was not asked for, or came to its end
     """
 
     root: str
@@ -36,6 +37,7 @@ class Report:
     common: list = field(default_factory=list)
     faults: list = field(default_factory=list)
     warnings: list = field(default_factory=list)
+    stopped: str = ""
 
     def to_dict(self):
         """Plain lists, dicts, numbers and text."""
@@ -55,8 +57,8 @@ class Report:
             lines.append(f"shared pictures of all {len(self.subjects)} subjects: {_often(self.common)}")
         lines += [f"warning: {text}" for text in self.warnings]
         lines += [str(fault) for fault in self.faults]
-        count = len(self.faults)
-        return "\n".join([*lines, f"{count} fault{'' if count == 1 else 's'}" if count else "no fault"])
+        count = f"{len(self.faults) or 'no'} fault{'' if len(self.faults) < 2 else 's'}"
+        return "\n".join([*lines, f"{count} so far: {self.stopped}" if self.stopped else count])
 
 
 def _often(showings):
@@ -81,6 +83,7 @@ class Inspector:
         self.examined = set()  # paths that some check has read
         self.grids = []  # of the volumes that some check has read
         self.tables_missing = set()  # label tables whose names are NSD's own
+        self.stopped = ""  # how far reading every byte came, where it was stopped
         self._kept = {}
 
     def fault(self, path, found, expected, todo=None):
@@ -141,7 +144,8 @@ class Inspector:
             return None
 
     def report(self, subjects):
-        return Report(str(self.layout.root), self.simulated, subjects, self.common, self.faults, self.warnings)
+        found = subjects, self.common, self.faults, self.warnings, self.stopped
+        return Report(str(self.layout.root), self.simulated, *found)
 
 
 def _first_line(error):
