@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from brainalign.files import HALF, claimed, compact, fingerprint, in_words, write_once
+from brainalign.pictures import resized
 from brainalign.types import Features
 
 MANIFEST = "manifest.json"
@@ -92,15 +93,6 @@ def extract_texts(directory, request, load_model, texts, progress=None, stimulus
     if missing:
         raise ValueError(f"{request.model}: {len(missing)} pictures have no text to read, the first is {missing[0]}")
     _extract({directory: request}, load_model, read, progress, sent)
-
-
-def resized(picture, pixels):
-    """A picture, uint8 (height, width, 3), squashed to (pixels, pixels, 3), bicubic; as it is where pixels is 0."""
-    if not pixels:
-        return picture
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(picture).resize((pixels, pixels), Image.Resampling.BICUBIC))
 
 
 def _pictures(ids, stimulus, pixels):

@@ -70,6 +70,15 @@ def checked(image):
     raise ValueError(f"a picture is {image.dtype} {image.shape}, expected uint8 (height, width, 3){todo}")
 
 
+def resized(image, pixels):
+    """A picture squashed to (pixels, pixels, 3), bicubic; as it is where pixels is 0."""
+    if not pixels:
+        return image
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).resize((pixels, pixels), Image.Resampling.BICUBIC))
+
+
 def for_processors(images):
     """Pictures for the image processors of models, which would take the short axis of an array for its colours."""
     from PIL import Image

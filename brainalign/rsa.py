@@ -8,6 +8,8 @@ that holds many pictures for the same gains nothing by its ties.
 
 import numpy as np
 
+from brainalign import arrays
+
 BATCH = 2**23  # values of permuted matrices that are held at a time: 32 MB
 
 
@@ -40,6 +42,7 @@ def noise_sd(trials, shown):
 
     trials : (n_trials, n_units); shown : (n_trials,) the picture of each, counted from 0
     """
+    trials, shown = _checked(trials, shown)
     counts, sums = _sums(trials, shown)
     free = len(shown) - (counts > 0).sum()
     apart = trials - (sums / np.maximum(counts, 1)[:, None])[shown]
@@ -56,10 +59,11 @@ def crossnobis(trials, shown):
     trials : (n_trials, n_units), each unit in units of its noise; shown : (n_trials,) pictures 0 .. n - 1, each at
     least twice
     """
+    trials, shown = _checked(trials, shown)
     counts, sums = _sums(trials, shown)
     if counts.min() < 2:
         raise ValueError(f"a cross-validated distance needs two trials of each picture; {(counts < 2).sum()} have one")
-    own = np.bincount(shown, (np.asarray(trials, np.float64) ** 2).sum(1))
+    own = np.bincount(shown, (trials.astype(np.float64) ** 2).sum(1))
     same = ((sums**2).sum(1) - own) / (counts * (counts - 1))
     i, j = pairs(len(counts))
     products = (sums @ sums.T) / np.outer(counts, counts)
@@ -68,13 +72,13 @@ def crossnobis(trials, shown):
 
 def means(trials, shown):
     """(n_pictures, n_units) mean pattern of each picture."""
-    counts, sums = _sums(trials, shown)
+    counts, sums = _sums(*_checked(trials, shown))
     return sums / counts[:, None]
 
 
 def correlation(patterns):
     """(n_pairs,) 1 - Pearson r of two pictures' patterns (n_pictures, n_dims); NaN where one is constant."""
-    centred = np.asarray(patterns, np.float64)
+    centred = arrays.numbers(patterns, "patterns", 2).astype(np.float64)
     centred = centred - centred.mean(1, keepdims=True)
     length = np.sqrt((centred**2).sum(1, keepdims=True))
     normed = centred / np.where(length > 0, length, np.nan)
@@ -86,12 +90,22 @@ def euclidean(patterns):
 
     Rounded to a millionth of the mean distance, so that pairs of equal patterns are ties.
     """
-    patterns = np.asarray(patterns, np.float64)
+    patterns = arrays.numbers(patterns, "patterns", 2).astype(np.float64)
     i, j = pairs(len(patterns))
     gram = patterns @ patterns.T
     found = (np.diag(gram)[i] + np.diag(gram)[j] - 2 * gram[i, j]) / max(1, patterns.shape[1])
     mean = found.mean()
     return np.round(found / mean, 6) * mean if mean > 0 else found * 0
+
+
+def _checked(trials, shown):
+    """Trials (n_trials, n_units), and the picture of each, as plain arrays."""
+    trials, shown = arrays.numbers(trials, "trials", 2), arrays.whole(shown, "the pictures shown")
+    if len(trials) != len(shown) or not len(shown):
+        raise ValueError(f"{len(trials)} trials, and pictures shown in {len(shown)}; expected one picture for each")
+    if n := arrays.infinite_columns(trials):
+        raise ValueError(f"{n} of {trials.shape[1]} units have infinite values in a trial")
+    return trials, shown
 
 
 def _sums(trials, shown):
@@ -119,7 +133,7 @@ def ranks(rdms):
 def _ranked(rdms):
     from scipy.stats import rankdata
 
-    return rankdata(rdms, axis=-1, nan_policy="propagate")
+    return rankdata(arrays.numbers(rdms, "matrices"), axis=-1, nan_policy="propagate")
 
 
 def rho(a, b):
@@ -203,7 +217,7 @@ def arrangement(distances):
     """Places (n_pictures, 2) whose distances are near those of the matrix (n_pairs,), and the share of the variance
     of all directions that the two hold: classical multidimensional scaling.
     """
-    squared = square(np.asarray(distances, np.float64)) ** 2
+    squared = square(arrays.numbers(distances, "distances", 1).astype(np.float64)) ** 2
     centred = squared - squared.mean(0)
     values, vectors = np.linalg.eigh(-0.5 * (centred - centred.mean(1, keepdims=True)))
     kept, two = np.maximum(values[:-3:-1], 0), vectors[:, :-3:-1]

@@ -8,12 +8,14 @@ import sys
 
 import numpy as np
 
+from brainalign import arrays
+
 UNITS_AT_ONCE = 256  # columns that are permuted together while they are in a processor's cache
 
 
 def correlate(a, b):
     """Pearson r of each column: (n_images, n_units) twice -> (n_units,); NaN where a column is constant."""
-    a, b = _centred(a), _centred(b)
+    a, b = map(_centred, _both(a, b))
     return (a * b).sum(0) / _positive((a**2).sum(0) * (b**2).sum(0)) ** 0.5
 
 
@@ -25,7 +27,8 @@ def r2(y, yhat):
 
     y, yhat : (n_images, n_units)
     """
-    return 1 - ((_double(y) - yhat) ** 2).sum(0) / _positive((_centred(y) ** 2).sum(0))
+    y, yhat = _both(y, yhat)
+    return 1 - ((y - yhat) ** 2).sum(0) / _positive((_centred(y) ** 2).sum(0))
 
 
 def noise_ceiling(ncsnr, repeats):
@@ -35,10 +38,10 @@ def noise_ceiling(ncsnr, repeats):
     repeats : (n_images,) trials averaged for each test image; they may differ
     Returns (n_units,) in [0, 100].
     """
-    repeats = np.asarray(repeats)
-    if repeats.size == 0 or (repeats < 1).any():
+    repeats = arrays.numbers(repeats, "repeats")
+    if repeats.size == 0 or not (repeats >= 1).all():
         raise ValueError("a noise ceiling needs at least one test image and at least one trial of each")
-    signal = np.asarray(ncsnr, np.float64) ** 2
+    signal = arrays.numbers(ncsnr, "ncsnr").astype(np.float64) ** 2
     return 100 * signal / (signal + np.mean(1 / repeats))
 
 
@@ -47,12 +50,12 @@ def normalise(r, nc, least=1.0):
 
     r : (n_units,) Pearson r on the test images, nc : (n_units,) noise ceiling in percent of variance
     """
-    return r / np.sqrt(_ceiling(nc, least))
+    return arrays.numbers(r, "r") / np.sqrt(_ceiling(nc, least))
 
 
 def normalise_r2(r2, nc, least=1.0):
     """Variance explained as a share of what can be: r2 / (nc / 100); NaN where the ceiling is below `least`."""
-    return r2 / _ceiling(nc, least)
+    return arrays.numbers(r2, "r2") / _ceiling(nc, least)
 
 
 def standardise(values, train):
@@ -60,6 +63,7 @@ def standardise(values, train):
 
     values : (n_images, n_columns), train : (n_images,) bool. Constant means: up to the rounding of float32.
     """
+    values = _at_least_single(values)
     xp, known = _library(values), _double(values[train])
     mean = known.mean(0)
     sd = ((known - mean) ** 2).mean(0) ** 0.5
@@ -76,24 +80,29 @@ def bootstrap(y, predictions, n=2000, seed=0, score="r2"):
     Returns name -> (n, n_units). The draws are paired: the difference of two predictions' draws is a draw of the
     difference, and `variance.partition` of draws gives draws of the parts.
     """
+    if score not in ("r", "r2"):
+        raise ValueError(f"no score {score!r}; choose r or r2")
     of = {"r2": _drawn_r2, "r": _drawn_r}[score]
     rng, n_images = np.random.default_rng(seed), len(y)
     counts = rng.multinomial(n_images, np.full(n_images, 1 / n_images), n) / n_images
+    predictions = {name: _both(y, yhat)[1] for name, yhat in predictions.items()}
     mean, y = _double(y).mean(0), _centred(y)
     counts = _library(y).asarray(counts, dtype=y.dtype, device=y.device)
-    return {name: of(counts, y, _double(yhat) - mean) for name, yhat in predictions.items()}
+    return {name: of(counts, y, yhat - mean) for name, yhat in predictions.items()}
 
 
 def interval(draws, level=0.95):
     """Percentile interval of draws (n, ...): lower and upper end (...)."""
     xp, tail = _library(draws), (1 - level) / 2
+    draws = arrays.taken(draws, "draws") if xp is np else _at_least_single(draws)
     return xp.quantile(draws, tail, 0), xp.quantile(draws, 1 - tail, 0)
 
 
 def sign_p(draws):
     """Two-sided p that the drawn quantity, (n, ...), is 0: twice the share of draws on the lesser side."""
+    draws = arrays.taken(draws, "draws")
     n = len(draws)
-    below, above = (1 + (draws <= 0).sum(0)) / (1 + n), (1 + (draws >= 0).sum(0)) / (1 + n)
+    below, above = (1 + _double((draws <= 0).sum(0))) / (1 + n), (1 + _double((draws >= 0).sum(0))) / (1 + n)
     xp = _library(draws)
     return xp.where(xp.isnan(draws).any(0), xp.nan, (2 * xp.minimum(below, above)).clip(max=1))
 
@@ -105,7 +114,8 @@ def permutation_p(y, yhat, n=5000, seed=0, block=1):
     (1 + b) / (1 + n), b of n orders. It is the p of r and of R2: both rise with the sum of y yhat alone.
     block : images that stay together, for responses in the order of trials, where neighbours are alike
     """
-    y, yhat, rng, xp = _unit_norm(y), _unit_norm(yhat), np.random.default_rng(seed), _library(y)
+    y, yhat = map(_unit_norm, _both(y, yhat))
+    rng, xp = np.random.default_rng(seed), _library(y)
     orders = [_order(rng, len(y), block) for _ in range(n)]
     if xp is not np:
         orders = [xp.asarray(order, device=y.device) for order in orders]
@@ -115,7 +125,8 @@ def permutation_p(y, yhat, n=5000, seed=0, block=1):
         units = slice(start, start + at_once)
         a, b = y[:, units], yhat[:, units]
         least = (a * b).sum(0) - 1e-6
-        p[units] = (1 + sum((xp.einsum("iu,iu->u", a[order], b) >= least) * 1.0 for order in orders)) / (1 + n)
+        as_well = sum((xp.einsum("iu,iu->u", a[order], b) >= least) * 1.0 for order in orders)
+        p[units] = (1 + _double(as_well)) / (1 + n)
     return xp.where(xp.isnan((y * yhat).sum(0)), xp.nan, p)
 
 
@@ -124,7 +135,7 @@ def fdr(p):
 
     p : (n_units,)
     """
-    p = np.asarray(p, np.float64)
+    p = arrays.numbers(p, "p").astype(np.float64)
     known = np.flatnonzero(~np.isnan(p))
     order = known[np.argsort(p[known])]
     q = np.full(p.shape, np.nan)
@@ -139,6 +150,7 @@ def contrast(values, draws, one, other, level=0.95):
     values : (n_units,) scores; draws : (n, n_units) of them by `bootstrap`; one, other : (n_units,) bool
     Units without a score are left out. Returns {"difference", "low", "high", "p"}.
     """
+    values, draws = arrays.numbers(values, "values", 1), arrays.numbers(draws, "draws", 2)
     known = np.isfinite(values)
     means = [np.stack([values, *draws])[:, known & units].mean(1) for units in (one, other)]
     difference, drawn = (means[0] - means[1])[0], (means[0] - means[1])[1:]
@@ -152,7 +164,7 @@ def two_way(states):
     states : (n_instructions, n_pictures, n_dims), summed over dimensions. Sums of squares of a two-way analysis of
     variance without repeats; NaN where nothing varies.
     """
-    states = np.asarray(states, np.float64)
+    states = arrays.numbers(states, "states", 3).astype(np.float64)
     mean = states.mean((0, 1))
     total = ((states - mean) ** 2).sum()
     if not total > 0:
@@ -186,7 +198,7 @@ def _unit_norm(values):
 
 
 def _ceiling(nc, least):
-    nc = np.asarray(nc, np.float64)
+    nc = arrays.numbers(nc, "the noise ceiling").astype(np.float64)
     return np.where(nc >= max(least, np.finfo(float).tiny), nc / 100, np.nan)
 
 
@@ -202,11 +214,31 @@ def _positive(values):
     return xp.where(values > 0, values, xp.nan)
 
 
+def _both(y, yhat):
+    """Both in float64, of one shape and one library."""
+    y, yhat = _double(y), _double(yhat)
+    if y.shape != yhat.shape:
+        raise ValueError(f"values {tuple(y.shape)} and {tuple(yhat.shape)} are compared; expected the same shape")
+    if _library(y) is not _library(yhat):
+        raise ValueError("an array and a tensor are compared; give two arrays, or two tensors")
+    return y, yhat
+
+
+def _at_least_single(values):
+    """Values in float32 or float64, in which a mean and a quotient are not rounded to whole numbers."""
+    values, xp = arrays.taken(values, "values"), _library(values)
+    if values.dtype in (xp.float32, xp.float64):
+        return values
+    if xp is np:
+        return arrays.numbers(values, "values")
+    return values.to(xp.float32 if values.dtype.is_floating_point else xp.float64)
+
+
 def _double(values):
     xp = _library(values)
-    return xp.asarray(values, dtype=xp.float64)
+    return xp.asarray(arrays.taken(values, "values"), dtype=xp.float64)
 
 
 def _library(values):
     """torch for its tensors, else NumPy: both know the few functions used here by the same names."""
-    return sys.modules["torch"] if type(values).__module__ == "torch" else np
+    return sys.modules["torch"] if arrays.is_tensor(values) else np

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from brainalign import arrays
+
 
 def partition(r2_a, r2_b, r2_ab):
     """Shared and unique variance of two feature spaces; signed, in the unit of R2, never clipped.
@@ -11,6 +13,7 @@ def partition(r2_a, r2_b, r2_ab):
     Returns shared = r2_a + r2_b - r2_ab, unique_a = r2_ab - r2_b, unique_b = r2_ab - r2_a. Regions may be
     negative: noise makes small ones, suppression between the spaces larger ones.
     """
+    r2_a, r2_b, r2_ab = arrays.alike(r2_a=r2_a, r2_b=r2_b, r2_ab=r2_ab)
     return {"shared": r2_a + r2_b - r2_ab, "unique_a": r2_ab - r2_b, "unique_b": r2_ab - r2_a}
 
 
@@ -20,7 +23,10 @@ def partition_three(r2):
     r2 : {"a", "b", "c", "ab", "ac", "bc", "abc"} -> (n_units,) R2 of each set of spaces on the same test images
     Returns unique_a ..., shared_ab (by a and b but not c) ..., and shared_abc; they add up to r2["abc"].
     """
-    a, b, c, ab, ac, bc, abc = (r2[name] for name in ("a", "b", "c", "ab", "ac", "bc", "abc"))
+    names = ("a", "b", "c", "ab", "ac", "bc", "abc")
+    if missing := [name for name in names if name not in r2]:
+        raise ValueError(f"R2 of {', '.join(missing)} is missing; a partition of three needs {', '.join(names)}")
+    a, b, c, ab, ac, bc, abc = arrays.alike(**{name: r2[name] for name in names})
     return {
         "unique_a": abc - bc,
         "unique_b": abc - ac,
@@ -42,8 +48,9 @@ def product_measure(y, split):
     from himalaya.scoring import r2_score_split
 
     set_backend("numpy")
+    y, *parts = arrays.alike(y=y, **split)
     mean = y.mean(0)  # himalaya asks for responses of mean 0: taken from the predictions in equal parts too
-    return dict(zip(split, r2_score_split(y - mean, np.stack(list(split.values())) - mean / len(split))))
+    return dict(zip(split, r2_score_split(y - mean, np.stack(parts) - mean / len(parts))))
 
 
 def summarise(parts, units):
@@ -53,7 +60,7 @@ def summarise(parts, units):
     Returns {"n": units counted, name: mean, ..., name + "_negative": fraction, ...}. Units that are NaN in any
     part are left out of all, so that the means of the parts add up as the parts do.
     """
-    values = np.stack([np.asarray(part, np.float64)[units] for part in parts.values()])
+    values = np.stack(arrays.alike(**parts)).astype(np.float64)[:, units]
     values = values[:, np.isfinite(values).all(0)]
     n = values.shape[1]
     means = values.mean(1) if n else np.full(len(parts), np.nan)

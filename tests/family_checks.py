@@ -233,9 +233,9 @@ def plain_transformers_agree(family, tmp_path):
         patch.setenv("BRAINALIGN_MODELS", str(tmp_path))
         report = verify.verify(row.name, family.pictures[:2], "cpu", adapter.dtype, family.texts[:2])
     told = verify.as_text(report)
-    if kind not in plain.READERS:
+    if kind not in plain.READERS or row.composed:
         assert report["equal"] is None, told
-        assert f"{kind} is run by none of transformers' Auto classes" in told
+        assert f"{kind} is run by none of transformers' Auto classes" in told or "no processor of transformers" in told
         return
     assert report["equal"], told
     assert not report["not_compared"], told

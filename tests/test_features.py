@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from brainalign import features
+from brainalign import features, pictures
 from brainalign.features import Request
 
 IDS = tuple(range(3, 103, 5))  # 20 pictures
@@ -114,9 +114,9 @@ def test_pictures_can_be_shown_smaller(tmp_path):
     assert "pixels" not in features.manifest(tmp_path / "IC")
     # a straight slope from black to white stays one, and cells of two by two become their mean in the middle
     slope = np.repeat(np.linspace(0, 255, 10).round().astype(np.uint8)[None, :, None], 10, 0).repeat(3, 2)
-    found = features.resized(slope, 5)
+    found = pictures.resized(slope, 5)
     np.testing.assert_allclose(found[2, 1:4, 0], [slope[0, k : k + 2, 0].mean() for k in (2, 4, 6)], atol=1.5)
-    assert features.resized(slope, 0) is slope
+    assert pictures.resized(slope, 0) is slope
 
 
 def test_what_was_cut_off_is_told_once_for_all_pictures(tmp_path):

@@ -224,6 +224,16 @@ def test_workers_share_the_work_and_make_nothing_twice(small, monkeypatch):
     assert len(made) == len(set(made)) == N_JOBS - 4
 
 
+def test_features_are_made_again_when_a_model_is_asked_in_another_way(small, monkeypatch):
+    """And nobody else's are: the row says so."""
+    before = {str(job): job.path for job in jobs.plan(small) if job.kind == "features"}
+    monkeypatch.setitem(models.MODELS, "llava-demo", replace(models.MODELS["llava-demo"], method=1))
+    after = {str(job): job.path for job in jobs.plan(small) if job.kind == "features"}
+    assert {name for name in before if before[name] != after[name]} == {
+        name for name in before if name.split()[1] == "llava-demo"
+    }
+
+
 def test_an_executor_does_the_same(small):
     with ThreadPoolExecutor(2) as pool:
         calls = []

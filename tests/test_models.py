@@ -258,6 +258,8 @@ def test_llava_1_5_is_asked_with_the_line_break_of_the_papers_authors(llava, fol
     assert asked.checkpoint_info == models.identity("llava-1.5-7b", dtype="float32") | {"prompt": "authors"}
     text = ASKED[0]
     assert asked.sent(text) == f"USER: <image>\n{text}\nASSISTANT:" != llava.sent(text)
+    (tmp_path / "llava-1.5-7b/chat_template.jinja").unlink()
+    assert models.load("llava-1.5-7b-authors", device="cpu", dtype="float32").sent(text) == asked.sent(text)
     answers, states = asked.states(pictures[:2], text, max_new_tokens=LENGTH)
     for i, picture in enumerate(pictures[:2]):
         inputs = asked.processor(images=[picture], text=[asked.sent(text)], return_tensors="pt")

@@ -171,6 +171,17 @@ def test_without_an_instruction(family):
     assert states["last_prompt"].shape[0] == 2
 
 
+@torch.inference_mode()
+def test_probabilities_are_those_of_generate(family):
+    """Of every token of an answer, for all kinds of language models: the likeliest are the answer's words."""
+    adapter, text = family.adapter, family.texts[0]
+    for i, picture in enumerate(family.pictures):
+        steps = adapter.likely(picture, text, family.length, k=3)
+        words = "".join(step[0][0] for step in steps if step[0][0] != "<eos>")
+        assert words.lower() == family.pooled[text][0][i].lower().replace(" ", "")
+        assert all(1 >= step[0][1] >= step[1][1] >= step[2][1] > 0 for step in steps)
+
+
 @pytest.mark.parametrize("told", [None, 9_999])
 def test_a_configuration_without_a_usable_id_for_the_picture(family, tmp_path, monkeypatch, told):
     """As before transformers 4.46, or one beyond the vocabulary: the picture's places need be no word."""
@@ -180,6 +191,7 @@ def test_a_configuration_without_a_usable_id_for_the_picture(family, tmp_path, m
     for key in ("image_token_index", "image_token_id"):
         held.pop(key, None)
     held |= {"image_token_index": told} if told else {}
+    held["text_config"].pop("decoder_start_token_id", None)  # T5 starts with its padding, as it was trained
     (tmp_path / name / "config.json").write_text(json.dumps(held))
     monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
     old = models.load(name, device="cpu", dtype="float32")

@@ -300,6 +300,34 @@ def test_a_checkpoint_as_saved_in_2023_loads_the_same(tmp_path, monkeypatch):
         np.testing.assert_allclose(found[1][pooling], values, atol=1e-5)
 
 
+def squared(pixels):
+    """A number where today's files have height and width, and the names of feature extractors."""
+    named = {
+        "size": lambda size: size.get("shortest_edge", size.get("height")),
+        "crop_size": lambda size: size["height"],
+        "image_processor_type": lambda kind: None,
+        "processor_class": lambda kind: None,
+    }
+    old = {key: named[key](value) if key in named else value for key, value in pixels.items()}
+    old["feature_extractor_type"] = "ViTFeatureExtractor"
+    return {key: value for key, value in old.items() if value is not None}
+
+
+@pytest.mark.parametrize("name", ["clip-demo", "vit-demo"])
+def test_pictures_settings_of_2021_prepare_the_same(tmp_path, name):
+    pictures = [drawing.render(scenes.scene(i))[: 425 - 100 * i] for i in range(2)]
+    expected = models.load(name, device="cpu").states(pictures, "")[1]
+    folder = tmp_path / name
+    shutil.copytree(checkpoint.SHIPPED / name, folder)
+    held = next(file for file in complete.PROCESSORS if (folder / file).exists())
+    content = json.loads((folder / held).read_text())
+    (folder / held).unlink()
+    write_json(folder / "preprocessor_config.json", squared(content.get("image_processor", content)))
+    assert models.rehearse(name) == ""
+    for pooling, values in models.load(name, device="cpu").states(pictures, "")[1].items():
+        np.testing.assert_array_equal(values, expected[pooling])
+
+
 @pytest.mark.parametrize("name", ["generation_config.json", "tokenizer_config.json"])
 @pytest.mark.parametrize("model", ["llava-demo", "blip2-demo", "text-demo"])
 def test_without_a_settings_file_it_loads_or_the_file_is_named(tmp_path, model, name):

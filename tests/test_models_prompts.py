@@ -1,12 +1,19 @@
 """Prompts: what is sent is the model's own template, and the instruction's place is known without a search."""
 
+import importlib.util
+import json
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from tiny_text import liven
+from transformers import AutoTokenizer
 
 from brainalign import models
-from brainalign.models import blip, idefics, language, llava, minigpt4, owl, prompts, qwen
+from brainalign.models import blip, idefics, language, llava, minigpt4, owl, prompts, qwen, special, verify
 
 PICTURE = 5  # tokens of a picture
 MARKS = ("<s>", "</s>", "<image>", "<|image_pad|>", "<fake_token_around_image>", "<end_of_utterance>")
@@ -197,3 +204,74 @@ def test_a_chat_template_for_text_alone_is_refused(template, message):
     made.processor = SimpleNamespace(image_token="<image>", chat_template=template, apply_chat_template=render)
     with pytest.raises(ValueError, match=message):
         made._around("a dog")
+
+
+def published(folder, **told):
+    """A published tokenizer of a LLaMA's kind, Mistral's, as older checkpoints hold it: pieces and few settings."""
+    package = importlib.util.find_spec("mistral_common").submodule_search_locations[0]
+    shutil.copy(next(Path(package).rglob("tokenizer.model.v1")), folder / "tokenizer.model")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer"} | told))
+    return AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("words")
+    tokenizer = special.with_bos(published(folder), folder)
+    tokenizer.add_tokens(["<image>"], special_tokens=True)
+    return tokenizer
+
+
+@pytest.mark.parametrize(
+    ("told", "begins"), [({}, True), ({"add_bos_token": True}, True), ({"add_bos_token": False}, False)]
+)
+def test_a_llama_begins_with_its_mark_unless_its_settings_say_otherwise(tmp_path, told, begins):
+    """As in all versions before transformers 5, which leaves it out where nothing is said."""
+    ids = special.with_bos(published(tmp_path, **told), tmp_path)("a dog")["input_ids"]
+    assert ids == [1] * begins + [264, 3914]
+
+
+def test_a_tokenizer_json_says_itself_how_texts_begin(tmp_path):
+    published(tmp_path).save_pretrained(tmp_path)  # without the mark
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer"}))
+    tokenizer = special.with_bos(AutoTokenizer.from_pretrained(tmp_path), tmp_path)
+    assert tokenizer("a dog")["input_ids"] == [264, 3914]
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "after", "expected"),
+    [
+        ("[INST] <image>\n", "INST", " [/INST]", "<s> ▁[ INST ] ▁ <image> <0x0A> *INST ▁[ / INST ]"),
+        (
+            "USER: <image>\n",
+            "ASSISTANT",
+            " ASSISTANT:",
+            "<s> ▁US ER : ▁ <image> <0x0A> *ASS *IST *ANT ▁ASS IST ANT :",
+        ),
+        ("###Human: ", "dog", "###Assistant: ", "<s> ▁### H uman : *▁dog ### Ass istant : ▁"),
+        ("A\n", "Was ist é日本", "x", "<s> ▁A <0x0A> *Was *▁ist *▁é *日 *本 x"),
+        ("", "dog", "", "<s> *▁dog"),
+        ("say", "", " dog", "<s> ▁say ▁dog"),
+    ],
+)
+def test_places_with_a_published_tokenizer(pieces, before, text, after, expected):
+    """Tokens of the instruction have a star."""
+    ids, inside = prompts.tokens(pieces, before, text, after)
+    words = pieces.convert_ids_to_tokens(ids)
+    assert " ".join("*" * own + word for word, own in zip(words, inside)) == expected
+
+
+def test_a_checkpoint_with_the_pieces_alone_is_read_from_its_beginning_on(tmp_path, monkeypatch):
+    """A Vicuna as published, with nothing but tokenizer.model for its words."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    torch.manual_seed(0)
+    net = LlamaForCausalLM(LlamaConfig(**shape, vocab_size=32_000, max_position_embeddings=200))
+    liven(net, 8).save_pretrained(tmp_path / "vicuna-7b")
+    published(tmp_path / "vicuna-7b")
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    ids, _, inside = models.load("vicuna-7b", device="cpu", dtype="float32")._prompt("a dog", 5)
+    assert (int(ids[0, 0]), ids[0][inside[0]].tolist()) == (1, [264, 3914])
+    report = verify.verify("vicuna-7b", [np.zeros((9, 9, 3), np.uint8)], "cpu", "float32", ("a dog",))
+    assert report["equal"] is True, verify.as_text(report)

@@ -280,6 +280,20 @@ def test_a_caption_of_models_names_the_states_and_units_of_each(store):
     assert "within the 10 test images that all 3 subjects saw" in across
 
 
+def test_a_caption_tells_what_models_read_and_the_size_of_the_pictures(tmp_path):
+    texts = {"vit-demo": "tables/captions.csv", "llava-demo": "answers:blip2-demo", "bert-base": "x.csv"}
+    toml = "".join(f'[[models]]\nname = "{model}"\ntext = "{text}"\n' for model, text in texts.items())
+    with open_latest(tiny_store(tmp_path, study_toml=toml, pixels="227").parent) as opened:
+        about = paper.plot(opened, "rois", by="model", instruction="VQ1").about
+        both = (
+            "vit-demo read a caption (captions.csv) about each picture; llava-demo read the answer of blip2-demo about"
+        )
+        assert f"Texts: {both}" in about
+        assert "bert-base" not in about
+        assert "Models were shown pictures resized to 227 x 227 pixels." in about
+        assert both in paper.plot(opened, "compare", model="llava-demo", roi="FFA").about
+
+
 # --- Brains ---
 
 
@@ -398,6 +412,7 @@ def coded(store, asked):
         q = store.nested_map("subj01", "llava-demo", "IC", "mean_generated")["q"]
         assert set(plot.data.opacity) == {64 / 255, 205 / 255}  # q is 0.002 or 0.8 in the tiny store
         named = np.where(q < 0.01, "q < 0.01", "q ≥ 0.05")
+        assert plot.data.significance.tolist() == named.tolist()
         greys = [
             round(205 * (1 - weight / 255)) for weight in (64, 150, 205, 255)
         ]  # as far as the folds shine through

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from brainalign import export_ui, features, live, paper, stats, ui
+from brainalign import export_ui, live, paper, pictures, stats, ui
 from brainalign.atlas.stock import flat_units_of, subject_of, surface_of
 from brainalign.figures import flatmap
 from brainalign.figures.flatmap import Picture
@@ -33,7 +33,7 @@ def show(store, model, id, text, image, image_id, least):
         "Weights fitted under", kept, "weights", store.catalogue.label, id if id in kept else kept[0], container=right
     )
     readout, layer, pooling = store.readout(subject, model, of)
-    image = features.resized(image, int(store.info().get("pixels", 0)))  # as the weights' features saw pictures
+    image = pictures.resized(image, int(store.info().get("pixels", 0)))  # as the weights' features saw pictures
     try:
         with st.spinner(f"{model} looks at the picture ..."):
             states = _states((model, text, pooling, image.tobytes()), image)

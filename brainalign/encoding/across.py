@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from brainalign import stats
+from brainalign import arrays, stats
 from brainalign.encoding import checks
 from brainalign.encoding.results import Scores
 from brainalign.encoding.session import Session
@@ -16,8 +16,12 @@ def cross_subject(Y, others, alphas, folds=5, solver="ridge", seed=0, device=Non
     Returns Scores: r and r2 within each fold, mean over folds; pooled over folds they would be biased, since the
     folds' means differ. alpha: geometric mean over folds. A warning of few test images counts those of all folds.
     """
+    Y, others = arrays.numbers(Y, "responses", 2), [arrays.numbers(Y, "responses of others", 2) for Y in others]
     if any(len(other) != len(Y) for other in others) or not others:
         raise ValueError(f"{len(Y)} images, but the others have {[len(other) for other in others]}")
+    for other in others:
+        checks.finite(other, "responses of another subject")
+    folds = checks.n_folds(folds, len(Y))
     X = np.hstack([stats.standardise(other[:, ~np.isnan(other).any(0)], np.ones(len(Y), bool)) for other in others])
     left_out = np.random.default_rng(seed).permutation(np.arange(len(Y)) % folds)
     found = [Session(Y, left_out == k, alphas, folds, solver, seed, device).fit(X) for k in range(folds)]

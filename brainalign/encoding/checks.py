@@ -1,38 +1,60 @@
-"""What is wrong with the input of a fit, as an error; what is odd about it or about the choices, as a sentence."""
+"""The door of a fit: its input as plain arrays, what is wrong with it as an error, and what is odd as a sentence."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 
 import numpy as np
+
+from brainalign import arrays
 
 FEW_TRAIN, FEW_TEST = 50, 30  # images below which a fit is told to be unreliable
 PREDICTED = 0.01  # cross-validated R2 above which a unit counts as predicted at all
 
 
 def responses(Y, is_test):
-    """Shapes fit together, and there are training and test images."""
+    """Both as plain arrays that fit together, of training and test images, without infinite responses."""
+    Y, is_test = arrays.numbers(Y, "responses"), np.asarray(is_test)
     if Y.ndim != 2 or is_test.shape != (len(Y),) or is_test.dtype != bool:
         raise ValueError(
             f"responses {Y.shape} need a bool is_test of shape ({len(Y)},), got {is_test.dtype} {is_test.shape}"
         )
     if is_test.all() or not is_test.any():
         raise ValueError(f"{is_test.sum()} of {len(Y)} images are test images; a fit needs both kinds")
+    if not Y.shape[1]:
+        raise ValueError(f"responses {Y.shape} have no units")
+    finite(Y, "responses")
+    return Y, is_test
+
+
+def finite(Y, what):
+    """No value is infinite."""
+    if n := arrays.infinite_columns(Y):
+        raise ValueError(f"{n} of {Y.shape[1]} units have infinite {what}; a response that is missing is NaN")
 
 
 def spaces(spaces, n_images):
-    """Each feature space has a row for each image, of finite numbers."""
-    for name, X in spaces.items():
-        label = f"feature space {name!r}" if name else "the feature space"
-        if X.ndim != 2 or len(X) != n_images:
-            raise ValueError(f"{label} has shape {X.shape}, expected ({n_images} images, n_dims)")
-        if not np.isfinite(X).all():
-            raise ValueError(f"{label} has {int((~np.isfinite(X)).any(1).sum())} images with NaN or infinite values")
+    """The feature spaces by name as plain arrays, each with a row for each image, of finite numbers."""
+    if not isinstance(spaces, Mapping) or not spaces:
+        raise ValueError(f"feature spaces are a dict of one or more, name -> array, got {type(spaces).__name__}")
+    return {name: _space(X, name, n_images) for name, X in spaces.items()}
+
+
+def _space(X, name, n_images):
+    label = f"feature space {name!r}" if name else "the feature space"
+    X = arrays.numbers(X, label)
+    if X.ndim != 2 or len(X) != n_images or not X.shape[1]:
+        raise ValueError(f"{label} has shape {X.shape}, expected ({n_images} images, n_dims)")
+    if not np.isfinite(X).all():
+        raise ValueError(f"{label} has {int((~np.isfinite(X)).any(1).sum())} images with NaN or infinite values")
+    return X
 
 
 def alphas(values):
     """The grid of penalties in ascending order, float64."""
-    values = np.unique(np.asarray(values, np.float64))
-    if values.size == 0 or not (np.isfinite(values).all() and values[0] > 0):
-        raise ValueError(f"alphas must be positive numbers, got {values}")
+    values = np.unique(arrays.numbers(values, "alphas").astype(np.float64))
+    wrong = values[~(np.isfinite(values) & (values > 0))]
+    if wrong.size or not values.size:
+        raise ValueError(f"alphas must be positive numbers, {f'got {wrong[0]:g}' if wrong.size else 'one at least'}")
     return values
 
 
@@ -49,20 +71,42 @@ def folds(folds, is_test, seed):
     train = np.flatnonzero(~is_test)
     if np.ndim(folds) == 0:
         labels = np.zeros(len(is_test), int)
-        labels[np.random.default_rng(seed).permutation(train)] = np.arange(len(train)) % folds
-    else:
-        labels = np.asarray(folds)
+        labels[np.random.default_rng(seed).permutation(train)] = np.arange(len(train)) % n_folds(folds, len(train))
+        return labels
+    labels = _labels(folds)
     if labels.shape != is_test.shape:
         raise ValueError(
             f"folds has shape {labels.shape}; give a number or one label for each of {len(is_test)} images"
         )
+    if labels.dtype.kind == "f" and not np.isfinite(labels[train]).all():
+        raise ValueError("folds has NaN or infinite labels; each training image needs the label of its fold")
     sizes = np.unique_counts(labels[train]).counts
     if len(sizes) < 2 or sizes.min() < 2:
         raise ValueError(
-            f"{len(train)} training images in folds of {sizes.tolist()}; "
+            f"{len(train)} training images in {len(sizes)} folds, the smallest of {sizes.min()}; "
             "cross-validation needs two or more folds of at least two images"
         )
     return labels
+
+
+def _labels(folds):
+    """Labels of folds as numbers or texts."""
+    found = None if arrays.is_tensor(folds) else np.asarray(folds)
+    if found is not None and found.dtype.kind in "iubUS":
+        return found
+    if found is not None and found.dtype == object and all(isinstance(label, str) for label in found.ravel()):
+        return found.astype(str)
+    return arrays.numbers(folds, "folds")
+
+
+def n_folds(folds, n_images):
+    """The number of folds, if so many folds of two images or more can be made of this many images."""
+    if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or not 2 <= folds <= n_images // 2:
+        raise ValueError(
+            f"folds is {folds!r}, but {n_images} images make 2 to {max(2, n_images // 2)} of them: "
+            "cross-validation needs two or more folds of at least two images"
+        )
+    return int(folds)
 
 
 def groups(Y, is_test, folds):

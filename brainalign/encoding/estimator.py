@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from brainalign import stats
+from brainalign import arrays, stats
 from brainalign.encoding import checks, ridge
 
 
@@ -33,7 +33,8 @@ class RidgeCV(RegressorMixin, BaseEstimator):
 
     def fit(self, X, y):
         """X : (n_samples, n_features), y : (n_samples, n_targets) or (n_samples,)."""
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=[np.float64, np.float32])
+        X, y = (arrays.numbers(values, name) for values, name in ((X, "X"), (y, "y")))
+        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=[np.float64, np.float32], order="C")
         self._flat = y.ndim == 1
         Y = np.asarray(y, X.dtype).reshape(len(X), -1)
         alphas = checks.alphas(self.alphas)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from brainalign import arrays
+
 
 def gamma_grid(n_spaces=2, n_inside=7):
     """Weights of feature spaces, (n_gammas, n_spaces): the corners, then the inside of each pair.
@@ -23,10 +25,10 @@ def with_corners(gammas, n_spaces):
     """The corners of the grid, in the order of the spaces, then whatever else the grid holds."""
     if gammas is None:
         return gamma_grid(n_spaces)
-    gammas = np.asarray(gammas, np.float64)
+    gammas = arrays.numbers(gammas, "gammas").astype(np.float64)
     if gammas.ndim == 1 and n_spaces == 2:
         gammas = np.stack([gammas, 1 - gammas], axis=1)
-    if gammas.ndim != 2 or gammas.shape[1] != n_spaces or (gammas < 0).any():
+    if gammas.ndim != 2 or gammas.shape[1] != n_spaces or not (gammas >= 0).all():
         raise ValueError(f"gammas {gammas.shape} must be weights from 0 to 1 for each of {n_spaces} spaces")
     if not np.allclose(gammas.sum(1), 1):
         raise ValueError("each row of gammas must sum to 1")

@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import numpy as np
 
+from brainalign import arrays
 from brainalign.encoding.results import Fit
 
 
@@ -14,7 +15,7 @@ def best_layer(cv, per_unit=False):
     Returns an int, the best mean over the units that every layer has; or with `per_unit` an (n_units,) array,
     -1 where a unit has no score.
     """
-    cv = np.asarray(cv)
+    cv = arrays.numbers(cv, "cv of the layers", 2)
     scored = ~np.isnan(cv).any(0)
     if per_unit:
         return np.where(scored, np.where(scored, cv, 0).argmax(0), -1)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brainalign import arrays
 from brainalign.files import compact
 
 
@@ -39,6 +40,7 @@ def compress(W, bias, X, rank=48, seed=0):
     """
     from sklearn.utils.extmath import randomized_svd
 
+    W, bias, X = arrays.numbers(W, "weights", 2), arrays.numbers(bias, "bias", 1), arrays.numbers(X, "features", 2)
     centre, fitted = X.mean(0), ~np.isnan(bias)
     predicted = (X - centre) @ W[:, fitted]
     rank = min(rank, *predicted.shape, X.shape[1])

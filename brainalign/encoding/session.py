@@ -45,12 +45,12 @@ class Session:
     """
 
     def __init__(self, Y, is_test, alphas, folds=5, solver="ridge", seed=0, device=None):
-        checks.responses(Y, is_test)
+        Y, is_test = checks.responses(Y, is_test)
         self.is_test, self.alphas = is_test, checks.alphas(alphas)
         self._folds = checks.folds(folds, is_test, seed)
         self._solve = checks.solver(solver, SOLVERS)
         self._on_device = solver == "ridge"
-        self._dtype = np.result_type(Y, np.float32)
+        self._dtype = Y.dtype
         found, self._warnings = checks.groups(Y, is_test, self._folds)
         self.y_test = np.full((is_test.sum(), Y.shape[1]), np.nan, self._dtype)
         self._groups = [self._group(Y, measured, units, device) for measured, units in found]
@@ -61,8 +61,8 @@ class Session:
 
         keep : keep the predictions of the test images, as `Fit.yhat`
         """
-        checks.spaces({"": X}, len(self.is_test))
-        return self._side_by_side({"": X}, [_content(X)], keep)
+        space = checks.spaces({"": X}, len(self.is_test))
+        return self._side_by_side(space, [_content(space[""])], keep)
 
     def fit_joint(self, spaces, gammas=None, keep=False):
         """Banded ridge on several feature spaces, name -> (n_images, n_dims): alpha and gamma per unit.
@@ -73,7 +73,7 @@ class Session:
         gammas : (n_gammas, n_spaces) weights that sum to 1, or (n_gammas,) weights of the first of two spaces;
             None: `gamma_grid`
         """
-        checks.spaces(spaces, len(self.is_test))
+        spaces = checks.spaces(spaces, len(self.is_test))
         gammas, contents = with_corners(gammas, len(spaces)), [_content(X) for X in spaces.values()]
         alone = {
             name: self._side_by_side({"": X}, [content], keep) for (name, X), content in zip(spaces.items(), contents)
@@ -106,9 +106,9 @@ class Session:
         gammas : weights of the space and of the others, as for `fit_joint`
         keep : keep the predictions of the test images, as `Fit.yhat`
         """
+        spaces = checks.spaces(spaces, len(self.is_test))
         if len(spaces) < 2:
             raise ValueError(f"unique variance needs two or more feature spaces, got {len(spaces)}")
-        checks.spaces(spaces, len(self.is_test))
         gammas, contents = with_corners(gammas, 2), [_content(X) for X in spaces.values()]
         for k, name in enumerate(spaces):
             tied = gammas[:, [int(other != name) for other in spaces]]
@@ -126,7 +126,7 @@ class Session:
 
         x @ W + bias predicts the standardised response to a picture of features x; NaN where a unit is not fitted.
         """
-        checks.spaces({"": X}, len(self.is_test))
+        X = checks.spaces({"": X}, len(self.is_test))[""]
         n_dims, n_units = X.shape[1], self.y_test.shape[1]
         W, bias = np.full((n_dims, n_units), np.nan, np.float32), np.full(n_units, np.nan, np.float32)
         for group in self._groups:
@@ -146,6 +146,7 @@ class Session:
 
         gammas : None, or n_spaces -> the grid for that many
         """
+        spaces = checks.spaces(spaces, len(self.is_test))
         sets = [names for size in range(1, len(spaces) + 1) for names in combinations(spaces, size)]
         return {"".join(names): self._r2({name: spaces[name] for name in names}, gammas) for names in sets}
 
@@ -156,7 +157,7 @@ class Session:
 
     def _group(self, Y, measured, units, device):
         train, test = measured & ~self.is_test, measured & self.is_test
-        Z = stats.standardise(Y[:, units].astype(self._dtype), train)
+        Z = stats.standardise(Y[:, units], train)
         self.y_test[np.ix_(measured[self.is_test], units)] = Z[test]
         varies = Z[train].any(0)
         if not self._on_device:

@@ -10,10 +10,10 @@ QUANTITIES = {"r_mean": "r", "r2_mean": "R²", "r_norm_mean": "r / ceiling"}
 POOLINGS = {
     "mean_generated": "the answer's words (mean)",
     "last_prompt": "the last word before the answer",
-    "mean_instruction": "the instruction's words (mean)",
+    "mean_instruction": "the words of the instruction or of the text that is read (mean)",
     "mean_image": "the picture's patches (mean)",
     "mean_patches": "the picture's patches (mean)",
-    "pair": "picture and text together",
+    "pair": "the embeddings of picture and text together",
     "vision_mean": "the vision tower's patches (mean)",
     "vision_cls": "the vision tower's class token",
     "connector_mean": "the connector's tokens (mean)",
@@ -21,7 +21,7 @@ POOLINGS = {
     "vision_all": "all tokens of the vision tower (mean)",
     "connector_all": "all tokens of the connector (mean)",
     "cls": "the class token",
-    "joint": "picture and text side by side",
+    "joint": "the embedding in the space that pictures and texts share",
     "pixels": "the picture's pixels",
 }
 FIRST_POOLING = next(iter(POOLINGS))

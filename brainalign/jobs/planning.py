@@ -14,7 +14,8 @@ rdms      which pictures each region of a subject tells apart
 rsa       how well that of all layers and poolings of one model and instruction compares with it
 
 Some inputs are known only when other jobs are done (the content of features, the best layer); until then a job
-waits, and has neither id nor path. The code itself is no input, but METHOD is: raise it when results change.
+waits, and has neither id nor path. The code itself is no input, but METHOD is, and `Model.method` of features: raise
+them when results change.
 """
 
 import re
@@ -164,6 +165,8 @@ def _features(study, asked):
         "max_new_tokens": asked.max_new_tokens,
         "shard": asked.shard,
     }
+    method = models.find(asked.model).method
+    inputs |= {"method": method} if method else {}
     folder = _path(study, "features", inputs, "features", asked.model, asked.instruction)
     return Job("features", "", asked.model, asked.instruction, inputs, folder / features.MANIFEST)
 

@@ -27,6 +27,7 @@ class Blip2(PicturePrefix):
     net_class, processor_class = Blip2ForConditionalGeneration, Blip2Processor
     poolings = (*PicturePrefix.poolings, "vision_mean", "vision_cls", "connector_mean")
     fixed_poolings = ("mean_image", "vision_mean", "vision_cls", "connector_mean")
+    _chats = False
     template = PICTURE + "Question: {text} Answer:"
 
     def layer_names(self, pooling):
@@ -84,7 +85,7 @@ class Blip2(PicturePrefix):
 
     def _around(self, text):
         """Without an instruction it captions."""
-        return prompts.of_template(self.template) if text else (PICTURE, "")
+        return super()._around(text) if text else (PICTURE, "")
 
 
 class Blip2T5(Blip2):
@@ -133,6 +134,14 @@ class Blip2T5(Blip2):
         stop = [lambda ids, scores: torch.full((len(ids),), stream.stopped, device=ids.device)]
         read = self._read(prompt, tokens, states=False)
         self._written_by(read, max_new_tokens, streamer=Pieces(stream, self._text), stopping_criteria=stop)
+
+    def _likely(self, image, text, max_new_tokens, k):
+        tokens = self._shown(image, text)
+        read = self._read(self._prompt(text, tokens.shape[1], max_new_tokens), tokens, states=False)
+        kept = {"output_logits": True, "return_dict_in_generate": True}
+        best = [step[0].float().softmax(-1).topk(k) for step in self._written_by(read, max_new_tokens, **kept).logits]
+        decode = self.tokenizer.decode
+        return [[(decode([i]), p) for i, p in zip(step.indices.tolist(), step.values.tolist())] for step in best]
 
     def _answered(self, tokens, texts, poolings, max_new_tokens):
         tokens = torch.stack(tokens)

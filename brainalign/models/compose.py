@@ -123,9 +123,12 @@ def _finish(folder, config, language):
     """Tokenizer, processor and configuration; config.json last, since with it the folder is complete."""
     from transformers import AutoTokenizer, Blip2Processor, BlipImageProcessorPil
 
+    from brainalign.models.special import with_bos
+
     side = config["vision_config"].get("image_size", 224)
     pixels = BlipImageProcessorPil(size={"height": side, "width": side})  # bicubic, CLIP's mean and deviation
-    Blip2Processor(pixels, AutoTokenizer.from_pretrained(language)).save_pretrained(folder)
+    words = with_bos(AutoTokenizer.from_pretrained(language), language)
+    Blip2Processor(pixels, words).save_pretrained(folder)
     if (language / "generation_config.json").exists():
         shutil.copy(language / "generation_config.json", folder)
     (folder / "config.json").write_text(json.dumps(config, indent=1))

@@ -3,10 +3,9 @@
 import torch
 from transformers import IdeficsForVisionText2Text, IdeficsProcessor
 
-from brainalign.models import prompts
 from brainalign.models.branches import ALL, Branches, Means, Roomy, roomy_cache
 from brainalign.models.prefix import PicturePrefix, Seen, _mixed
-from brainalign.models.special import known
+from brainalign.models.special import token_id
 from brainalign.pictures import for_processors
 
 END = "<end_of_utterance>"
@@ -33,11 +32,12 @@ class Idefics(PicturePrefix):
     net_class, processor_class = IdeficsForVisionText2Text, PicturesAndWords
     poolings = (*PicturePrefix.poolings, "vision_mean", "vision_cls", "connector_mean")
     fixed_poolings = ("mean_image", "vision_mean", "vision_cls", "connector_mean")
+    _chats = False
     template = "<s>User:<fake_token_around_image><image><fake_token_around_image>{text}" + END + "\nAssistant:"
 
     def _load(self):
         super()._load()
-        end = known(self.tokenizer, END)
+        end = token_id(self.tokenizer, END)
         if end is None:
             self.template = self.template.replace(END, "")
         else:
@@ -68,9 +68,6 @@ class Idefics(PicturePrefix):
         tokens = self.net.model.perceiver_resampler(states)
         pooled["connector_mean"] = [tokens.float().mean(1)]
         return Seen(list(tokens), {p: torch.stack(pooled[p], 1).cpu().numpy() for p in poolings if p in pooled})
-
-    def _around(self, text):
-        return prompts.of_template(self.template)
 
     def _prompt(self, text, n_picture, max_new_tokens):
         prompt = super()._prompt(text, 1, max_new_tokens)

@@ -6,7 +6,7 @@ from transformers import AutoTokenizer, BertModel, LlamaForCausalLM
 
 from brainalign.models import prompts
 from brainalign.models.fusion import first, mean
-from brainalign.models.special import Special
+from brainalign.models.special import Special, with_bos
 from brainalign.models.streaming import Pieces
 from brainalign.models.texts import TextReader, last
 
@@ -21,7 +21,7 @@ class Language(TextReader):
 
     def _load(self):
         self.net = self._weights(self.net_class, **self.options)
-        self.tokenizer = AutoTokenizer.from_pretrained(self.source)
+        self.tokenizer = with_bos(AutoTokenizer.from_pretrained(self.source), self.source)
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.longest = self.net.config.max_position_embeddings
@@ -59,7 +59,7 @@ class Bert(Language):
         return {"mean_instruction": mean(states, words), "cls": first(states)}
 
 
-class Decoder(Language):
+class Decoder(prompts.Prompted, Language):
     """LLaMA and everything saved in its shape: it goes on from the instruction without having seen the picture.
 
     mean_instruction : see `Language`
@@ -75,28 +75,12 @@ class Decoder(Language):
         return {"mean_instruction": mean(states, words), "last_prompt": mean(states, last(seen))}
 
     def _prompt(self, text, max_new_tokens):
-        text = text.strip()
+        text = self._plain(text)
         before, after = self._around(text)
         found = prompts.tokens(self.tokenizer, before, text, after)
         ids, words = (torch.tensor([row], device=self.device) for row in found)
-        if not words.any():
-            raise ValueError(f"{self.model.name} reads nothing of the instruction {text!r}; try other words")
-        if ids.shape[1] + max_new_tokens > self.longest:
-            raise ValueError(
-                f"{ids.shape[1]} tokens of instruction and {max_new_tokens} of answer are more than "
-                f"{self.model.name} can hold ({self.longest}); shorten the instruction"
-            )
+        self._fits(text, ids.shape[1], words.any(), max_new_tokens, self.longest)
         return ids, torch.ones_like(ids, dtype=torch.bool), words
-
-    def sent(self, text):
-        text = text.strip()
-        return text.join(self._around(text))
-
-    def _around(self, text):
-        """What is before and after the instruction in the prompt."""
-        if not self.tokenizer.chat_template:
-            return prompts.of_template(self.template)
-        return prompts.of_chat(self._rendered, text)
 
     def _rendered(self, text):
         asked = [{"role": "user", "content": text}]

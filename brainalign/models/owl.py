@@ -35,6 +35,7 @@ class Owl(PicturePrefix):
     net_class, processor_class = OwlForConditionalGeneration, OwlProcessor
     poolings = (*PicturePrefix.poolings, "vision_mean", "vision_cls", "connector_mean")
     fixed_poolings = ("mean_image", "vision_mean", "vision_cls", "connector_mean")
+    _chats = False
     template = TOLD + "Human: <image>\nHuman: {text}\nAI: "
 
     def _load(self):
@@ -62,7 +63,7 @@ class Owl(PicturePrefix):
 
     def _tokens(self, text, n_picture):
         """The beginning, the picture, and the rest are turned into tokens apart, as the model was trained."""
-        before, after = prompts.of_template(self.template)
+        before, after = self._around(text)
         start, between = before.split("<image>")
         head = self.tokenizer(start, add_special_tokens=False)["input_ids"]
         rest, inside = prompts.tokens(self.tokenizer, between, text, after, add_special_tokens=False)

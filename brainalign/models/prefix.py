@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 import torch
 
-from brainalign.models import prompts
+from brainalign.models import checkpoint, prompts
 from brainalign.models.adapter import Adapter
 from brainalign.models.branches import ALL, Branches, Means, Stops, Suffix, roomy_cache
 from brainalign.models.checkpoint import ModelError
-from brainalign.models.special import Special
+from brainalign.models.special import Special, with_bos
 from brainalign.models.streaming import Pieces
 
 TOGETHER = 16  # instructions that are answered at once; more would mostly look at one another's masks
@@ -42,7 +42,7 @@ class Seen:
     pooled: dict = field(default_factory=dict)
 
 
-class PicturePrefix(Adapter):
+class PicturePrefix(prompts.Prompted, Adapter):
     """A decoder that reads a picture's tokens, then an instruction, then writes its answer.
 
     Attention looks back only, so the picture's part is computed once for all instructions; and states at the
@@ -58,19 +58,18 @@ class PicturePrefix(Adapter):
     net_class = processor_class = None
     unsure = "\ufffd \n"  # what may turn out not to belong to an answer while it ends on it
     pairs = ()  # of token ids that end an answer together
-    template = None  # the prompt around {text}, for checkpoints without a chat template
     picture_first = True  # False: the prompt has the picture behind the instruction, and nothing is shared
 
     def _load(self):
         self.net = self._weights(self.net_class)
         self.processor = self.processor_class.from_pretrained(self.source, backend="pil")
-        self.tokenizer = self.processor.tokenizer
+        self.tokenizer = with_bos(self.processor.tokenizer, self.source)
         config, mark = self.net.config, str(self.processor.image_token)
         self.special = Special(self.source, self.tokenizer, config)
         self.ends = torch.tensor(self.special.ends, dtype=torch.long, device=self.device)
         self.net.generation_config = self.special.greedy()
         config.image_token_id, text = self.special.picture(mark), config.get_text_config()
-        self.template = self.template if self.processor.chat_template else self._documented()
+        self.template = self.template if self._chats else self._documented()
         self._around("words")  # a chat template that cannot be used is told now
         self.layers = ("embeddings", *(f"layer {i + 1}" for i in range(text.num_hidden_layers)))
 
@@ -94,17 +93,11 @@ class PicturePrefix(Adapter):
         if not len(pictured):
             raise ModelError(
                 f"{self.model.name}: its tokenizer has no token {self.processor.image_token} for a picture, or "
-                f"another than its configuration ({self.net.config.image_token_id}); download {self.source} again"
+                f"another than its configuration ({self.net.config.image_token_id}). {checkpoint.unlike(self.model)}"
             )
         prefix = int(pictured[-1]) + 1 if self.picture_first else 0
-        if text and (inside[:prefix].any() or not inside.any()):
-            raise ValueError(f"{self.model.name} reads nothing of the instruction {text!r}; try other words")
-        longest = self._longest()
-        if len(ids) + max_new_tokens > longest:
-            raise ValueError(
-                f"{len(ids)} tokens of picture and instruction and {max_new_tokens} of answer are more than "
-                f"{self.model.name} can hold ({longest}); shorten the instruction"
-            )
+        read = not text or (inside.any() and not inside[:prefix].any())
+        self._fits(text, len(ids), read, max_new_tokens, self._longest())
         return Prompt(ids, prefix, inside)
 
     def _longest(self):
@@ -118,22 +111,20 @@ class PicturePrefix(Adapter):
         return prompts.tokens(self.tokenizer, before, text, after)
 
     def _plain(self, text):
-        text = text.strip()
+        text = super()._plain(text)
         for mark in {*self.tokenizer.all_special_tokens, str(self.processor.image_token)}:
             if mark in text:
                 raise ValueError(f"the instruction contains {mark!r}, a mark of {self.model.name}; leave it out")
         return text
 
-    def sent(self, text):
-        text = self._plain(text)
-        return text.join(self._around(text))
+    @property
+    def _chats(self):
+        return bool(self.processor.chat_template)
 
     def _around(self, text):
         """What is before and after the instruction in the prompt, with one mark for the picture."""
-        if not self.processor.chat_template:
-            return prompts.of_template(self.template)
-        before, after = prompts.of_chat(self._rendered, text)
-        if (before + after).count(str(self.processor.image_token)) != 1:
+        before, after = super()._around(text)
+        if self._chats and (before + after).count(str(self.processor.image_token)) != 1:
             raise ModelError(
                 f"{self.model.name}: the chat template of {self.source} has no place for one picture "
                 f"({self.processor.image_token}); take the publisher's own chat template"

@@ -40,3 +40,42 @@ def tokens(tokenizer, before, text, after, **special):
     read = tokenizer(whole, return_offsets_mapping=True, **special)
     start, end = len(before), len(before) + len(text)
     return read["input_ids"], [max(a, start) < min(b, end) for a, b in read["offset_mapping"]]
+
+
+class Prompted:
+    """An adapter that puts an instruction into a prompt: the checkpoint's chat template, or one of its own.
+
+    template : the prompt around {text}, for checkpoints without a chat template
+    """
+
+    template = None
+
+    def sent(self, text):
+        text = self._plain(text)
+        return text.join(self._around(text))
+
+    def _plain(self, text):
+        return text.strip()
+
+    def _around(self, text):
+        """What is before and after the instruction in the prompt."""
+        return of_chat(self._rendered, text) if self._chats else of_template(self.template)
+
+    @property
+    def _chats(self):
+        """Whether the checkpoint has a chat template, and the family is asked by it: _chats = False if not."""
+        return bool(self.tokenizer.chat_template)
+
+    def _rendered(self, text):
+        """The chat template around an instruction."""
+        raise NotImplementedError
+
+    def _fits(self, text, n_tokens, read, max_new_tokens, longest):
+        """Refuse an instruction of which nothing is read, or a prompt that leaves no room for the answer."""
+        if not read:
+            raise ValueError(f"{self.model.name} reads nothing of the instruction {text!r}; try other words")
+        if n_tokens + max_new_tokens > longest:
+            raise ValueError(
+                f"{n_tokens} tokens of the prompt and {max_new_tokens} of the answer are more than "
+                f"{self.model.name} can hold ({longest}); shorten the instruction"
+            )

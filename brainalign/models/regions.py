@@ -86,7 +86,7 @@ def _read(found, picture):
     except FileNotFoundError:
         raise FileNotFoundError(
             f"no region features {file.name} in {found}; the name is brainalign.models.regions.key(picture), of the "
-            "picture as it is shown: where a study sets `pixels`, of brainalign.features.resized(picture, pixels)"
+            "picture as it is shown: where a study sets `pixels`, of brainalign.pictures.resized(picture, pixels)"
         ) from None
     except (KeyError, ValueError, OSError) as error:
         raise ValueError(f"{file} is no .npz with arrays 'features' and 'boxes' ({in_words(error)})") from None

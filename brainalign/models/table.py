@@ -140,6 +140,7 @@ class Model:
     control : "", or what is done to the model `of` (a key of CONTROLS)
     prompt : "authors" if the model `of` is asked as the code of the paper's authors asks it, else as its publishers do
     outside : why no adapter loads it, and what to do; "" for all others
+    method : raised when the same files are asked or stopped in another way, so that features are made again
     """
 
     name: str
@@ -158,6 +159,7 @@ class Model:
     of: str = ""
     outside: str = ""
     prompt: str = ""
+    method: int = 0
 
     @property
     def family(self):
@@ -286,6 +288,7 @@ _ROWS = (
         dtype="bfloat16",
         size="14 GB",
         note="LLaVA-NeXT (1.6) with Vicuna 7B, as LLaVA 1.5 has",
+        method=1,
     ),
     Model(
         "blip2-opt-2.7b",
@@ -317,6 +320,7 @@ _ROWS = (
         dtype="bfloat16",
         size="32 GB",
         note="InstructBLIP: EVA ViT-g/14, a Q-Former that reads the instruction, Vicuna 7B",
+        method=1,
     ),
     Model(
         "instructblip-vicuna-13b",
@@ -518,6 +522,7 @@ _ROWS = (
         dtype="bfloat16",
         size="18 GB",
         note="IDEFICS before it was tuned on instructions",
+        method=1,
     ),
     Model(
         "openflamingo-9b",

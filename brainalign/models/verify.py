@@ -11,11 +11,11 @@ import numpy as np
 
 from brainalign import models
 from brainalign.models import checkpoint
+from brainalign.models.prompts import PLACE
 
 TEXTS = ("What is in this image?", "Describe the most dominant color in the image.")
 LIMIT = 32  # tokens of an answer
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 5e-2}  # of the largest state of a layer
-PLACE = "\ue000"  # stands for the instruction in a prompt
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors")
 
 
@@ -26,16 +26,11 @@ def verify(name, pictures, device=None, dtype=None, texts=TEXTS):
     """
     model = models.find(name)
     dtype = dtype or model.dtype
-    if model.control or not model.checkpoint:
-        raise ValueError(f"{name} has no checkpoint of its own to verify; verify {model.of or 'another row'}")
-    if dtype not in TOLERANCE:
-        raise ValueError(f"states are compared in {', '.join(TOLERANCE)}, not in {dtype}")
-    texts, pictures = (
-        texts if model.uses_instruction else texts[:1],
-        pictures[: 1 if model.kind == "language" else None],
-    )
-    place, ours = checkpoint.source(model), _ours(name, pictures, texts, device, dtype)
-    plain, why = _plain(place, pictures, texts, ours, dtype)
+    _check(model, dtype)
+    texts = texts if model.uses_instruction else texts[:1]
+    pictures = pictures[:1] if model.kind == "language" else pictures
+    ours = _ours(name, pictures, texts, device, dtype)
+    plain, why = _plain(model, pictures, texts, ours, dtype)
     report = {
         "model": name,
         "checkpoint": ours["checkpoint"],
@@ -45,14 +40,29 @@ def verify(name, pictures, device=None, dtype=None, texts=TEXTS):
         "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
         "prompt": ours["around"][0] + texts[0] + ours["around"][1],
         "answers": _answers(ours, plain, texts) if model.answers else [],
-        "states": _states(ours, plain, texts, TOLERANCE[dtype]) if plain else [],
+        "states": _states(ours, plain, TOLERANCE[dtype]),
     }
-    compared = {row["pooling"] for row in report["states"]}
-    left = [pooling for pooling in ours["poolings"] if pooling not in compared]
-    report["not_compared"] = dict.fromkeys(left, why or "a pass of plain transformers has no such states")
+    left = [pooling for pooling in ours["poolings"] if pooling not in {row["pooling"] for row in report["states"]}]
+    report["not_compared"] = {pooling: why or _why_not(pooling, plain) for pooling in left}
     found = [row["within"] for row in report["states"]]
     found += [row["equal"] for row in report["answers"] if row["equal"] is not None]
     return report | {"equal": all(found) if found else None}
+
+
+def _check(model, dtype):
+    if model.control or not model.checkpoint:
+        raise ValueError(f"{model.name} has no checkpoint of its own to verify; verify {model.of or 'another row'}")
+    if dtype not in TOLERANCE:
+        raise ValueError(f"states are compared in {', '.join(TOLERANCE)}, not in {dtype}")
+    missing = models.missing(model.name)
+    if missing:
+        raise models.ModelError(missing)
+
+
+def _why_not(pooling, plain):
+    if any(pooling in said.states for said in plain.values()):
+        return "all answers differ, so that these are states of other words"
+    return "a pass of plain transformers has no such states"
 
 
 def _ours(name, pictures, texts, device, dtype):
@@ -76,16 +86,16 @@ def _steps(adapter, picture, text):
         return None
 
 
-def _plain(place, pictures, texts, ours, dtype):
+def _plain(model, pictures, texts, ours, dtype):
     """{(picture, text): Said} of plain transformers, and why there are none."""
     from brainalign.models import plain
 
     around = ours["around"]
     try:
-        reader = plain.reader(place, ours["device"], dtype)
+        reader = plain.reader(model, checkpoint.source(model), ours["device"], dtype)
         asked = [(i, picture, text) for text in texts for i, picture in enumerate(pictures)]
         return {(i, text): reader.read(picture, around[0], text, around[1], LIMIT) for i, picture, text in asked}, ""
-    except (NotImplementedError, ImportError, OSError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # of whatever kind: it is told, and nothing is compared
         first = str(error).strip().partition("\n")[0] or type(error).__name__
         return {}, f"plain transformers cannot run it here: {first}"
 
@@ -96,7 +106,7 @@ def _answers(ours, plain, texts):
     for text in texts:
         for i, said in enumerate(ours["found"][text][0]):
             steps, other = ours["steps"][i, text], plain.get((i, text))
-            row = {"picture": i, "text": text, "answer": said, "tokens": steps and len(steps)}
+            row = {"picture": i, "text": text, "answer": said, "tokens": None if steps is None else len(steps)}
             row["last_token"] = steps[-1] if steps else None
             if other:
                 row |= {"plain": other.answer, "plain_tokens": other.tokens, "plain_stopped_by": other.stopped}
@@ -105,7 +115,7 @@ def _answers(ours, plain, texts):
     return rows
 
 
-def _states(ours, plain, texts, tolerance):
+def _states(ours, plain, tolerance):
     """One row a pooling and layer: the largest difference over pictures and instructions."""
     rows = []
     for pooling in ours["poolings"]:

@@ -103,6 +103,8 @@ def _table(one):
         columns["lead"] = one.picture.lead
     if one.picture.second:
         columns["opacity"] = one.picture.second.weights / 255
+        if one.picture.second.words:
+            columns["significance"] = [one.picture.second.words[weight] for weight in one.picture.second.weights]
     return pd.DataFrame(columns | {"noise_ceiling": one.nc, "drawn": one.shown})
 
 

@@ -49,14 +49,24 @@ def _drawn(one):
     return f"coalesce(isfinite(value), false) AND nc BETWEEN {one.threshold:g} AND 100 AS drawn"
 
 
+def _steps(values):
+    """One of the values for each step of `pictures.SURE`, by q."""
+    first, *others = values
+    sure = " ".join(
+        f"WHEN q < {below:g} THEN {v}" for (below, *_), v in reversed(list(zip(pictures.SURE[1:], others)))
+    )
+    return f"CASE {sure} ELSE {first} END"
+
+
 def _opacity(store, stock, asked):
-    """The column that a second dimension adds."""
+    """The columns that a second dimension adds."""
     if asked.second == "ceiling":
         top = pictured.ceiling_top(store, stock)
         return f",\n  CASE WHEN isfinite(nc) THEN round(255 * least(nc / {top:g}, 1)) / 255 ELSE 0 END AS opacity"
     if asked.second == "q":
-        steps = " ".join(f"WHEN q < {below:g} THEN {weight}" for below, weight, _ in reversed(pictures.SURE[1:]))
-        return f",\n  CASE {steps} ELSE {pictures.FAINT} END / 255 AS opacity"
+        weights = _steps([weight for _, weight, _ in pictures.SURE])
+        texts = _steps([literal(text) for *_, text in pictures.SURE])
+        return f",\n  {weights} / 255 AS opacity,\n  {texts} AS significance"
     return ""
 
 

@@ -1,8 +1,10 @@
 """Sentences of method that captions are made of: data, states, layers, fits, ceilings, tests."""
 
 import tomllib
+from pathlib import PurePath
 
 from brainalign.figures import frames
+from brainalign.study import ANSWERS
 
 OWN = "the best in each region, chosen on the same test images and so a little too good"
 CHOSEN = "for each unit the one that predicts left-out training images best; the test images had no say"
@@ -72,6 +74,19 @@ def unasked(rows):
     return f"Without instruction: {', '.join(without)}." if without and (rows.instruction != "").any() else ""
 
 
+def read(store, models):
+    """What of these models read a text about each picture: another one's answers or captions."""
+    chosen = tomllib.loads(store.info().get("study_toml", "")).get("models", [])
+    texts = {one["name"]: one["text"] for one in chosen if one.get("text") and one["name"] in set(models)}
+    said = (f"{model} read {_text(text)} about each picture" for model, text in texts.items())
+    return f"Texts: {'; '.join(said)}." if texts else ""
+
+
+def _text(text):
+    source = text.removeprefix(ANSWERS)
+    return f"the answer of {source}" if source != text else f"a caption ({PurePath(text).name})"
+
+
 def rule(layer, subjects):
     """How the layer was chosen."""
     if layer == "chosen":
@@ -94,10 +109,13 @@ def fitted(store):
     info = store.info()
     choice = tomllib.loads(info.get("study_toml", "")).get("encoding", {})
     folds = f"{choice['folds']}-fold " if "folds" in choice else ""
+    pixels = info.get("pixels", "0")
+    shown = f" Models were shown pictures resized to {pixels} x {pixels} pixels." if pixels != "0" else ""
     what = "vertices of fsaverage" if info.get("space") == "fsaverage" else f"voxels of {info.get('space', '')}"
     return (
         f"Ridge regression from the states to the response of each unit ({what}), fitted on training images, the "
         f"penalty of each unit chosen by {folds}cross-validation among them; scores are of the held-out test images."
+        f"{shown}"
     )
 
 

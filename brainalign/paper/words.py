@@ -50,6 +50,7 @@ def _common(store, scores, made):
         method.units(store, scores),
         method.quoted(store, scores.instruction),
         method.unasked(scores),
+        method.read(store, scores.model),
         method.states(scores),
     ]
     said += [method.rule(made["layer"], scores.subject.nunique())] if "layer" in made else []
@@ -75,6 +76,7 @@ def of_differences(store, frame, made):
         _members(store, made["roi"]),
         method.quoted(store, [asked]),
         *_of_both(maps, others),
+        method.read(store, {*maps.model, *others.model}),
         method.rule("chosen", 1),
         method.tested(store, frame.subject),
         method.fitted(store),
