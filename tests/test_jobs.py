@@ -116,6 +116,7 @@ def small(tmp_path, monkeypatch):
         path.write_text(path.name)
     monkeypatch.setattr(nsd, "subjects", lambda root: list(SUBJECTS))
     monkeypatch.setattr(nsd, "image_ids", lambda root, name: SEEN[name])
+    monkeypatch.setattr(nsd, "shared_ids", lambda root: np.arange(N_TEST))
     coco = np.where(np.arange(73_000) < 100, 0, np.arange(73_000) + 1000)
     monkeypatch.setattr(nsd, "coco_ids", lambda root: coco)
     monkeypatch.setattr(nsd, "simulated", lambda root: {"seed": 4})
@@ -581,6 +582,18 @@ def test_subjects_that_the_root_does_not_have(small):
     small.path.write_text(TEXT.replace('output = "out"', 'output = "out"\nsubjects = ["subj02"]'))
     with pytest.raises(ValueError, match="has no betas of subj02; it has subj01, subj05"):
         jobs.plan(study.load(small.path))
+
+
+@pytest.mark.parametrize(
+    ("folds", "told"), [(61, "120 training pictures of subj01"), (21, "40 shared pictures that all subjects saw")]
+)
+def test_too_many_folds_are_told_before_anything_is_computed(small, folds, told):
+    small.path.write_text(TEXT.replace("folds = 3", f"folds = {folds}"))
+    with pytest.raises(ValueError, match=f"study.toml.*folds is {folds}, but there are {told}"):
+        jobs.run(study.load(small.path))
+    assert files(small) == {}
+    small.path.write_text(TEXT.replace("folds = 3", "folds = 20"))
+    assert len(jobs.plan(study.load(small.path))) == N_JOBS
 
 
 def test_a_layer_that_the_model_does_not_have(small):
