@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from scipy.io import loadmat
 
-from brainalign import nsd
+from brainalign import nsd, tables
 from brainalign.nsd import design, pictures
 
 V = nsd_fixture.VERSION
@@ -333,6 +333,19 @@ def test_a_sound_root_has_no_fault_and_says_what_is_there(made):
     assert again["simulated"] is True
     assert again["faults"] == []
     assert "no fault" in str(report)
+
+
+def test_a_root_of_surfaces_alone_counts_the_vertices_of_atlases_too(root):
+    for folder in (FUNC, VOLUME):
+        for s in ("subj01", "subj02"):
+            shutil.rmtree(root / folder.replace("subj01", s), ignore_errors=True)
+    report = nsd.check(root)
+    assert {fault.expected for fault in report.faults} <= {"a file for each session"}
+    subject = nsd.load_subject(root, "subj02", "fsaverage")
+    atlases = [name for name, roi in tables.rois().items() if "-" not in roi.collection]
+    counts = report.subjects[1]["rois"]
+    assert len(atlases) > 10
+    assert {name: counts[name] for name in atlases} == {name: subject.rois[name].sum() for name in atlases}
 
 
 def test_texts_saved_again_by_a_spreadsheet_are_no_faults(root):

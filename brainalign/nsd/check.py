@@ -45,8 +45,8 @@ def _root(inspector):
     run(layout.stimuli, check_design.stimuli, plan, present)
     run(layout.root, _subjects, present)
     inspector.common = pictures.common(plan, present)
-    summaries = [run(layout.subject(name), _subject, name, present[name], plan) for name in present]
-    run(layout.labels("fsaverage"), check_anatomy.fsaverage, present)
+    atlases = run(layout.labels("fsaverage"), check_anatomy.fsaverage, present) or {}
+    summaries = [run(layout.subject(name), _subject, name, present[name], plan, atlases) for name in present]
     if inspector.tables_missing:
         missing = sorted(inspector.tables_missing)
         text = f"{counted(len(missing), 'label table')} missing, such as {missing[0]}"
@@ -89,7 +89,7 @@ def _subjects(inspector, present):
         )
 
 
-def _subject(inspector, subject, sessions, plan):
+def _subject(inspector, subject, sessions, plan, atlases):
     """All files of one subject; returns its summary."""
     layout = inspector.layout
     inspector.run(layout.responses(subject), check_design.responses, subject, sessions, plan)
@@ -101,7 +101,8 @@ def _subject(inspector, subject, sessions, plan):
         else None
     )
     n_native = inspector.run(layout.subject(subject) / "transforms", check_anatomy.transforms, subject, cortex)
-    labels = inspector.run(layout.labels(subject), check_anatomy.native, subject, n_native, "fsaverage" in spaces)
+    atlases = atlases if "fsaverage" in spaces else None
+    labels = inspector.run(layout.labels(subject), check_anatomy.native, subject, n_native, atlases)
     for space, version in pairs:
         step = check_betas.volume if space == "func1pt8mm" else check_betas.surface
         inspector.run(layout.betas(subject, space, version), step, subject, version, cortex, plan)

@@ -218,30 +218,37 @@ def _nearest(inspector, path, nearest, n_native):
         inspector.fault(path, f"vertex numbers up to {nearest.max():g}", expected, todo)
 
 
-def native(inspector, subject, n_native, required):
-    """ROIs on the subject's own surface; returns {ROI name: vertices} of what is there."""
-    layout, found = inspector.layout, {}
-    for collection in [c for c in needed() if c.startswith(PER_SUBJECT)]:
-        sides = []
-        for h in HEMISPHERES:
-            path = layout.surface_roi(subject, collection, h)
-            if required or path.exists():
-                sides.append(_surface_labels(inspector, subject, path, collection, (n_native or {}).get(h)))
-        if len(sides) == 2 and all(side is not None for side in sides):
-            found[collection] = np.concatenate(sides)
-    return _counts(inspector, f"{subject} surface", subject, found, True) if required else {}
+def native(inspector, subject, n_native, atlases):
+    """ROIs on the subject's own surface, which betas on fsaverage need; returns {ROI name: vertices} with the atlases.
+
+    n_native : {hemisphere: vertices}, None where unknown
+    atlases : as `fsaverage` returns them; None where the subject has no betas there, and then nothing is counted
+    """
+    own = [collection for collection in needed() if collection.startswith(PER_SUBJECT)]
+    found = _both_sides(inspector, subject, own, n_native or {}, atlases is not None)
+    return {} if atlases is None else _counts(inspector, f"{subject} surface", subject, found | atlases, True)
 
 
 def fsaverage(inspector, present):
-    """Atlas ROIs on fsaverage: required where a subject has fsaverage betas."""
-    layout = inspector.layout
-    required = any(space == "fsaverage" for name in present for space, _ in layout.present(name))
-    for collection in [c for c in needed() if not c.startswith(PER_SUBJECT)]:
-        for h in HEMISPHERES:
-            path = layout.surface_roi("fsaverage", collection, h)
-            if required or path.exists():
-                n = inspector.vertices
-                _surface_labels(inspector, "fsaverage", path, collection, n)
+    """{collection: labels} of the atlases on fsaverage, which are required where a subject has fsaverage betas."""
+    required = any(space == "fsaverage" for name in present for space, _ in inspector.layout.present(name))
+    shared = [collection for collection in needed() if not collection.startswith(PER_SUBJECT)]
+    return _both_sides(inspector, "fsaverage", shared, dict.fromkeys(HEMISPHERES, inspector.vertices), required)
+
+
+def _both_sides(inspector, subject, collections, n, required):
+    """{collection: labels of the left, then of the right vertices}, of those whose two files are sound.
+
+    n : {hemisphere: vertices} as far as known; required : whether a file that is missing is a fault
+    """
+    found = {}
+    for collection in collections:
+        paths = {h: inspector.layout.surface_roi(subject, collection, h) for h in HEMISPHERES}
+        there = {h: path for h, path in paths.items() if required or path.exists()}
+        sides = [_surface_labels(inspector, subject, path, collection, n.get(h)) for h, path in there.items()]
+        if len(sides) == 2 and all(side is not None for side in sides):
+            found[collection] = np.concatenate(sides)
+    return found
 
 
 def _surface_labels(inspector, subject, path, collection, n):

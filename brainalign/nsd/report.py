@@ -1,9 +1,12 @@
 """What a check found, and the inspector that the checks write it down with."""
 
+import re
 from dataclasses import asdict, dataclass, field
 
 from brainalign.nsd import read
 from brainalign.nsd.layout import FSAVERAGE_VERTICES, Layout
+
+ADVICE = re.compile(r"; (?![^\[]*\])")  # begins after a semicolon that is not within an affine
 
 
 @dataclass(frozen=True)
@@ -113,9 +116,9 @@ class Inspector:
         except Exception as error:  # a damaged file makes the libraries raise nearly anything
             text = _first_line(error).removeprefix(str(path)).strip(" :")
             found, _, rest = text.partition(", expected ")
-            expected, _, todo = rest.partition("; ")
+            expected, *todo = ADVICE.split(rest, maxsplit=1)
             if not self.faulty(path):
-                self.fault(path, found, expected or "a file that can be read whole", todo)
+                self.fault(path, found, expected or "a file that can be read whole", *todo)
             return None
 
     def lies_on(self, path, grid):
