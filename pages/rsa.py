@@ -70,7 +70,7 @@ def pictures():
         return
     titles, ids = rsa_words.titles(told, found), found["ids"]
     order, stimuli = similarity.order_of(found[basis]), store.info().get("stimuli", "")
-    names_of = [store.numbered(picture) for picture in ids]
+    names_of = store.all_numbered(ids)
     strip, small = (uris(stimuli, tuple(ids), size) for size in (36, 72))
     for key, draw, what in (
         ("matrix", lambda rdm: figures.rdm(rdm, ids, order, strip, names_of), "Matrix of distances"),

@@ -101,6 +101,18 @@ def test_twins_agree_whatever_the_order_in_which_the_nifti_file_is_stored(root):
     assert nsd.check(root, deep=True).faults == []
 
 
+def test_chunks_of_zeros_that_take_no_space_are_zeros(root):
+    with h5py.File(root / HDF5) as file:
+        values = file["betas"][:]
+    (root / HDF5).unlink()
+    with h5py.File(root / HDF5, "w") as file:
+        betas = file.create_dataset("betas", values.shape, "<i2", chunks=(750, 1, 1, 1))
+        for z, y, x in np.argwhere(values.any(0)):
+            betas[:, z, y, x] = values[:, z, y, x]
+        assert betas.id.get_num_chunks() < values[0].size
+    assert nsd.check(root, deep=True).faults == []
+
+
 def test_a_damaged_chunk_of_the_pictures(root):
     with h5py.File(root / STIMULI) as file:
         chunk = file["imgBrick"].id.get_chunk_info(5)

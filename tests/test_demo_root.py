@@ -283,7 +283,7 @@ def test_averaging_three_trials_shrinks_the_noise_variance_by_three(root):
 
 
 def test_the_check_finds_no_fault(root):
-    assert nsd.check(root).faults == []
+    assert nsd.check(root, deep=True).faults == []
 
 
 @pytest.mark.parametrize("space", ["func1pt8mm", "fsaverage"])

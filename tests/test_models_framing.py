@@ -12,7 +12,7 @@ from transformers import BridgeTowerImageProcessorPil, CLIPImageProcessorPil
 
 from brainalign import models
 from brainalign.demo import drawing, scenes
-from brainalign.models import framing
+from brainalign.models import framing, verify
 
 ASKED = "What is in this image?"
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -100,7 +100,7 @@ def test_what_was_not_seen_in_words():
 
 
 @pytest.fixture(scope="module")
-def llava(tmp_path_factory):
+def folder(tmp_path_factory):
     """A tiny LLaVA with the published processor's settings, which crop."""
     folder = write_models(tmp_path_factory.mktemp("models"))
     place = folder / "llava-demo" / "processor_config.json"
@@ -108,6 +108,11 @@ def llava(tmp_path_factory):
     told["image_processor"] |= {"size": {"shortest_edge": 144}, "crop_size": {"height": 144, "width": 144}}
     told["image_processor"] |= {"do_center_crop": True}
     place.write_text(json.dumps(told))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def llava(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRAINALIGN_MODELS", str(folder))
         return models.load("llava-demo", device="cpu", dtype="float32")
@@ -141,3 +146,12 @@ def test_the_answer_says_what_was_not_seen(llava, monkeypatch):
     stream = llava.stream(ends((9, 9, 9), (9, 9, 9)), ASKED, max_new_tokens=2)
     list(stream)
     assert stream.notes == ["Not seen by this model: 67 % of the picture's width, at its left and right."]
+
+
+def test_pictures_that_are_padded_agree_with_plain_transformers(folder, monkeypatch):
+    """Photographs are seldom square: `brainalign models --verify` pads them too, by transformers' own code."""
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(folder))
+    pictures = [ends((250, 10, 0), (0, 20, 240)), ends((9, 200, 9), (0, 0, 0)).transpose(1, 0, 2)]
+    report = verify.verify("llava-demo", pictures, "cpu", "float32", (ASKED,))
+    assert report["equal"] is True, verify.as_text(report)
+    assert {row["pooling"] for row in report["states"]} >= {"mean_generated", "mean_image", "vision_mean"}

@@ -6,12 +6,14 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from tiny_text import liven
 from transformers import AutoTokenizer
 
 from brainalign import models
-from brainalign.models import blip, idefics, language, llava, minigpt4, owl, prompts, qwen, special
+from brainalign.models import blip, idefics, language, llava, minigpt4, owl, prompts, qwen, special, verify
 
 PICTURE = 5  # tokens of a picture
 MARKS = ("<s>", "</s>", "<image>", "<|image_pad|>", "<fake_token_around_image>", "<end_of_utterance>")
@@ -215,7 +217,7 @@ def published(folder, **told):
 @pytest.fixture(scope="module")
 def pieces(tmp_path_factory):
     folder = tmp_path_factory.mktemp("words")
-    tokenizer = special.begun(published(folder), folder)
+    tokenizer = special.with_bos(published(folder), folder)
     tokenizer.add_tokens(["<image>"], special_tokens=True)
     return tokenizer
 
@@ -225,14 +227,14 @@ def pieces(tmp_path_factory):
 )
 def test_a_llama_begins_with_its_mark_unless_its_settings_say_otherwise(tmp_path, told, begins):
     """As in all versions before transformers 5, which leaves it out where nothing is said."""
-    ids = special.begun(published(tmp_path, **told), tmp_path)("a dog")["input_ids"]
+    ids = special.with_bos(published(tmp_path, **told), tmp_path)("a dog")["input_ids"]
     assert ids == [1] * begins + [264, 3914]
 
 
 def test_a_tokenizer_json_says_itself_how_texts_begin(tmp_path):
     published(tmp_path).save_pretrained(tmp_path)  # without the mark
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer"}))
-    tokenizer = special.begun(AutoTokenizer.from_pretrained(tmp_path), tmp_path)
+    tokenizer = special.with_bos(AutoTokenizer.from_pretrained(tmp_path), tmp_path)
     assert tokenizer("a dog")["input_ids"] == [264, 3914]
 
 
@@ -257,3 +259,19 @@ def test_places_with_a_published_tokenizer(pieces, before, text, after, expected
     ids, inside = prompts.tokens(pieces, before, text, after)
     words = pieces.convert_ids_to_tokens(ids)
     assert " ".join("*" * own + word for word, own in zip(words, inside)) == expected
+
+
+def test_a_checkpoint_with_the_pieces_alone_is_read_from_its_beginning_on(tmp_path, monkeypatch):
+    """A Vicuna as published, with nothing but tokenizer.model for its words."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    torch.manual_seed(0)
+    net = LlamaForCausalLM(LlamaConfig(**shape, vocab_size=32_000, max_position_embeddings=200))
+    liven(net, 8).save_pretrained(tmp_path / "vicuna-7b")
+    published(tmp_path / "vicuna-7b")
+    monkeypatch.setenv("BRAINALIGN_MODELS", str(tmp_path))
+    ids, _, inside = models.load("vicuna-7b", device="cpu", dtype="float32")._prompt("a dog", 5)
+    assert (int(ids[0, 0]), ids[0][inside[0]].tolist()) == (1, [264, 3914])
+    report = verify.verify("vicuna-7b", [np.zeros((9, 9, 3), np.uint8)], "cpu", "float32", ("a dog",))
+    assert report["equal"] is True, verify.as_text(report)

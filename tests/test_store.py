@@ -164,6 +164,7 @@ def test_a_picture_has_its_coco_id_beside_nsds_numbers_where_it_is_known(tiny, t
     with store.Store(path) as found:
         assert found.coco_ids(np.array([0, 3, 6])) == {0: 391895}
         assert [found.numbered(k) for k in (0, 3)] == ["0 (73KID 1, COCO 391895)", "3"]
+        assert found.all_numbered(np.array([3, 0])) == ["3", "0 (73KID 1, COCO 391895)"]
     with duckdb.connect(str(path)) as db:
         db.execute("ALTER TABLE images DROP COLUMN coco_id")
     with store.Store(path) as earlier:

@@ -48,9 +48,9 @@ def show(store, stimuli, chosen):
     except (ValueError, FileNotFoundError):
         return  # the page says why pictures cannot be shown
     with st.container(key="gallery", gap="small"):
-        for column, image_id in zip(st.columns(ACROSS, gap="small"), shown):
+        for column, image_id, name in zip(st.columns(ACROSS, gap="small"), shown, store.all_numbered(shown)):
             with column.container(key=f"pick-{image_id}", gap=None):
-                st.image(small[image_id], width="stretch", alt=f"Picture {store.numbered(image_id)}")
+                st.image(small[image_id], width="stretch", alt=f"Picture {name}")
                 style = "primary" if image_id == chosen else "tertiary"
                 label, key = str(image_id), f"picture {image_id}"
                 st.button(label, key=key, on_click=pick, args=[image_id], type=style, width="stretch")

@@ -1,6 +1,7 @@
 """A simulated NSD root: NSD's own layout and file formats, invented ids, and the planted truth beside the data.
 
-- nsddata/, nsddata_stimuli/, nsddata_betas/ : as in NSD, on a coarse grid and on fsaverage5
+- nsddata/, nsddata_stimuli/, nsddata_betas/ : as in NSD, on a coarse grid and on fsaverage5. Transforms lead to MNI
+  and the anatomy, on NSD's own grids. Voxels of MTL and thalamus have labels and no responses
 - SIMULATED.json : the seed and what differs from NSD; real roots have no such file. It is written last
 - truth/subj0S.npz : what was planted (`cortex.load_truth`, `cortex.signal`)
 """

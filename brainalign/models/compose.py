@@ -123,11 +123,11 @@ def _finish(folder, config, language):
     """Tokenizer, processor and configuration; config.json last, since with it the folder is complete."""
     from transformers import AutoTokenizer, Blip2Processor, BlipImageProcessorPil
 
-    from brainalign.models.special import begun
+    from brainalign.models.special import with_bos
 
     side = config["vision_config"].get("image_size", 224)
     pixels = BlipImageProcessorPil(size={"height": side, "width": side})  # bicubic, CLIP's mean and deviation
-    words = begun(AutoTokenizer.from_pretrained(language), language)
+    words = with_bos(AutoTokenizer.from_pretrained(language), language)
     Blip2Processor(pixels, words).save_pretrained(folder)
     if (language / "generation_config.json").exists():
         shutil.copy(language / "generation_config.json", folder)

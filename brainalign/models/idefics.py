@@ -5,7 +5,7 @@ from transformers import IdeficsForVisionText2Text, IdeficsProcessor
 
 from brainalign.models.branches import ALL, Branches, Means, Roomy, roomy_cache
 from brainalign.models.prefix import PicturePrefix, Seen, _mixed
-from brainalign.models.special import known
+from brainalign.models.special import token_id
 from brainalign.pictures import for_processors
 
 END = "<end_of_utterance>"
@@ -37,7 +37,7 @@ class Idefics(PicturePrefix):
 
     def _load(self):
         super()._load()
-        end = known(self.tokenizer, END)
+        end = token_id(self.tokenizer, END)
         if end is None:
             self.template = self.template.replace(END, "")
         else:

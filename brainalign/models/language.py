@@ -6,7 +6,7 @@ from transformers import AutoTokenizer, BertModel, LlamaForCausalLM
 
 from brainalign.models import prompts
 from brainalign.models.fusion import first, mean
-from brainalign.models.special import Special, begun
+from brainalign.models.special import Special, with_bos
 from brainalign.models.streaming import Pieces
 from brainalign.models.texts import TextReader, last
 
@@ -21,7 +21,7 @@ class Language(TextReader):
 
     def _load(self):
         self.net = self._weights(self.net_class, **self.options)
-        self.tokenizer = begun(AutoTokenizer.from_pretrained(self.source), self.source)
+        self.tokenizer = with_bos(AutoTokenizer.from_pretrained(self.source), self.source)
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.longest = self.net.config.max_position_embeddings

@@ -14,7 +14,7 @@ from transformers.models.llava_next.modeling_llava_next import image_size_to_num
 from brainalign.models import framing
 from brainalign.models.checkpoint import ModelError
 from brainalign.models.prefix import PicturePrefix, Seen
-from brainalign.models.special import known
+from brainalign.models.special import token_id
 from brainalign.pictures import for_processors
 
 OTHERS = ("<|im_start|>", "<|start_header_id|>")  # words of LLaMAs that were tuned on another format than Vicuna's
@@ -39,7 +39,7 @@ class Llava(PicturePrefix):
     def _documented(self):
         """Of this language model, and of no other: what it was not tuned on would be answered all the same."""
         kind = self.net.config.get_text_config().model_type
-        if kind not in self.templates or any(known(self.tokenizer, mark) is not None for mark in OTHERS):
+        if kind not in self.templates or any(token_id(self.tokenizer, mark) is not None for mark in OTHERS):
             raise ModelError(
                 f"{self.model.name}: {self.source} has no chat template, and none is known for its language model "
                 f"({kind}); take chat_template.json or chat_template.jinja from where the weights were published"

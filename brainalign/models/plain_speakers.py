@@ -6,6 +6,7 @@ from tokenizers import AddedToken
 from transformers import GenerationConfig, PreTrainedConfig
 
 from brainalign.models.plain_readers import Reader, Said, array, of_tower
+from brainalign.models.special import with_bos
 
 TOWERS = ("vision_tower", "vision_model", "visual")  # what vision towers are called within a model
 KINDS = "mm_token_type_ids"  # 1 for the tokens of a picture
@@ -20,7 +21,7 @@ class Speaker(Reader):
     def _prepare(self, place):
         from transformers import AutoTokenizer
 
-        self.tokenizer = AutoTokenizer.from_pretrained(place)
+        self.tokenizer = with_bos(AutoTokenizer.from_pretrained(place), place)
 
     def _inputs(self, picture, whole):
         bos = self.tokenizer.bos_token
@@ -118,22 +119,16 @@ class Looker(Speaker):
         from transformers import AutoProcessor
 
         self.processor = AutoProcessor.from_pretrained(place, backend="pil")
-        self.tokenizer, told = self.processor.tokenizer, getattr(self.config, "image_token_id", None)
+        self.tokenizer = with_bos(self.processor.tokenizer, place)
+        told = getattr(self.config, "image_token_id", None)
         self.image_token = self._id(str(self.processor.image_token)) if told is None else told
 
     def _inputs(self, picture, whole):
         bos = self.tokenizer.bos_token
         special = {"add_special_tokens": not (bos and whole.startswith(bos))}
-        return self.processor(text=whole, images=self._framed(picture), return_tensors="pt", **special)
-
-    def _framed(self, picture):
-        """LLaVA 1.5's publishers pad to a square with the mean colour, where the published processor would crop."""
-        pixels, image = self.processor.image_processor, Image.fromarray(picture)
-        if self.config.model_type != "llava" or not pixels.do_center_crop:
-            return image
-        padded = Image.new("RGB", (max(image.size),) * 2, tuple(int(255 * value) for value in pixels.image_mean))
-        padded.paste(image, tuple((padded.width - length) // 2 for length in image.size))
-        return padded
+        if self.config.model_type == "llava":
+            picture = padded(picture, self.processor.image_processor)
+        return self.processor(text=whole, images=Image.fromarray(picture), return_tensors="pt", **special)
 
     def _parts(self):
         return TOWERS
@@ -146,6 +141,16 @@ class Looker(Speaker):
     def _seen(self, seen):
         found = next((seen[word] for word in TOWERS if seen.get(word)), None)
         return of_tower(found) if found else {}
+
+
+def padded(picture, processor):
+    """A picture as LLaVA's publishers pad it, by transformers' own code, where the published processor would crop."""
+    from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
+
+    if not processor.do_center_crop:
+        return picture
+    colour = tuple(int(value * 255) for value in processor.image_mean)
+    return LlavaImageProcessorPil().pad_to_square(picture.transpose(2, 0, 1), colour).transpose(1, 2, 0)
 
 
 class Tiling(Looker):

@@ -10,7 +10,7 @@ from brainalign.models import checkpoint, prompts
 from brainalign.models.adapter import Adapter
 from brainalign.models.branches import ALL, Branches, Means, Stops, Suffix, roomy_cache
 from brainalign.models.checkpoint import ModelError
-from brainalign.models.special import Special, begun
+from brainalign.models.special import Special, with_bos
 from brainalign.models.streaming import Pieces
 
 TOGETHER = 16  # instructions that are answered at once; more would mostly look at one another's masks
@@ -63,7 +63,7 @@ class PicturePrefix(prompts.Prompted, Adapter):
     def _load(self):
         self.net = self._weights(self.net_class)
         self.processor = self.processor_class.from_pretrained(self.source, backend="pil")
-        self.tokenizer = begun(self.processor.tokenizer, self.source)
+        self.tokenizer = with_bos(self.processor.tokenizer, self.source)
         config, mark = self.net.config, str(self.processor.image_token)
         self.special = Special(self.source, self.tokenizer, config)
         self.ends = torch.tensor(self.special.ends, dtype=torch.long, device=self.device)

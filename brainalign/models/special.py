@@ -26,7 +26,7 @@ class Special:
         known = PreTrainedConfig.get_config_dict(source)[0]
         self.size = max(len(tokenizer), text.vocab_size + getattr(text, "additional_vocab_size", 0))
         self.tokenizer, self.assumed = tokenizer, text
-        self.places = [
+        self.sources = [
             {name: getattr(tokenizer, name, None) for name in NAMES},
             _generation(source),
             known.get("text_config") or {},
@@ -35,13 +35,13 @@ class Special:
 
     @property
     def ends(self):
-        """Ids that end an answer, ascending: those of all places together."""
-        told = {token for place in self.places for token in self._ids(place.get("eos_token_id"))}
+        """Ids that end an answer, ascending: those of all sources together."""
+        told = {token for source in self.sources for token in self._ids(source.get("eos_token_id"))}
         return sorted(told or self._ids(getattr(self.assumed, "eos_token_id", None)))
 
     def first(self, name):
-        """The id of the first place that has one; None if none has."""
-        told = (token for place in self.places for token in self._ids(place.get(name)))
+        """The id of the first source that has one; None if none has."""
+        told = (token for source in self.sources for token in self._ids(source.get(name)))
         return next(told, None)
 
     def greedy(self, **more):
@@ -51,7 +51,7 @@ class Special:
 
     def picture(self, mark):
         """The id of a picture's tokens: of the configuration's file, or of the mark in the tokenizer, or NOWHERE."""
-        told = *(self.places[-1].get(name) for name in PICTURE), known(self.tokenizer, mark), NOWHERE
+        told = *(self.sources[-1].get(name) for name in PICTURE), token_id(self.tokenizer, mark), NOWHERE
         return next(token for token in told if token is not None)
 
     def _ids(self, told):
@@ -66,17 +66,18 @@ def _generation(source):
         return {}
 
 
-def begun(tokenizer, source):
+def with_bos(tokenizer, source):
     """The tokenizer, which puts a LLaMA's mark of the beginning first where no setting says whether it should.
 
     So it was before transformers 5, for which such older checkpoints were made. A tokenizer.json says it itself.
     """
-    whole = cached_file(source, "tokenizer.json", _raise_exceptions_for_missing_entries=False)
+    quiet = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
+    whole = cached_file(source, "tokenizer.json", **quiet)
     if isinstance(tokenizer, LlamaTokenizer) and not whole and "add_bos_token" not in get_tokenizer_config(source):
         tokenizer.add_bos_token = True
     return tokenizer
 
 
-def known(tokenizer, token):
+def token_id(tokenizer, token):
     """The id of a token, None if the tokenizer has no such token of its own."""
     return tokenizer.get_vocab().get(token)

@@ -11,11 +11,11 @@ import numpy as np
 
 from brainalign import models
 from brainalign.models import checkpoint
+from brainalign.models.prompts import PLACE
 
 TEXTS = ("What is in this image?", "Describe the most dominant color in the image.")
 LIMIT = 32  # tokens of an answer
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 5e-2}  # of the largest state of a layer
-PLACE = "\ue000"  # stands for the instruction in a prompt
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors")
 
 

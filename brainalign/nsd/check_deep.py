@@ -82,7 +82,7 @@ def _twins(nii, hdf5, grid, inspector, tick):
 def _betas(path, tick):
     """(750, Z, Y, X) int16 of a session."""
     with read.reading(path, "an HDF5 file of betas"), h5py.File(path) as file:
-        values = np.empty(file["betas"].shape, np.int16)
+        values = np.full(file["betas"].shape, file["betas"].fillvalue, np.int16)  # what is stored nowhere is that
         for place in _slabs(file["betas"], tick):
             values[place] = file["betas"][place]
         return values

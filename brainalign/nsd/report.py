@@ -144,9 +144,8 @@ class Inspector:
             return None
 
     def report(self, subjects):
-        return Report(
-            str(self.layout.root), self.simulated, subjects, self.common, self.faults, self.warnings, self.stopped
-        )
+        found = subjects, self.common, self.faults, self.warnings, self.stopped
+        return Report(str(self.layout.root), self.simulated, *found)
 
 
 def _first_line(error):

@@ -340,7 +340,7 @@ class Store:
         """{image_id: COCO id} of those of the pictures whose COCO id is known; empty in an earlier version's store."""
         if not self._names_coco:
             return {}
-        sql = "SELECT image_id, coco_id FROM images WHERE coco_id IS NOT NULL AND list_contains($ids, image_id)"
+        sql = "SELECT image_id, coco_id FROM images WHERE coco_id IS NOT NULL AND image_id IN (SELECT unnest($ids))"
         found = self._arrays(sql, ids=[int(one) for one in image_ids])
         return dict(zip(found["image_id"].tolist(), found["coco_id"].tolist()))
 
@@ -351,8 +351,12 @@ class Store:
 
     def numbered(self, image_id):
         """What stands for a picture wherever it is shown: its NSD id from 0, and its other ids where known."""
-        coco = self.coco_ids([image_id]).get(int(image_id))
-        return f"{image_id}" if coco is None else f"{image_id} (73KID {int(image_id) + 1}, COCO {coco})"
+        return self.all_numbered([image_id])[0]
+
+    def all_numbered(self, image_ids):
+        """The same for several pictures, in their order."""
+        coco = self.coco_ids(image_ids)
+        return [f"{i} (73KID {i + 1}, COCO {coco[i]})" if i in coco else f"{i}" for i in map(int, image_ids)]
 
     def answer(self, model, instruction, image_id):
         """What a model answered, or None if it was not asked."""
