@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from brainalign.files import HALF, claimed, compact, fingerprint, in_words, write_once
+from brainalign.files import HALF, compact, fingerprint, in_words
 from brainalign.pictures import resized
 from brainalign.types import Features
+from brainalign.writing import claimed, write_once
 
 MANIFEST = "manifest.json"
 

@@ -43,7 +43,8 @@ def label_names():
 
     They are the same for every subject; those of corticalsulc, MTL and thalamus come only with NSD's files.
     """
-    names = {row["collection"]: row["labels"].split("|") for row in rows(DATA / "label_tables.csv")}
+    found = rows(DATA / "label_tables.csv", ("collection", "labels"), key="collection")
+    names = {row["collection"]: row["labels"].split("|") for row in found}
     return {collection: dict(enumerate(["Unknown", *labels])) for collection, labels in names.items()}
 
 

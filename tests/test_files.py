@@ -5,8 +5,9 @@ import csv
 from io import StringIO
 
 import pytest
+from click.testing import CliRunner
 
-from brainalign import files, study, tables
+from brainalign import cli, files, study, tables
 from brainalign.nsd import read
 from brainalign.paper import panels
 
@@ -183,3 +184,24 @@ def test_label_tables_and_figures_are_read_as_tolerantly(tmp_path):
     figure = 'rows = ["a"]\r\n[panels.a]\r\nkind = "flatmap"\r\ntitle = "Größe"\r\n'
     path = written(tmp_path / "f.toml", figure.encode("utf-16"))
     assert panels.read(path)["panels"]["a"]["title"] == "Größe"
+
+
+def test_folders_that_the_environment_names_are_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SCRATCH", str(tmp_path / "scratch"))
+    for given in ("~/models", "$HOME/models"):
+        monkeypatch.setenv("BRAINALIGN_MODELS", given)
+        assert files.named_folder("BRAINALIGN_MODELS") == tmp_path / "models"
+    monkeypatch.delenv("BRAINALIGN_MODELS")
+    assert files.named_folder("BRAINALIGN_MODELS") is None
+    monkeypatch.setenv("BRAINALIGN_REGIONS", "$NOWHERE/regions")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    with pytest.raises(ValueError, match=r"\$BRAINALIGN_REGIONS is '\$NOWHERE/regions', but \$NOWHERE is not set"):
+        files.named_folder("BRAINALIGN_REGIONS")
+
+
+def test_a_page_s_own_store_is_expanded_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESULTS", str(tmp_path / "nothing here"))
+    path = written(tmp_path / "f.toml", 'store = "$RESULTS"\nrows = ["a"]\n[panels.a]\nkind = "flatmap"\n')
+    done = CliRunner().invoke(cli.main, ["figure", "panels", str(path), "--out", str(tmp_path / "f.pdf")])
+    assert f"no store in {tmp_path / 'nothing here'}" in done.output

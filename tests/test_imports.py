@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # every part may import those of the levels below its own
 LEVELS = [
     {"types", "entries", "files", "catalogue", "pictures", "arrays"},
-    {"tables", "stats", "serving", "unmet", "captions"},
+    {"tables", "stats", "serving", "unmet", "captions", "writing"},
     {"nsd", "surface", "models", "encoding", "variance", "rsa", "demo"},
     {"study", "store"},
     {"features", "figures", "live", "bench"},

@@ -292,6 +292,13 @@ def test_captions_are_read_by_models_of_text_and_beside_the_picture(small, monke
         assert features.manifest(job.path.parent)["text"] == "captions.csv"
     assert "pictures" in done["features clip-demo"].inputs
     assert "pictures" not in done["features bert-base"].inputs
+    with store.Store(jobs.publish(found)) as opened:
+        assert {"bert-base", "clip-demo"} <= set(opened.models())
+        r, _ = opened.unit_map("subj01", "clip-demo", "", 1, "pair")
+        fit = results.by_map(results.read_table(done["encode subj01 clip-demo"].path), ["r"])[1, "pair"]["r"]
+        np.testing.assert_allclose(r, fit, atol=1e-3)
+    smaller = jobs.planning.requests(replace(found, features=replace(found.features, pixels=227)))
+    assert [smaller[name, ""].pixels for name in ("clip-demo", "bert-base", "vit-demo")] == [227, 0, 227]
 
     def changed():
         return {str(job) for job in jobs.plan(found) if str(job).startswith("features") and not job.done}

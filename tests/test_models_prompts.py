@@ -222,6 +222,18 @@ def pieces(tmp_path_factory):
     return tokenizer
 
 
+def test_the_line_break_of_the_papers_authors_is_a_token_of_its_own(pieces):
+    """13 is a line break; the instruction's own tokens stay the same."""
+    asked = []
+    for kind in (llava.Llava, llava.LlavaAuthors):
+        before, after = prompts.of_template(kind.templates["llama"])
+        ids, inside = prompts.tokens(pieces, before, "What is it?", after)
+        asked.append((ids.count(13), [token for token, own in zip(ids, inside) if own]))
+    (breaks, words), (more, same) = asked
+    assert breaks + 1 == more == 2
+    assert words == same != []
+
+
 @pytest.mark.parametrize(
     ("told", "begins"), [({}, True), ({"add_bos_token": True}, True), ({"add_bos_token": False}, False)]
 )

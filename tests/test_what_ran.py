@@ -8,7 +8,7 @@ import stores
 from test_pages import VIEWS, charts, no_model, show, words
 
 from brainalign import live, paper, store, tables
-from brainalign.demo import language
+from brainalign.demo import language, sprites
 from brainalign.models.table import by_name
 from brainalign.paper import export
 from brainalign.types import Roi
@@ -110,15 +110,17 @@ def test_a_caption_from_a_store_without_words_says_whose_they_are(tmp_path):
         ("instructions.csv", lambda: tables.instructions.__wrapped__(), "ic ,image captioning,0,ten,Say something"),
         ("rois.csv", lambda: tables.rois.__wrapped__(), "V1,faces,high,floc-faces,OFA,"),
         ("related_work.csv", lambda: tables.related_work(), None),
+        ("label_tables.csv", lambda: tables.label_names.__wrapped__(), None),
+        ("sprites.csv", lambda: sprites.sprites.__wrapped__(), None),
         ("demo_questions.csv", lambda: language.questions.__wrapped__(), None),
     ],
 )
 def test_a_repeated_id_in_a_table_names_the_lines(name, read, again, tmp_path, monkeypatch):
-    text = (tables.DATA / name).read_text(encoding="utf-8")
-    for path in tables.DATA.glob("*.csv"):
+    for path in (*tables.DATA.glob("*.csv"), sprites.FOLDER / "sprites.csv"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    for place in (tables, language):
-        monkeypatch.setattr(place, "DATA", tmp_path)
+    text = (tmp_path / name).read_text(encoding="utf-8")
+    for place, folder in ((tables, "DATA"), (language, "DATA"), (sprites, "FOLDER")):
+        monkeypatch.setattr(place, folder, tmp_path)
     read()
     lines = text.rstrip("\n").split("\n")
     (tmp_path / name).write_text("\n".join([*lines, again or lines[1]]) + "\n", encoding="utf-8")

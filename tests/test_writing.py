@@ -11,7 +11,7 @@ import pytest
 import stores
 from click.testing import CliRunner
 
-from brainalign import cli, files, store
+from brainalign import cli, store, writing
 from brainalign.store import connecting, progress
 
 LOCKED = 'IO Error: Could not set lock on file "{path}": '
@@ -27,23 +27,31 @@ def test_where_there_are_no_locks_work_is_done_and_a_warning_tells(number, wait,
     def flock(file, how):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(files.fcntl, "flock", flock)
+    monkeypatch.setattr(writing.fcntl, "flock", flock)
     with pytest.warns(UserWarning, match=r"knows no file locks: let one run at a time work there"):  # noqa: SIM117
-        with files.claimed(tmp_path / "a/result", wait) as mine:
+        with writing.claimed(tmp_path / "a/result", wait) as mine:
             assert mine
     assert os.listdir(tmp_path / "a") == []
 
 
 def test_without_the_module_of_locks_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "fcntl", None)
-    with pytest.warns(UserWarning, match="knows no file locks"), files.claimed(tmp_path / "result") as mine:
+    monkeypatch.setattr(writing, "fcntl", None)
+    with pytest.warns(UserWarning, match="knows no file locks"), writing.claimed(tmp_path / "result") as mine:
         assert mine
 
 
+def test_a_drive_that_numbers_its_files_anew_does_not_stop_a_claim(tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "ATTEMPTS", 3)
+    monkeypatch.setattr(writing, "_same", lambda file, path: False)
+    with writing.claimed(tmp_path / "result") as mine:
+        assert mine
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_claim_that_another_process_holds(tmp_path):
-    code = "import sys\nfrom brainalign.files import claimed\nwith claimed(sys.argv[1]) as mine: print(mine)"
+    code = "import sys\nfrom brainalign.writing import claimed\nwith claimed(sys.argv[1]) as mine: print(mine)"
     ask = [sys.executable, "-c", code, str(tmp_path / "result")]
-    with files.claimed(tmp_path / "result") as mine:
+    with writing.claimed(tmp_path / "result") as mine:
         assert mine
         assert subprocess.run(ask, capture_output=True, text=True, check=True).stdout == "False\n"
     assert subprocess.run(ask, capture_output=True, text=True, check=True).stdout == "True\n"
@@ -60,8 +68,8 @@ def refuse(monkeypatch, times, error=PermissionError):
             raise error(errno.EACCES, "Permission denied", str(aside))
         return replace(aside, path)
 
-    monkeypatch.setattr(files, "PAUSES", (0.001, 0.001))
-    monkeypatch.setattr(files.os, "replace", held)
+    monkeypatch.setattr(writing, "PAUSES", (0.001, 0.001))
+    monkeypatch.setattr(writing.os, "replace", held)
 
 
 def test_a_file_held_for_a_moment_is_waited_for_and_one_held_longer_is_told(tmp_path, monkeypatch):
@@ -69,11 +77,11 @@ def test_a_file_held_for_a_moment_is_waited_for_and_one_held_longer_is_told(tmp_
     path.write_text("old")
     progress.write(tmp_path, 1, 2, "told")
     refuse(monkeypatch, 2)
-    files.write_once(path, lambda aside: aside.write_text("new"))
+    writing.write_once(path, lambda aside: aside.write_text("new"))
     assert path.read_text() == "new"
     refuse(monkeypatch, 100)
     with pytest.raises(OSError) as error:
-        files.write_once(path, lambda aside: aside.write_text("newer"))
+        writing.write_once(path, lambda aside: aside.write_text("newer"))
     said = "Permission denied; close the program that has it open, or ask for the right to write there"
     assert str(error.value) == f"cannot write {path}: {said}; what is finished is kept"
     assert (path.read_text(), sorted(os.listdir(tmp_path))) == ("new", ["LATEST", "progress.json"])
@@ -90,8 +98,8 @@ def test_a_folder_that_cannot_be_made_is_told_without_a_number(what, tmp_path):
         said = done.output
         assert done.exit_code == 1
     else:
-        with pytest.raises(OSError) as error, files.claimed(path) if what == "claim" else files._writing(path):
-            files.write_once(path, lambda aside: aside.write_text("x"))
+        with pytest.raises(OSError) as error, writing.claimed(path) if what == "claim" else writing._writing(path):
+            writing.write_once(path, lambda aside: aside.write_text("x"))
         said = str(error.value)
     assert "Not a directory" in said
     assert str(tmp_path / "file") in said

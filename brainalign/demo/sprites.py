@@ -47,7 +47,7 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 @cache
 def sprites():
     """Sprites by name, in the fixed order in which answers list them."""
-    found = rows(FOLDER / "sprites.csv")
+    found = rows(FOLDER / "sprites.csv", ("name",), key="name")
     return {row["name"]: Sprite(**row | {"flips": row["flips"] == "yes"}) for row in found}
 
 

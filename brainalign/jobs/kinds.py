@@ -58,7 +58,7 @@ def make_features(jobs, resident, progress=None):
     stimulus = partial(nsd.stimulus, study.root)
     read = {path: request for path, request in asked.items() if request.text}
     for directory, request in read.items():
-        look = stimulus if planning.paired(request) else None
+        look = stimulus if planning.sees(request) else None
         features.extract_texts(directory, request, load, reading.texts(study, request), progress, look)
     if read:
         return

@@ -131,9 +131,8 @@ def requests(study):
     for model, instruction in _spaces(study):
         read = instruction or model.instructions[0]
         prompt = tables.instructions()[read].text if read else ""
-        found[model.name, instruction] = features.Request(
-            model.name, instruction, prompt, pictures, model.poolings, *options, model.text, choice.pixels
-        )
+        asked = features.Request(model.name, instruction, prompt, pictures, model.poolings, *options, model.text)
+        found[model.name, instruction] = replace(asked, pixels=choice.pixels) if sees(asked) else asked
     return found
 
 
@@ -186,7 +185,7 @@ def _features_of_texts(study, asked, source):
     inputs = {"weights": identity.weights(asked.model), "prompt": asked.prompt, **read}
     inputs |= {"images": fingerprint(asked.image_ids)}
     inputs |= {"poolings": asked.poolings, "shard": asked.shard}
-    if paired(asked):
+    if sees(asked):
         inputs |= _pictures(study, asked)
     folder = _path(study, "features", inputs, "features", asked.model, asked.instruction)
     return Job(*job, inputs, folder / features.MANIFEST)
@@ -197,9 +196,9 @@ def _pictures(study, asked):
     return {"pictures": identity.pictures(study.root)} | ({"pixels": asked.pixels} if asked.pixels else {})
 
 
-def paired(asked):
-    """Whether a model of texts sees the pictures too."""
-    return bool(set(asked.poolings) & set(models.find(asked.model).family.pair_poolings))
+def sees(asked):
+    """Whether a model sees the pictures: one that reads texts does so only for poolings of both."""
+    return not asked.text or bool(set(asked.poolings) & set(models.find(asked.model).family.pair_poolings))
 
 
 def _kept(study, encode):

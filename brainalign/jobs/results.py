@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from brainalign.files import write_once
+from brainalign.writing import write_once
 
 PACKAGES = ("brainalign", "numpy", "torch", "transformers", "himalaya", "duckdb")
 ABOUT = b"brainalign"  # key of the provenance in a Parquet file's metadata

@@ -7,10 +7,10 @@ its fits.
 
 import time
 
-from brainalign.files import claimed
 from brainalign.jobs.kinds import MAKERS, Resident, make_features
 from brainalign.jobs.planning import plan, replan
 from brainalign.store import progress as news
+from brainalign.writing import claimed
 
 OF_ALL = ("across", "rdms", "rsa")  # kinds that wait for every subject's own job
 EVERY = 5.0  # seconds between news for those who look at the store

@@ -1,11 +1,11 @@
 """Where a model's files are, whether they are complete, and what to do when they are not. Free of torch."""
 
 import hashlib
-import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
 
+from brainalign.files import named_folder
 from brainalign.models import complete, published
 from brainalign.models.complete import weight_files
 from brainalign.tables import DATA
@@ -32,11 +32,11 @@ def source(model):
     """
     if not model.checkpoint:
         return ""
-    own = os.environ.get("BRAINALIGN_MODELS")
+    own = named_folder("BRAINALIGN_MODELS")
     of = model.of, model.of.removesuffix(f"-{model.prompt}")
     for name in (model.name, *of, Path(model.checkpoint).name) if own else ():
-        if name and (Path(own) / name).is_dir():
-            return Path(own) / name
+        if name and (own / name).is_dir():
+            return own / name
     return (_cached(model.checkpoint) if isinstance(model.checkpoint, str) else None) or model.checkpoint
 
 
@@ -161,7 +161,7 @@ def command(model, files=(), weights=None):
     """
     if isinstance(model.checkpoint, Path):
         return f"git checkout -- data/models/{model.checkpoint.name}"
-    own = Path(os.environ.get("BRAINALIGN_MODELS") or "~/models")
+    own = named_folder("BRAINALIGN_MODELS") or Path("~/models")
     if model.composed:
         return f"python -m brainalign.models.compose PTH BLIP2 LANGUAGE {own / (model.of or model.name)}"
     place = source(model)
@@ -187,7 +187,7 @@ def _mended(model, place, fault):
 def _todo(model):
     if isinstance(model.checkpoint, Path):
         return f"It comes with the repository: restore it with `{command(model)}`"
-    export = "" if os.environ.get("BRAINALIGN_MODELS") else "export BRAINALIGN_MODELS=~/models && "
+    export = "" if named_folder("BRAINALIGN_MODELS") else "export BRAINALIGN_MODELS=~/models && "
     size = "its settings alone" if model.random else published.size(model)
     terms = _terms(model) + " " if model.gated else ""
     if model.composed:

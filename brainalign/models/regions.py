@@ -13,13 +13,12 @@ not trained on it. Free of torch until a grid is loaded.
 """
 
 import hashlib
-import os
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from brainalign.files import in_words
+from brainalign.files import in_words, named_folder
 from brainalign.models import checkpoint
 from brainalign.models.checkpoint import ModelError
 from brainalign.models.table import Model
@@ -36,11 +35,11 @@ def key(picture):
 
 def folder(place):
     """The folder with region features for a model's folder, or None: the grid is used."""
-    own = os.environ.get("BRAINALIGN_REGIONS")
-    if own and not Path(own).is_dir():
+    own = named_folder("BRAINALIGN_REGIONS")
+    if own and not own.is_dir():
         raise ModelError(f"$BRAINALIGN_REGIONS names {own}, which is no folder; unset it to use a ResNet-101 grid")
     beside = Path(place) / "regions"
-    return Path(own) if own else beside if beside.is_dir() else None
+    return own if own else beside if beside.is_dir() else None
 
 
 def described(place):

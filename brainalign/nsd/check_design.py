@@ -1,14 +1,11 @@
 """Checks of the design, the table of pictures, the pictures and the responses."""
 
-from io import StringIO
-
 import h5py
 import numpy as np
 
-from brainalign import files
 from brainalign.nsd import design as designs
 from brainalign.nsd.layout import IMAGES, MAX_SESSIONS, SESSIONS_DONE, TRIALS
-from brainalign.nsd.read import reading
+from brainalign.nsd.read import frame, reading
 
 HEADER = [
     *["cocoId", "cocoSplit", "cropBox", "loss", "nsdId", "flagged", "BOLD5000", "shared1000"],
@@ -34,17 +31,6 @@ def design(inspector):
     return None if broken else designs.load(inspector.layout.root)
 
 
-def _table(path, kind):
-    """A table as it was saved by whatever program; columns without a name and content at its end are left out."""
-    import pandas as pd
-
-    with reading(path, kind):
-        text = files.decoded(path.read_bytes(), path)
-        table = pd.read_csv(StringIO(text), sep=files.separator(text), low_memory=False)
-        spare = [name for name in table.columns[1:] if str(name).startswith("Unnamed") and table[name].isna().all()]
-        return table.drop(columns=spare)
-
-
 def _left_out(inspector, path, instead):
     """Whether a file that no analysis reads was not downloaded: a warning, and of a simulated root a fault."""
     if inspector.simulated or path.exists():
@@ -58,7 +44,7 @@ def stimulus_table(inspector, plan, present):
     path = inspector.layout.stimulus_table
     if _left_out(inspector, path, "without it pictures have no COCO ids"):
         return
-    table = inspector.read(_table, path, "a table with commas")
+    table = inspector.read(frame, path, "a table with commas")
     if table is None:
         return
     if list(table.columns[1:]) != HEADER:
@@ -139,7 +125,7 @@ def responses(inspector, subject, sessions, plan):
     path = inspector.layout.responses(subject)
     if _left_out(inspector, path, "which pictures were shown is known from the design alone"):
         return
-    table = inspector.read(_table, path, "a table with tabs")
+    table = inspector.read(frame, path, "a table with tabs")
     if table is None:
         return
     if " ".join(table.columns) != RESPONSES:
@@ -169,5 +155,5 @@ def responses(inspector, subject, sessions, plan):
 def finished(inspector, subject):
     """Sessions that a subject did, as far as the root says: its responses, else NSD's own list."""
     path = inspector.layout.responses(subject)
-    table = inspector.read(_table, path, "a table with tabs") if path.exists() else None
+    table = inspector.read(frame, path, "a table with tabs") if path.exists() else None
     return SESSIONS_DONE[subject] if table is None else len(table) // TRIALS

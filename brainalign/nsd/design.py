@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from brainalign.nsd.layout import IMAGES, MAX_SESSIONS, TRIALS, Layout
-from brainalign.nsd.read import reading
+from brainalign.nsd.read import frame, reading
 
 SHAPES = {
     "masterordering": (1, MAX_SESSIONS * TRIALS),
@@ -115,14 +115,12 @@ def coco_ids(root):
     A root may lack the table, and the table these columns. A simulated root invents numbers beyond COCO's own: they
     count as none.
     """
-    import pandas as pd
-
     path, found = Layout(root).stimulus_table, np.zeros(IMAGES, np.int64)
     if not path.exists():
         return found
+    table = frame(path, "a table with commas")
     with reading(path, "a table with commas"):
-        table = pd.read_csv(path, usecols=lambda name: name in ("nsdId", "cocoId"))
-        if table.shape[1] == 2:
+        if {"nsdId", "cocoId"} <= set(table.columns):
             known = table["nsdId"].between(0, IMAGES - 1) & table["cocoId"].between(1, MOST_COCO)
             found[table["nsdId"][known]] = table["cocoId"][known]
     return found

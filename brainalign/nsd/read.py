@@ -1,6 +1,7 @@
 """Low-level readers: one file in, one array out; a file that cannot be read is a ValueError that names it."""
 
 from contextlib import contextmanager
+from io import StringIO
 from math import prod
 
 import h5py
@@ -8,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.openers import ImageOpener
 
-from brainalign.files import decoded, in_words
+from brainalign.files import decoded, in_words, separator
 from brainalign.nsd import space
 from brainalign.nsd.layout import TRIALS
 
@@ -113,6 +114,17 @@ def _labels(text):
             raise ValueError(f"line {line} is {written!r}, expected an integer and a name")
         if parts:
             yield int(parts[0]), parts[1].strip()
+
+
+def frame(path, kind):
+    """A table as it was saved by whatever program; columns without a name and content at its end are left out."""
+    import pandas as pd
+
+    with reading(path, kind):
+        text = decoded(path.read_bytes(), path)
+        table = pd.read_csv(StringIO(text), sep=separator(text), low_memory=False)
+        spare = [name for name in table.columns[1:] if str(name).startswith("Unnamed") and table[name].isna().all()]
+        return table.drop(columns=spare)
 
 
 def frames(path):

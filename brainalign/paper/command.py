@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from brainalign import files
 from brainalign import store as stores
 from brainalign.paper import choices, export, panels
 from brainalign.tables import DATA
@@ -26,7 +27,7 @@ def command(kind, description, out, store, width, dpi, bundle, link, like, font,
         asked = found | {key: value for key, value in asked.items() if value is not None}
     if kind == "panels":
         page = _described(description, asked)
-        store = store or (description.parent / page["store"] if "store" in page else None)
+        store = store or (_place(page["store"], description) if "store" in page else None)
     elif description is not None:
         raise ValueError(f"{kind} takes no file {description}; only panels does")
     width, dpi = width or page.get("width_mm", WIDTH), dpi or page.get("dpi", DPI)
@@ -37,6 +38,12 @@ def command(kind, description, out, store, width, dpi, bundle, link, like, font,
         made = export.write(plot, opened, out, width, dpi, like=like, font=font)
         beside = _beside(out)
         return made + (export.write(plot, opened, beside, width, dpi, font=font) if bundle and beside != out else [])
+
+
+def _place(given, description):
+    if not isinstance(given, str) or not given:
+        raise ValueError(f'{description}: store is {given!r}, expected a path such as "store"')
+    return files.place(given, description.parent, f"{description}: store")
 
 
 def _writable(out):

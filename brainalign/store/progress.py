@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from brainalign.files import write_once
+from brainalign.writing import write_once
 
 NAME = "progress.json"
 STALE = 300  # seconds without news after which a study may have been stopped

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from brainalign.files import write_once
 from brainalign.store.connecting import reader, workshop, writer
 from brainalign.store.schema import KEYS, TABLES, columns
+from brainalign.writing import write_once
 
 
 def write(directory, tables, info):
