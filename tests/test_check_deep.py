@@ -132,6 +132,17 @@ def test_a_surface_value_that_cannot_be(root):
     found_only_deep(root, name, "values up to 7e+09")
 
 
+def test_exchanged_hemispheres_of_large_files(root):
+    """Both have the same shape; ncsnr does not follow from the other one's betas."""
+    for session in (1, 2):
+        left, right = (root / SURFACE / f"{h}.betas_session0{session}.mgh" for h in ("lh", "rh"))
+        left.rename(root / "aside"), right.rename(left), (root / "aside").rename(right)
+    assert nsd.check(root).faults == []
+    faults = nsd.check(root, deep=True).faults
+    assert [fault.file for fault in faults] == [str(root / SURFACE / f"{h}.ncsnr.mgh") for h in ("lh", "rh")]
+    assert all("from the betas follows" in fault.found for fault in faults)
+
+
 def test_reading_can_be_stopped_and_tells_what_was_found_until_then(root, monkeypatch):
     wrong_byte(root / "nsddata/ppdata/subj02/func1pt8mm/roi/streams.nii.gz", 60)
 

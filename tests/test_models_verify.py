@@ -117,7 +117,7 @@ def test_pictures_that_the_published_processor_crops_are_padded(tmp_path, monkey
     wide = np.ascontiguousarray(live.some_pictures(n=1)[0][:140])
     report = verify.verify("llava-demo", [wide], "cpu")
     assert report["equal"], verify.as_text(report)
-    monkeypatch.setattr("brainalign.models.plain_speakers.Looker._framed", lambda self, picture: picture)
+    monkeypatch.setattr("brainalign.models.plain_speakers.padded", lambda picture, processor: picture)
     assert verify.verify("llava-demo", [wide], "cpu")["equal"] is False
 
 

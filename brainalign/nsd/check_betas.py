@@ -44,7 +44,7 @@ def volume(inspector, subject, version, cortex, plan):
     path = layout.ncsnr(subject, "func1pt8mm", version)
     stored = inspector.volume(path, cortex.grid)
     if stored is not None and _ncsnr(inspector, path, stored) and len(scores) == len(files):
-        _follows(inspector, path, stored.ravel()[cortex.sample], scores, subject, plan)
+        follows(inspector, path, stored.ravel()[cortex.sample], scores, subject, plan)
 
 
 def _sessions(inspector, folder, subject, files):
@@ -166,7 +166,7 @@ def surface(inspector, subject, version, cortex, plan):
     for h in HEMISPHERES:
         path = layout.ncsnr(subject, "fsaverage", version, h)
         stored = inspector.read(read.surface, path)
-        scores, sample = {}, spread(np.arange(n), SAMPLE)
+        scores, sample = {}, vertices(n)
         for number, found in files.items():
             betas = _mgh(inspector, found[h], n) if h in found else None
             if betas is not None and len(betas) == TRIALS:
@@ -177,7 +177,12 @@ def surface(inspector, subject, version, cortex, plan):
         if len(stored) != n:
             inspector.fault(path, f"{len(stored)} vertices", f"{n} vertices")
         elif _ncsnr(inspector, path, stored) and len(scores) == len(files):
-            _follows(inspector, path, stored[sample, 0], scores, subject, plan)
+            follows(inspector, path, stored[sample, 0], scores, subject, plan)
+
+
+def vertices(n):
+    """Those of a hemisphere's `n` vertices whose ncsnr is worked out again."""
+    return spread(np.arange(n), SAMPLE)
 
 
 def _mgh(inspector, path, n):
@@ -223,7 +228,7 @@ def _ncsnr(inspector, path, stored):
     return False
 
 
-def _follows(inspector, path, stored, scores, subject, plan):
+def follows(inspector, path, stored, scores, subject, plan):
     """ncsnr worked out again from z-scored betas, {session: (750, n)}, as NSD did, against the file's (n,).
 
     They are compared as the noise variance that they stand for, 1 / (1 + ncsnr**2) of a total of 1: every unit

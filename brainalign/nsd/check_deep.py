@@ -2,7 +2,7 @@
 
 A wrong byte in a gzip file is found by its checksum, and one in the HDF5 betas of a volume by comparing all values
 with the session's NIfTI file. MGH files, and HDF5 files without a twin, have no checksum: of those only what cannot be
-read, or cannot be percent signal change, is found.
+read, or cannot be percent signal change, is found, and exchanged hemispheres by the ncsnr that follows from them.
 """
 
 import gzip
@@ -12,10 +12,11 @@ from math import prod
 import h5py
 import numpy as np
 
-from brainalign.nsd import read
-from brainalign.nsd.check_betas import SURFACE_LIMIT
+from brainalign.nsd import design, read
+from brainalign.nsd.check_betas import SURFACE_LIMIT, follows, vertices
 from brainalign.nsd.check_files import folders
-from brainalign.nsd.layout import OWN_IMAGES
+from brainalign.nsd.layout import HEMISPHERES, OWN_IMAGES
+from brainalign.nsd.subject import standardise
 
 PART = MB = 1 << 20  # bytes
 
@@ -26,7 +27,8 @@ def everything(inspector, subjects, progress=None):
     progress(done, total, name) : in megabytes, after each part of a file
     Memory: one session of a volume's betas, 1.2 GB at most. Ctrl-C ends the reading; the report tells how far it came.
     """
-    jobs = _jobs(inspector, subjects)
+    scores = {}
+    jobs = _jobs(inspector, subjects, scores)
     total, done = sum(size for size, *_ in jobs), 0
     try:
         for size, name, job in jobs:
@@ -34,6 +36,7 @@ def everything(inspector, subjects, progress=None):
             job(inspector, tick)
             tick(1)
             done += size
+        _hemispheres(inspector, scores)
     except KeyboardInterrupt:
         inspector.stopped = f"stopped after {done / MB:,.0f} of {total / MB:,.0f} MB; the rest was not read whole"
 
@@ -42,8 +45,11 @@ def _tell(progress, done, size, total, name, share):
     progress((done + share * size) / MB, total / MB, name)
 
 
-def _jobs(inspector, subjects):
-    """[(bytes, name, function of an inspector and of tick(share of the bytes that are read))], small files first."""
+def _jobs(inspector, subjects, scores):
+    """[(bytes, name, function of an inspector and of tick(share of the bytes that are read))], small files first.
+
+    scores : takes, as the jobs are done, {(subject, version, hemisphere): {session: z-scored betas of some vertices}}
+    """
     layout = inspector.layout
     found = {(layout.stimuli,): partial(_alone, layout.stimuli, _hdf5)}
     for subject in subjects:
@@ -51,10 +57,13 @@ def _jobs(inspector, subjects):
         grid = read.grid(mask) if mask.exists() and not inspector.faulty(mask) else None
         images = [path for folder in folders(layout, subject) for path in folder.glob("*")]
         for path in sorted(path for path in images if OWN_IMAGES.fullmatch(path.name)):
-            found[path,] = partial(_alone, path, _surface if "betas_session" in path.name else _image)
+            found[path,] = partial(_alone, path, _image)
         for space, version in layout.present(subject):
-            for files in layout.beta_files(subject, space, version).values():
+            for number, files in layout.beta_files(subject, space, version).items():
                 nii, hdf5 = files.get("nii"), files.get("hdf5")
+                for h in [h for h in HEMISPHERES if h in files]:
+                    keep = partial(scores.setdefault((subject, version, h), {}).__setitem__, number)
+                    found[files[h],] = partial(_alone, files[h], partial(_surface, keep))
                 if nii and hdf5 and grid:
                     found.pop((nii,), None)
                     found[nii, hdf5] = partial(_twins, nii, hdf5, grid)
@@ -120,16 +129,32 @@ def _slabs(data, tick):
         tick(n / len(starts))
 
 
-def _surface(path, tick):
-    """Reads the betas of a hemisphere; an error where one of them cannot be percent signal change."""
-    if path.suffix != ".mgh":
-        return _image(path, tick)
-    largest, n = 0, read.header(path)[0][-1]
+def _surface(keep, path, tick):
+    """Reads the betas of a hemisphere; an error where one of them cannot be percent signal change.
+
+    keep : is given the z-scored betas of some vertices
+    """
+    shape, largest, kept = read.header(path)[0], 0, []
     for trial, frame in enumerate(read.frames(path), 1):
         largest = max(largest, np.abs(frame[np.isfinite(frame)]).max(initial=0))
-        tick(trial / n)
+        kept.append(frame[vertices(shape[0])])
+        tick(trial / shape[-1])
     if largest > SURFACE_LIMIT:
         raise ValueError(f"values up to {largest:g}, expected percent signal change below {SURFACE_LIMIT}")
+    kept = np.stack(kept).astype(np.float32)
+    standardise(kept)
+    keep(kept)
+
+
+def _hemispheres(inspector, scores):
+    """ncsnr of each hemisphere follows from its betas: those of the other one have the same shape."""
+    layout = inspector.layout
+    plan = None if inspector.faulty(layout.design) else design.load(layout.root)
+    for (subject, version, h), found in scores.items():
+        path = layout.ncsnr(subject, "fsaverage", version, h)
+        if len(found) == len(layout.beta_files(subject, "fsaverage", version)) and not inspector.faulty(path):
+            stored = inspector.read(read.surface, path)[:, 0]
+            follows(inspector, path, stored[vertices(len(stored))], found, subject, plan)
 
 
 def _image(path, tick):

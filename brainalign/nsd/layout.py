@@ -138,7 +138,8 @@ class Layout:
     def unread(self, subject):
         """The spaces of which a subject has betas that nothing here reads."""
         folder = self.root / "nsddata_betas/ppdata" / subject
-        return [space for space in UNREAD_SPACES if any(folder.glob(f"{space}/*/*betas_session*"))]
+        found = {space: folder.glob(f"{space}/*/*betas_session*") for space in UNREAD_SPACES}
+        return [space for space, paths in found.items() if any(not path.name.startswith(".") for path in paths)]
 
     def sessions(self, subject):
         """Session numbers of a subject in any space, ascending."""
