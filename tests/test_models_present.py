@@ -169,6 +169,14 @@ def other_config(**changes):
     return change
 
 
+def fewer_words(folder):
+    """A network of fewer words, whole with its own configuration."""
+    for name in ("pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"):
+        held = torch.load(folder / name, weights_only=True)
+        torch.save({key: value[:900].clone() for key, value in held.items()}, folder / name)
+    other_config(vocab_size=900)(folder)
+
+
 FETCH = "Fetch what is missing: hf download lmsys/vicuna-7b-v1.5 --local-dir "
 AGAIN = "Delete it and fetch it again: hf download lmsys/vicuna-7b-v1.5 --local-dir "
 
@@ -208,6 +216,11 @@ AGAIN = "Delete it and fetch it again: hf download lmsys/vicuna-7b-v1.5 --local-
             other_config(intermediate_size=50),
             "has shape (32, 48), its config.json asks for (32, 50)",
             "whole, but not",
+        ),
+        (
+            fewer_words,
+            "the tokenizer in PLACE has 32,000 words, its config.json tells of 900",
+            "compare their versions",
         ),
         (other_config(num_hidden_layers=3), "9 of the 30 weights it needs are not in PLACE", "compare their versions"),
         (other_config(model_type="bert"), "config.json in PLACE is that of a bert, expected a llama", "compare"),

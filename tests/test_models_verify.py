@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 
@@ -119,6 +120,18 @@ def test_pictures_that_the_published_processor_crops_are_padded(tmp_path, monkey
     assert report["equal"], verify.as_text(report)
     monkeypatch.setattr("brainalign.models.plain_speakers.padded", lambda picture, processor: picture)
     assert verify.verify("llava-demo", [wide], "cpu")["equal"] is False
+
+
+def test_a_dimension_that_is_thousands_of_times_larger_hides_no_difference():
+    """As layers of LLaMAs have them: other states are told in 16 bits too, those that were rounded are not."""
+    rng = np.random.default_rng(0)
+    plain, others = rng.normal(size=(2, 3, 1, 4096)).astype(np.float32)
+    plain[..., 7] = others[..., 7] = 2000
+    rounded = torch.from_numpy(plain).bfloat16().float().numpy()
+    for ours, within in ((others, False), (rounded, True)):
+        (row,) = verify._layers("mean_prompt", list(zip(ours, plain)), verify.TOLERANCE["bfloat16"])
+        assert row["within"] is within
+    assert row["relative"] < 2**-8
 
 
 def test_half_precision_has_its_own_tolerance():

@@ -8,7 +8,8 @@ PTH : the published .pth of MiniGPT-4, which holds the matrix between vision and
     for Vicuna 13B the .pth of the repository Vision-CAIR/MiniGPT-4 (47.4 MB), 768 x 5120:
         hf download Vision-CAIR/MiniGPT-4 --include "*.pth" --local-dir .
     for Llama-2 7B the one that the project's page links to, on a drive alone, 5632 x 4096
-BLIP2 : folder of Salesforce/blip2-flan-t5-xxl, of whose vision tower and Q-Former MiniGPT-4 is made
+BLIP2 : folder of Salesforce/blip2-flan-t5-xxl, of whose vision tower and Q-Former MiniGPT-4 is made; one format of it:
+        hf download Salesforce/blip2-flan-t5-xxl --include "model*.safetensors" --include "*.json" --local-dir blip2
 LANGUAGE : folder of Vicuna v0 (Vision-CAIR/vicuna-7b, or Vision-CAIR/vicuna for 13B) or of Llama-2-7b-chat-hf
 FOLDER : where to write it, such as ~/models/minigpt4-vicuna-7b; load it with BRAINALIGN_MODELS=~/models
 """
