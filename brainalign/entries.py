@@ -1,7 +1,10 @@
 """Checks of a TOML file's entries that say what was found, what was expected, and the nearest name."""
 
+import sys
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
+
+LARGEST = sys.float_info.max
 
 
 def section(raw, name):
@@ -57,9 +60,9 @@ def listed(given, where):
 
 
 def numbers(given):
-    """Whether it is a list of plain numbers."""
+    """Whether it is a list of plain numbers, none of them NaN, infinite or beyond what a float holds."""
     plain = isinstance(given, list | tuple)
-    return plain and all(isinstance(g, int | float) and not isinstance(g, bool) for g in given)
+    return plain and all(isinstance(g, int | float) and not isinstance(g, bool) and abs(g) <= LARGEST for g in given)
 
 
 def once(names, where):

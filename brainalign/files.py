@@ -57,20 +57,23 @@ def decoded(data, name="the text"):
     try:
         found = data.decode(encoding)
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode(encoding, "ignore")
-        raise ValueError(
-            f"line {_line_of(before)} holds bytes that are no text in {encoding.upper()} "
-            f"(0x{data[error.start]:02x}); save the file as UTF-8"
-        ) from None
+        line = _line_of(data[: error.start].decode(encoding, "ignore"))
+        if encoding == WESTERN:
+            raise _foreign(line) from None
+        found = f"line {line} holds bytes that are no text in {encoding.upper()} (0x{data[error.start]:02x})"
+        raise ValueError(f"{found}; save the file as UTF-8") from None
     if encoding == WESTERN and (strange := FOREIGN.search(found)):
-        line = _line_of(found[: strange.start()])
-        raise ValueError(f"line {line} is neither UTF-8 nor Western European text; save the file as UTF-8")
+        raise _foreign(_line_of(found[: strange.start()]))
     if control := CONTROL.search(found):
         line = _line_of(found[: control.start()])
         raise ValueError(f"line {line} holds the control character {control[0]!r}; expected a text file in UTF-8")
     if encoding == WESTERN:
         warnings.warn(f"{name} is not in UTF-8 and was read as Western European ({WESTERN})", stacklevel=3)
     return _unix(found)
+
+
+def _foreign(line):
+    return ValueError(f"line {line} is neither UTF-8 nor Western European text; save the file as UTF-8")
 
 
 def _is_utf8(data):
@@ -172,7 +175,7 @@ def _records(found, path):
 def place(given, beside, where):
     """The path that a file or a setting names: with ~ and $VARIABLE, and relative to the folder `beside`.
 
-    where : what names it, for errors: a variable that is not set, or a path that holds a control character
+    where : what names it, for errors: a variable or a user that is not known, or a path with a control character
     """
 
     def value(match):
@@ -184,6 +187,9 @@ def place(given, beside, where):
     if CONTROL.search(given) or set(given) & set("\t\n\r\v\f"):
         raise ValueError(f"{where} is {given!r}, which holds a control character; put a Windows path in single quotes")
     expanded = os.path.expanduser(VARIABLE.sub(value, given))
+    user = re.match(r"~[^/\\]*", expanded)
+    if user:
+        raise ValueError(f"{where} is {given!r}, but the home folder of {user[0]} is not known; write the whole path")
     return Path(beside) / expanded
 
 

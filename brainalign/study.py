@@ -179,9 +179,7 @@ def load(path):
 
 
 def _study(raw, path, text):
-    entries.all_known(
-        raw, ("study", "models", "encoding", "variance", "live", "rsa", "statistics", "features"), "section"
-    )
+    entries.all_known(raw, SECTIONS, "section")
     head = dict(entries.section(raw, "study"))
     known = ("name", "root", "output", "store", "seed", "subjects", "space", "beta_version")
     entries.all_known(head, known, "key in [study]")

@@ -336,10 +336,11 @@ def test_a_sound_root_has_no_fault_and_says_what_is_there(made):
 
 
 def test_texts_saved_again_by_a_spreadsheet_are_no_faults(root):
-    """With semicolons, tabs, other line ends, empty columns and byte-order marks."""
+    """With semicolons, Excel's note of them, tabs, other line ends, empty columns and byte-order marks."""
     table = pd.read_csv(root / TABLE)
     table[""] = np.nan
-    replace(root / TABLE, table.to_csv(sep=";", index=False).replace("\n", "\r\n").encode("utf-8-sig"))
+    saved = ("sep=;\n" + table.to_csv(sep=";", index=False)).replace("\n", "\r\n")
+    replace(root / TABLE, saved.encode("utf-8-sig"))
     replace(root / ANSWERS, (root / ANSWERS).read_text().replace("\n", "\r\n").encode("utf-16"))
     for path in root.glob("**/*.ctab"):
         replace(path, path.read_text().replace("\n", "\r\n").encode("utf-8-sig"))
@@ -449,14 +450,15 @@ def test_files_that_are_not_nsds_are_no_faults(root):
             (root / folder / name).write_bytes(b"Mac OS X")
         MASK.to_filename(root / folder / "my_mask.nii.gz")
         MASK.to_filename(root / folder / "lh.my-mask.nii.gz")
-        MASK.to_filename(root / folder / "valid_voxels.nii.gz")
+        for name in ("valid_voxels", "floc_mask", "prf_mask"):
+            MASK.to_filename(root / folder / f"{name}.nii.gz")
     brain = nib.load(root / FUNC / "brainmask.nii.gz")
     for name in ("MTL", "lh.MTL", "rh.MTL", "thalamus"):
         nib.Nifti1Image(np.asarray(brain.dataobj) * 7, brain.affine).to_filename(root / f"{FUNC}/roi/{name}.nii.gz")
     report = nsd.check(root)
     assert report.faults == []
     told = [text for text in report.warnings if "not NSD's collections" in text]
-    assert told == ["subj01: my-mask, my_mask, valid_voxels in roi/ are not NSD's collections and were not looked at"]
+    assert told == ["subj01: not NSD's collections in roi/, which were not looked at: floc_mask, my-mask, my_mask, prf_mask, valid_voxels"]
 
 
 def test_a_collection_with_its_table_is_held_against_it(root):
@@ -477,7 +479,7 @@ def test_label_tables_that_were_not_downloaded_give_way_to_nsds_own_names(root):
         path.unlink()
     report, after = nsd.check(root), nsd.load_subject(root, "subj02")
     assert report.faults == []
-    assert any("label tables are missing" in text for text in report.warnings)
+    assert any("label tables missing" in text for text in report.warnings)
     of = {name: n for name, n in report.subjects[1]["rois"].items() if n}
     assert of == {name: n for name, n in sound.subjects[1]["rois"].items() if n and name in of}
     assert {"V1", "FFA", "PPA", "EBA", "VWFA", "early stream", "LOC", "IFG"} <= set(of)

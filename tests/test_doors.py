@@ -194,6 +194,8 @@ IMPOSSIBLE = [
     ({"folds": np.where(np.arange(80) % 7 == 1, np.nan, np.arange(80) % 3)}, "folds has NaN or infinite labels"),
     ({"folds": np.arange(79) % 5}, r"folds has shape \(79,\); give a number or one label for each of 80 images"),
     ({"solver": "rigde"}, "no solver 'rigde'; try ridge"),
+    ({"seed": -1}, "seed is -1, expected a whole number from 0"),
+    ({"seed": "one"}, "seed is 'one', expected"),
 ]
 
 

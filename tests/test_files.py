@@ -60,7 +60,7 @@ def test_of_a_guess_at_the_encoding_a_warning_tells(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"one\r\ntwo \x81\n", "line 2 holds bytes that are no text in CP1252 (0x81); save the file as UTF-8"),
+        (b"one\r\ntwo \x81\n", "line 2 is neither UTF-8 nor Western European text; save the file as UTF-8"),
         ("eins\nzwei\nМожно ли".encode("cp1251"), "line 3 is neither UTF-8 nor Western European text"),
         ("one\n图片里有什么".encode("gb18030"), "line 2 is neither UTF-8 nor Western European text"),
         (codecs.BOM_UTF8 + b"one\n\xff", "line 2 holds bytes that are no text in UTF-8 (0xff)"),
@@ -131,6 +131,7 @@ def test_a_study_is_read_however_it_was_saved_and_its_paths_are_expanded(encodin
     [
         ("$SCRATCH/ä ${WHO}", "$NOWHERE/x", "[study] output is '$NOWHERE/x', but $NOWHERE is not set"),
         ("$SCRATCH/ä ${WHO}", "${NO WHERE}/x", "but $NO WHERE is not set in the environment"),
+        ("~/nsd", "~no one/nsd", "[study] root is '~no one/nsd', but the home folder of ~no one is not known"),
         ("~/nsd", r"C:\data\nsd", "write a Windows path in single quotes"),
         ("~/nsd", r"C:\new\nsd", "holds a control character; put a Windows path in single quotes"),
         ("[[models]]", "[[models]", "(at line 5, column 9)"),

@@ -116,6 +116,7 @@ def small(tmp_path, monkeypatch):
         path.write_text(path.name)
     monkeypatch.setattr(nsd, "subjects", lambda root: list(SUBJECTS))
     monkeypatch.setattr(nsd, "image_ids", lambda root, name: SEEN[name])
+    monkeypatch.setattr(nsd, "shared_ids", lambda root: np.arange(N_TEST))
     coco = np.where(np.arange(73_000) < 100, 0, np.arange(73_000) + 1000)
     monkeypatch.setattr(nsd, "coco_ids", lambda root: coco)
     monkeypatch.setattr(nsd, "simulated", lambda root: {"seed": 4})
@@ -160,6 +161,16 @@ def test_a_run_does_every_job_and_loads_each_subject_once(small):
     told = store.progress.read(small.store)
     assert (told["done"], told["total"], told["finished"], told["stale"]) == (N_JOBS, N_JOBS, True, False)
     assert len(Adapter.asked) == len(set(Adapter.asked)) == 4 * 280  # each picture once an instruction, for both
+
+
+def test_folds_that_the_pictures_do_not_make_are_told_before_anything_is_made(small):
+    small.path.write_text(TEXT.replace("folds = 3", "folds = 600"))
+    n = min(int((SEEN[name] >= N_TEST).sum()) for name in SUBJECTS)
+    with pytest.raises(
+        ValueError, match=rf"study\.toml, training images of subj0\d: folds is 600, but {n} images make 2"
+    ):
+        jobs.run(study.load(small.path))
+    assert not files(small)
 
 
 def test_a_second_run_does_nothing(small):

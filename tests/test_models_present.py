@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from brainalign import models
 from brainalign.demo import drawing, scenes
@@ -364,9 +364,7 @@ def test_the_shipped_weights_are_compared_by_their_headers_alone(tmp_path, monke
     """No number of a weight is read: they could all be damaged."""
     shutil.copytree(checkpoint.SHIPPED / "vit-demo", tmp_path / "vit-demo")
     file = tmp_path / "vit-demo/model.safetensors"
-    names = set(load_file(file))
     content = file.read_bytes()
     start = 8 + int.from_bytes(content[:8], "little")
     file.write_bytes(content[:start] + b"\xff" * (len(content) - start))
     assert models.rehearse("vit-demo") == ""
-    assert names

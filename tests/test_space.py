@@ -116,7 +116,7 @@ def test_the_check_has_no_fault_to_find_in_turned_volumes_and_says_which_they_ar
         change(root / name, flip_x)
     report = nsd.check(root)
     assert report.faults == []
-    assert any("subj02: 3 volumes are stored in another order" in text and "LAS" in text for text in report.warnings)
+    assert any("subj02: 3 volumes stored in another order" in text and "LAS" in text for text in report.warnings)
 
 
 def test_voxels_reversed_without_a_word_in_the_affine_are_found_by_their_values(root):
@@ -173,6 +173,16 @@ def test_the_check_names_both_affines_of_each_image_that_lies_elsewhere(root, ho
         assert "brain mask" in fault.todo
 
 
+@pytest.mark.parametrize("how", [shifted, finer, plain])
+def test_a_brain_mask_that_lies_elsewhere_is_the_one_fault(root, how):
+    change(root / MASK, how)
+    (fault,) = nsd.check(root).faults
+    assert fault.file == str(root / MASK)
+    places = [nib.load(root / name).affine[0, 3] for name in (MASK, ROI)]
+    assert all(f"{place:g};" in told for place, told in zip(places, (fault.found, fault.expected)))
+    assert "as of most ROIs" in fault.expected
+
+
 def test_float32_headers_quaternions_and_headers_without_a_place_are_no_disagreement(root, straight):
     without_hdf5(root)
 
@@ -188,7 +198,7 @@ def test_float32_headers_quaternions_and_headers_without_a_place_are_no_disagree
     same(nsd.load_subject(root, "subj02"), straight)
     report = nsd.check(root)
     assert report.faults == [] or {fault.expected for fault in report.faults} == {"a file for each session"}
-    assert any("1 volumes do not say where they lie" in text and ROI in text for text in report.warnings)
+    assert any("1 volume without a place" in text and ROI in text for text in report.warnings)
 
 
 def test_an_affine_that_is_no_volume(root):

@@ -71,7 +71,7 @@ def folds(folds, is_test, seed):
     train = np.flatnonzero(~is_test)
     if np.ndim(folds) == 0:
         labels = np.zeros(len(is_test), int)
-        labels[np.random.default_rng(seed).permutation(train)] = np.arange(len(train)) % n_folds(folds, len(train))
+        labels[_generator(seed).permutation(train)] = np.arange(len(train)) % n_folds(folds, len(train))
         return labels
     labels = _labels(folds)
     if labels.shape != is_test.shape:
@@ -87,6 +87,13 @@ def folds(folds, is_test, seed):
             "cross-validation needs two or more folds of at least two images"
         )
     return labels
+
+
+def _generator(seed):
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise ValueError(f"seed is {seed!r}, expected a whole number from 0") from None
 
 
 def _labels(folds):

@@ -2,7 +2,7 @@
 
 from brainalign.nsd import check_anatomy, check_betas, check_deep, check_design, check_files, design, pictures
 from brainalign.nsd.layout import FSAVERAGE_VERTICES, SESSIONS_DONE, SPACES, simulated
-from brainalign.nsd.report import Inspector
+from brainalign.nsd.report import Inspector, counted
 
 
 def check(root, deep=False, progress=None):
@@ -49,7 +49,7 @@ def _root(inspector):
     run(layout.labels("fsaverage"), check_anatomy.fsaverage, present)
     if inspector.tables_missing:
         missing = sorted(inspector.tables_missing)
-        text = f"{len(missing)} label tables are missing, such as {missing[0]}"
+        text = f"{counted(len(missing), 'label table')} missing, such as {missing[0]}"
         inspector.warn(f"{text}; NSD's own names of the labels are used")
     return [summary for summary in summaries if summary]
 
@@ -126,8 +126,9 @@ def _orientations(inspector, subject):
     inspector.grids.clear()
     if turned:
         path, order = next(iter(turned.items()))
-        text = f"{subject}: {len(turned)} volumes are stored in another order than NSD's RAS, such as {path} ({order})"
-        inspector.warn(f"{text}; they are turned by their affines, which other tools may not do")
+        many = counted(len(turned), "volume")
+        text = f"{subject}: {many} stored in another order than NSD's RAS, such as {path} ({order})"
+        inspector.warn(f"{text}; turned by the affine when read, which other tools may not do")
     if unplaced:
-        text = f"{subject}: {len(unplaced)} volumes do not say where they lie, such as {unplaced[0]}"
-        inspector.warn(f"{text} (sform and qform 0); they are taken to be in NSD's order on the brain mask's grid")
+        text = f"{subject}: {counted(len(unplaced), 'volume')} without a place (sform and qform 0)"
+        inspector.warn(f"{text}, such as {unplaced[0]}; taken to be in NSD's order on the brain mask's grid")

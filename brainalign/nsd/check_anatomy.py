@@ -48,6 +48,8 @@ def volume(inspector, subject, sessions):
     if not np.isin(brain, (0, 1)).all() or not brain.any():
         inspector.fault(path, f"values from {brain.min():g} to {brain.max():g}", "0 outside and 1 inside the brain")
         return None
+    if _misplaced(inspector, subject, grid):
+        return None
     marked = [path for path in folder.glob("valid*.nii.gz") if OWN_IMAGES.fullmatch(path.name)]
     if any("session" in path.name for path in marked):  # some roots have none; a root has all or none
         marked = sorted({*marked, *(inspector.layout.valid(subject, n) for n in sessions)})
@@ -64,13 +66,26 @@ def volume(inspector, subject, sessions):
     return Cortex(grid, sample, spread(np.flatnonzero(~inside), OUTSIDE), rois)
 
 
+def _misplaced(inspector, subject, grid):
+    """Whether most ROIs agree with each other and not with the brain mask's Grid: one fault, of the brain mask."""
+    paths = [inspector.layout.roi(subject, collection) for collection in needed()]
+    found = [here for path in paths if path.exists() and (here := inspector.read(read.grid, path))]
+    elsewhere = [here for here in found if here.differs(grid)]
+    if len(elsewhere) < 3 or 2 * sum(not here.differs(elsewhere[0]) for here in elsewhere) <= len(found):
+        return False
+    wrong, expected, _ = grid.differs(elsewhere[0])
+    todo = "take NSD's own brain mask of this subject; its other volumes were not looked at"
+    inspector.fault(grid.path, wrong, f"{expected}, as of most ROIs", todo)
+    return True
+
+
 def _others(inspector, subject):
     """NSD's collections in roi/ that no ROI is made of; a warning of what there is that is not NSD's."""
     paths = [path for path in (inspector.layout.func(subject) / "roi").glob("*.nii.gz") if path.name[0] != "."]
     found = {path.name.removeprefix("lh.").removeprefix("rh.").removesuffix(".nii.gz") for path in paths}
     own = sorted(found - set(COLLECTIONS) - needed().keys())
     if own:
-        inspector.warn(f"{subject}: {', '.join(own)} in roi/ are not NSD's collections and were not looked at")
+        inspector.warn(f"{subject}: not NSD's collections in roi/, which were not looked at: {', '.join(own)}")
     return sorted((found & set(COLLECTIONS)) - needed().keys())
 
 

@@ -29,7 +29,8 @@ OWN_IMAGES = re.compile(  # names that NSD gives to images of a subject
     r"(?:[lr]h\.)?(?:"
     r"(?:betas|meanbeta|mean|R2|R2run|HRFindex|HRFindexrun|FRACvalue|ncsnr|valid|onoffbeta)(?:_session\d\d|_split\d)?"
     r"|brainmask|meanFIRST5|aseg|hippoSfLabels|surfaceimperfections|signaldropout|(?:T1|T2|SWI|TOF)_to_\w+"
-    rf"|(?:prf|floc)_\w+|[\w.]+-to-\w+|{'|'.join(COLLECTIONS)})\.(?:nii|nii\.gz|mgh|mgz)"
+    r"|prf_(?:angle|eccentricity|exponent|gain|meanvol|R2|size)|floc_[a-z]+(?:tval|anglemetric)"
+    rf"|[\w.]+-to-\w+|{'|'.join(COLLECTIONS)})\.(?:nii|nii\.gz|mgh|mgz)"
 )
 
 

@@ -122,7 +122,8 @@ def frame(path, kind):
 
     with reading(path, kind):
         text = decoded(path.read_bytes(), path)
-        table = pd.read_csv(StringIO(text), sep=separator(text), low_memory=False)
+        noted = int(text.startswith("sep="))  # Excel's own note
+        table = pd.read_csv(StringIO(text), sep=separator(text), skiprows=noted, low_memory=False)
         spare = [name for name in table.columns[1:] if str(name).startswith("Unnamed") and table[name].isna().all()]
         return table.drop(columns=spare)
 

@@ -48,8 +48,8 @@ class Report:
         for s in self.subjects:
             rois = sum(n > 0 for n in s["rois"].values())
             lines.append(
-                f"{s['name']}: {len(s['sessions'])} sessions of {', '.join(s['spaces'])}, {s['images']} pictures, "
-                f"{rois} ROIs"
+                f"{s['name']}: {counted(len(s['sessions']), 'session')} of {', '.join(s['spaces'])}, "
+                f"{s['images']} pictures, {counted(rois, 'ROI')}"
             )
             if s["first"]:
                 lines += [f"  shared pictures: {_often(s['showings'])}", f"  first trial: {_named(s['first'])}"]
@@ -57,8 +57,13 @@ class Report:
             lines.append(f"shared pictures of all {len(self.subjects)} subjects: {_often(self.common)}")
         lines += [f"warning: {text}" for text in self.warnings]
         lines += [str(fault) for fault in self.faults]
-        count = f"{len(self.faults) or 'no'} fault{'' if len(self.faults) < 2 else 's'}"
+        count = counted(len(self.faults), "fault") if self.faults else "no fault"
         return "\n".join([*lines, f"{count} so far: {self.stopped}" if self.stopped else count])
+
+
+def counted(n, what):
+    """A number of things in words: "1 volume", "2 volumes"."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _often(showings):

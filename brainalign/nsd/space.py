@@ -96,4 +96,4 @@ def apart(a, b, shape):
 
 def written(affine):
     """The three rows of an affine, such as [-1.8 0 0 72; 0 1.8 0 -92.7; 0 0 1.8 -73.8]."""
-    return "[" + "; ".join(" ".join(f"{value:.6g}" for value in row) for row in np.asarray(affine)[:3]) + "]"
+    return "[" + "; ".join(" ".join(f"{value:.6g}" for value in row) for row in np.asarray(affine)[:3] + 0.0) + "]"
