@@ -69,13 +69,31 @@ def _ours(name, pictures, texts, device, dtype):
     """Answers and states as BrainAlign has them: all pictures and instructions at once."""
     adapter = models.load(name, device, dtype)
     found = adapter.states_many(pictures, list(texts), max_new_tokens=LIMIT)
+    poolings = (*adapter.poolings, *_captioned(adapter, pictures, found))
     sent = adapter.sent(PLACE) if adapter.uses_instruction else PLACE
     before, _, after = sent.partition(PLACE)
-    ours = {"found": found, "poolings": adapter.poolings, "around": (before, after)}
+    ours = {"found": found, "poolings": poolings, "around": (before, after)}
     ours |= {"checkpoint": adapter.checkpoint_info, "device": str(adapter.device)}
     ours["steps"] = {(i, t): _steps(adapter, p, t) for t in texts for i, p in enumerate(pictures)}
     adapter.release()
     return ours
+
+
+def _captioned(adapter, pictures, found):
+    """Add the states of each picture with a text as its caption, where a model reads both; their names.
+
+    Other models read a text as they read an instruction.
+    """
+    from brainalign.models.plain_readers import CAPTION
+
+    names = ()
+    if adapter.model.family.pair_poolings:
+        for text, (_, states) in found.items():
+            read = adapter.states_of_texts([text] * len(pictures), images=pictures)
+            named = {CAPTION + pooling: values for pooling, values in read.items()}
+            states |= named
+            names = tuple(named)
+    return names
 
 
 def _steps(adapter, picture, text):
