@@ -188,7 +188,9 @@ def run(study):
 
     bar, update = _progress("planning")
     with bar:
-        jobs.run(load(study), progress=update)
+        done = jobs.run(load(study), progress=update)
+    for line in jobs.warnings(done):
+        click.echo(f"warning: {line}", err=True)
     click.echo(f"finished; show it with: brainalign publish {study}")
 
 
