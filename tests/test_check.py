@@ -458,7 +458,8 @@ def test_files_that_are_not_nsds_are_no_faults(root):
     report = nsd.check(root)
     assert report.faults == []
     told = [text for text in report.warnings if "not NSD's collections" in text]
-    assert told == ["subj01: not NSD's collections in roi/, which were not looked at: floc_mask, my-mask, my_mask, prf_mask, valid_voxels"]
+    names = "floc_mask, my-mask, my_mask, prf_mask, valid_voxels"
+    assert told == [f"subj01: not NSD's collections in roi/, which were not looked at: {names}"]
 
 
 def test_a_collection_with_its_table_is_held_against_it(root):

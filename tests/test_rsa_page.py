@@ -147,6 +147,7 @@ def test_matrices_name_coco_ids_where_the_store_has_them(tmp_path):
         with found.cursor() as db:
             rows = db.execute(plot.query).df()
     assert (plot.data.coco_a == 391000 + plot.data.picture_a // 3).all()
+    assert (plot.data["73KID_b"] == plot.data.picture_b + 1).all()
     assert (plot.data.coco_b == 391000 + plot.data.picture_b // 3).all()
     pd.testing.assert_frame_equal(rows, plot.data, check_dtype=False)
 

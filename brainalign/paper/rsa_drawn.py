@@ -67,7 +67,7 @@ def _pairs(found):
     numbers = {"picture_a": ids[i], "picture_b": ids[j]}
     if found["coco"]:
         coco = pd.array([found["coco"].get(picture) for picture in found["ids"]], "Int32")
-        numbers |= {"coco_a": coco[i], "coco_b": coco[j]}
+        numbers |= {"73KID_a": ids[i] + 1, "73KID_b": ids[j] + 1, "coco_a": coco[i], "coco_b": coco[j]}
     return pd.DataFrame(numbers | {"region": found["region"], "model": found["model"]})
 
 

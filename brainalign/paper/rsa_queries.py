@@ -31,17 +31,17 @@ def matrices(told, found):
     def ranked(name):
         return f"('0x' || substr(hex({name}.data), 2 * k + 1, 2))::INTEGER / 255 AS {name}"
 
-    coco = "".join(
-        f"\n  (SELECT coco_id FROM images WHERE image_id = picture_{side}) AS coco_{side},"
-        for side in ("ab" if found["coco"] else "")
-    )
+    named = ['picture_a + 1 AS "73KID_a"', 'picture_b + 1 AS "73KID_b"'] + [
+        f"(SELECT coco_id FROM images WHERE image_id = picture_{side}) AS coco_{side}" for side in "ab"
+    ]
+    numbers = "".join(f"\n  {column}," for column in named) if found["coco"] else ""
     return f"""WITH shown AS (
   SELECT string_split(value, ' ')::INTEGER[] AS ids FROM store WHERE key = 'rsa_pictures'
 ), pairs AS (
   SELECT ids[i] AS picture_a, ids[j] AS picture_b, row_number() OVER (ORDER BY i, j) - 1 AS k
   FROM shown, range(1, len(ids) + 1) AS a(i), range(1, len(ids) + 1) AS b(j) WHERE i < j
 )
-SELECT picture_a, picture_b,{coco} {ranked("region")}, {ranked("model")}
+SELECT picture_a, picture_b,{numbers} {ranked("region")}, {ranked("model")}
 FROM pairs, rsa_rdms AS region, (
   SELECT data FROM rsa_rdms WHERE {where(told, *MAP.split())} AND layer = {found["layer"]}
 ) AS model
