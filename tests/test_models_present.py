@@ -110,7 +110,7 @@ def test_minigpt4_is_composed_of_a_language_model_with_tokenizer_model_alone(vic
     from brainalign.models import compose
 
     config = {"vision_config": {"image_size": 28}, "model_type": "blip-2"}
-    compose._check(vicuna, ("tokenizer",))
+    compose._check(vicuna, "a LLaMA", ("hidden_size",), ("tokenizer",))
     (tmp_path / "made").mkdir()
     compose._finish(tmp_path / "made", config, vicuna)
     made = AutoTokenizer.from_pretrained(tmp_path / "made")
