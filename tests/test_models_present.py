@@ -223,6 +223,7 @@ AGAIN = "Delete it and fetch it again: hf download lmsys/vicuna-7b-v1.5 --local-
             "compare their versions",
         ),
         (other_config(num_hidden_layers=3), "9 of the 30 weights it needs are not in PLACE", "compare their versions"),
+        (holds("config.json", b"{}"), "PLACE does not say of which kind of model it is, expected a llama", "compare"),
         (other_config(model_type="bert"), "config.json in PLACE is that of a bert, expected a llama", "compare"),
     ],
 )
