@@ -11,8 +11,10 @@ import nsd_fixture
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from brainalign import catalogue, encoding, features, jobs, models, nsd, stats, store, study, tables
+from brainalign.cli import main
 from brainalign.jobs import kinds, results
 from brainalign.nsd.layout import Layout
 from brainalign.types import Subject
@@ -321,6 +323,15 @@ def test_captions_are_read_by_models_of_text_and_beside_the_picture(small, monke
     write(rows[1:])
     with pytest.raises(ValueError, match="has no caption of 1 of 280 pictures, the first is 0; add them"):
         jobs.plan(found)
+
+
+def test_what_a_model_did_not_see_is_told_at_the_end_of_a_run(small, monkeypatch):
+    """Once for all jobs of a kind."""
+    monkeypatch.setattr(Adapter, "lost", lambda self, images=(), texts=(): {"unseen": np.full(len(images), 0.25)})
+    done = CliRunner().invoke(main, ["run", str(small.path)])
+    assert done.exit_code == 0, done.output
+    said = "280 of 280 pictures were not seen whole: up to 25% of a side was cut off, at both ends, for image 0"
+    assert f"warning: features (4 jobs): {said}" in done.output.splitlines()
 
 
 def test_jobs_wait_for_what_they_need_in_words(small):

@@ -110,7 +110,7 @@ def test_minigpt4_is_composed_of_a_language_model_with_tokenizer_model_alone(vic
     from brainalign.models import compose
 
     config = {"vision_config": {"image_size": 28}, "model_type": "blip-2"}
-    compose._check(vicuna, ("tokenizer",))
+    compose._check(vicuna, "a LLaMA", ("hidden_size",), ("tokenizer",))
     (tmp_path / "made").mkdir()
     compose._finish(tmp_path / "made", config, vicuna)
     made = AutoTokenizer.from_pretrained(tmp_path / "made")
@@ -223,6 +223,7 @@ AGAIN = "Delete it and fetch it again: hf download lmsys/vicuna-7b-v1.5 --local-
             "compare their versions",
         ),
         (other_config(num_hidden_layers=3), "9 of the 30 weights it needs are not in PLACE", "compare their versions"),
+        (holds("config.json", b"{}"), "PLACE does not say of which kind of model it is, expected a llama", "compare"),
         (other_config(model_type="bert"), "config.json in PLACE is that of a bert, expected a llama", "compare"),
     ],
 )
