@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -12,18 +13,32 @@ from brainalign.files import in_words
 
 
 class Commands(click.Group):
-    """Lists commands in their order of use, and turns the errors a user can mend into one line."""
+    """Lists commands in their order of use, and turns warnings and the errors a user can mend into one line each."""
 
     def list_commands(self, ctx):
         return list(self.commands)
 
     def invoke(self, ctx):
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _once()
+                return super().invoke(ctx)
         except (ValueError, OSError) as error:
             raise click.ClickException(in_words(error)) from error
         except KeyboardInterrupt:
             raise click.ClickException("stopped; run the same command again to go on") from None
+
+
+def _once():
+    """What shows a warning: its words, without where they stand in the code, and each warning once."""
+    told = set()
+
+    def show(message, *where):
+        if str(message) not in told:
+            told.add(str(message))
+            click.echo(f"warning: {message}", err=True)
+
+    return show
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -188,7 +203,9 @@ def run(study):
 
     bar, update = _progress("planning")
     with bar:
-        jobs.run(load(study), progress=update)
+        done = jobs.run(load(study), progress=update)
+    for line in jobs.warnings(done):
+        click.echo(f"warning: {line}", err=True)
     click.echo(f"finished; show it with: brainalign publish {study}")
 
 

@@ -220,12 +220,14 @@ pictures = st.container()
 left, right = st.columns([1, 2.2], gap="large")
 with left:
     place = st.container()
-    image = gallery.uploaded()
+    image, notes = gallery.uploaded()
     image_id = gallery.picked(first[0]) if image is None else None
     if image_id is None:
         ui.leave("picture")
         place.image(image, width="stretch", alt="Your own picture")
         place.caption("Your own picture. No link can carry it: whoever opens this page's link sees another picture.")
+        for note in notes:
+            place.caption(f"Of this picture: {note}.")
     else:
         try:
             image = live.picture(stimuli, image_id)

@@ -46,6 +46,18 @@ def test_errors_are_one_line_and_say_what_to_do(args, said, tmp_path):
     assert "Traceback" not in done.output
 
 
+def test_a_warning_is_one_line_without_code_and_said_once(tmp_path):
+    study = tmp_path / "study.toml"
+    study.write_bytes(
+        "[study]\nname = 'Müller'\nroot = 'none'\noutput = 'out'\nsubjects = ['subj01']\n".encode("cp1252")
+    )
+    done = run("run", study)
+    assert [line for line in done.output.splitlines() if "Western" in line] == [
+        f"warning: {study} is not in UTF-8 and was read as Western European (cp1252)"
+    ]
+    assert ".py" not in done.output
+
+
 def test_check_of_a_folder_that_is_no_root(tmp_path):
     done = run("check", tmp_path, "--json")
     assert done.exit_code == 1

@@ -11,8 +11,10 @@ import nsd_fixture
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from brainalign import catalogue, encoding, features, jobs, models, nsd, stats, store, study, tables
+from brainalign.cli import main
 from brainalign.jobs import kinds, results
 from brainalign.nsd.layout import Layout
 from brainalign.types import Subject
@@ -163,6 +165,16 @@ def test_a_run_does_every_job_and_loads_each_subject_once(small):
     assert len(Adapter.asked) == len(set(Adapter.asked)) == 4 * 280  # each picture once an instruction, for both
 
 
+def test_folds_that_the_pictures_do_not_make_are_told_before_anything_is_made(small):
+    small.path.write_text(TEXT.replace("folds = 3", "folds = 600"))
+    n = min(int((SEEN[name] >= N_TEST).sum()) for name in SUBJECTS)
+    with pytest.raises(
+        ValueError, match=rf"study\.toml, training images of subj0\d: folds is 600, but {n} images make 2"
+    ):
+        jobs.run(study.load(small.path))
+    assert not files(small)
+
+
 def test_a_second_run_does_nothing(small):
     jobs.run(small)
     before = files(small)
@@ -311,6 +323,15 @@ def test_captions_are_read_by_models_of_text_and_beside_the_picture(small, monke
     write(rows[1:])
     with pytest.raises(ValueError, match="has no caption of 1 of 280 pictures, the first is 0; add them"):
         jobs.plan(found)
+
+
+def test_what_a_model_did_not_see_is_told_at_the_end_of_a_run(small, monkeypatch):
+    """Once for all jobs of a kind."""
+    monkeypatch.setattr(Adapter, "lost", lambda self, images=(), texts=(): {"unseen": np.full(len(images), 0.25)})
+    done = CliRunner().invoke(main, ["run", str(small.path)])
+    assert done.exit_code == 0, done.output
+    said = "280 of 280 pictures were not seen whole: up to 25% of a side was cut off, at both ends, for image 0"
+    assert f"warning: features (4 jobs): {said}" in done.output.splitlines()
 
 
 def test_jobs_wait_for_what_they_need_in_words(small):

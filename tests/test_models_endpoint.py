@@ -284,6 +284,8 @@ SPOKEN = {  # bodies that hold "A dög."
         json.dumps(delta("A dög."), indent=1).replace("\n", "\ndata: ").join(["data: ", "\n\n"]).encode(), LAST
     ),
     "empty data to keep alive": sse(b"data:\n\n", delta("A"), b"data: \n\n", delta(" dög."), LAST),
+    "[DONE] in quotes": sse(delta("A"), delta(" dög."), b'data: "[done]"\n\n'),
+    "its number as text": sse({"choices": [{"index": "0", "delta": {"content": "A dög."}}]}, LAST),
     "no [DONE]": sse(delta("A"), delta(" dög."), LAST),
     "no [DONE] and no reason to end": sse(delta("A"), delta(" dög.")),
     "all at once": json.dumps(WHOLE).encode(),

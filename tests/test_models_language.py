@@ -133,9 +133,8 @@ def test_a_text_too_long_is_cut(family):
     room = adapter.longest - len(adapter.tokenizer("")["input_ids"])
     long, cut = adapter.states_of_texts(["dog " * 500, "dog " * room])["mean_instruction"]
     close(long, cut)
-    if adapter.answers:
-        with pytest.raises(ValueError, match="shorten the instruction"):
-            adapter.states(PICTURES[:1], "dog " * 500)
+    with pytest.raises(ValueError, match="shorten the instruction" if adapter.answers else "tokens more than .* can"):
+        adapter.states(PICTURES[:1], "dog " * 500)
 
 
 def test_what_cannot_be_read_is_said(family):

@@ -101,6 +101,25 @@ def test_the_revision_of_a_hub_model_is_its_commit(folder, tmp_path, monkeypatch
     assert models.identity("llava-1.5-7b-shuffled") == expected | {"control": "shuffled"}
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "Validation error for field 'hidden_size':\n  expected int",
+            "(Validation error for field 'hidden_size': expected ",
+        ),
+        ("known are " + "bert, " * 900, "bert, ...). It comes with the repository"),
+        ("update it with `pip install --upgrade transformers`", "cannot be loaded from"),
+        ("num2words is required: `pip install num2words`", "Install it: pip install num2words"),
+    ],
+)
+def test_what_transformers_says_is_told_in_a_line_of_bearable_length(said, told):
+    found = checkpoint._why(models.find("vit-demo"), ValueError(said))
+    assert told in found
+    assert "\n" not in found
+    assert len(found) < 500
+
+
 # 8 and 4 bit ------------------------------------------------------------------------------------------------
 
 

@@ -172,6 +172,7 @@ def test_the_mark_of_a_turn_never_shows_in_pieces():
         ({"model": {"other.weight": torch.zeros(2)}}, "has no llama_proj.weight; expected .* it has other.weight"),
         (torch.zeros(8, SIZE), "makes tokens of 8 dimensions, .*llama has 64"),
         (torch.zeros(WORDS, 7), r"has 7 columns, expected 48 \(Vicuna\) or 192 \(Llama-2\)"),
+        ([1, 2], "has no llama_proj.weight; expected .* it has nothing"),
         (SimpleNamespace(), "is not a file of weights alone"),
     ],
 )
@@ -209,6 +210,18 @@ def test_the_published_matrix_of_the_other_size_is_named(tmp_path, found, langua
     config, *places = shapes(768, language, tmp_path)
     with pytest.raises(models.ModelError, match=says):
         config(torch.zeros(found, device="meta"), *places)
+
+
+def test_places_in_another_order_are_told(parts, tmp_path):
+    with pytest.raises(
+        models.ModelError, match=r"llama has no vision_config\. Expected the folder of .*blip2-flan-t5-xxl"
+    ):
+        compose(parts / "vicuna.pth", parts / "llama", parts / "blip2", tmp_path / "made")
+    with pytest.raises(models.ModelError, match=r"blip2 has no .*\. Expected that of a LLaMA"):
+        compose(parts / "vicuna.pth", parts / "blip2", parts / "blip2", tmp_path / "made")
+    (tmp_path / "empty.pth").touch()
+    with pytest.raises(models.ModelError, match="is not a file of weights alone"):
+        compose(tmp_path / "empty.pth", parts / "blip2", parts / "llama", tmp_path / "made")
 
 
 def test_what_the_parts_lack_is_said_before_anything_is_written(parts, tmp_path):

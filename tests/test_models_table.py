@@ -151,7 +151,7 @@ def test_the_table_fits_a_hundred_columns(machine, monkeypatch):
     lines = shown().splitlines()
     assert max(map(len, lines)) <= 100
     where = next(i for i, line in enumerate(lines) if line.startswith("  vit-h "))
-    assert lines[where].split() == ["vit-h", "vision", "-", "-", "631", "M", "2.5", "GB", "equal", "Apache", "2.0"]
+    assert lines[where].split() == ["vit-h", "vision", "-", "-", "631", "M", "2.5", "GB", "parts", "Apache", "2.0"]
     assert lines[where + 1] == "    # about 2.5 GB"
     assert lines[where + 2].startswith("    hf download google/vit-huge-patch14-224-in21k --local-dir ~/models/")
     assert lines[where + 2].endswith("\\")
@@ -212,8 +212,14 @@ def test_what_a_row_was_checked_against_is_told(machine):
     assert found["clip-vit-l14"]["against"].startswith("published configuration, random weights")
     assert found["blip2-opt-2.7b"]["against"].endswith("not run")
     shipped = {name for name, row in models.MODELS.items() if isinstance(row.checkpoint, checkpoint.Path)}
-    assert {name for name, told in found.items() if told["real_weights"] != "never here"} == shipped
+    real = {name: told["real_weights"] for name, told in found.items()}
+    assert {name for name in real if real[name] == "none"} == {"pixels", "llava-demo-random"}
+    assert {name for name in real if real[name] == "here"} == shipped - {"llava-demo-random"}
     assert set(published.PUBLISHED) - set(found) == {"resnet-101"}
+    equal = {"llava-1.5-7b", "llava-next-vicuna-7b", "mplug-owl-7b", "mplug-owl-7b-pt", "idefics-9b-instruct"}
+    equal |= {"qwen2.5-vl-7b", "qwen3-vl-8b", "clip-vit-l14", "lxmert-base", "visualbert-vqa"}
+    assert {name for name, told in found.items() if told["short"] == "equal"} == equal  # and no other prompt of them
+    assert all(told["found"] for told in found.values() if told["short"] == "parts")
     legend = shown().partition("tested: ")[2]
     assert {told["short"] or "-" for told in found.values()} <= {line.split()[0] for line in legend.splitlines()[1:]}
 

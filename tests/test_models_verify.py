@@ -5,12 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 
 from brainalign import live, models
 from brainalign.cli import main
-from brainalign.models import checkpoint, llava, verify
+from brainalign.models import checkpoint, clip, llava, verify
 
 DEMOS = ("llava-demo", "instructblip-demo", "blip2-demo", "clip-demo", "vit-demo", "text-demo")
 
@@ -29,7 +30,9 @@ def test_the_demos_models_agree_with_plain_transformers(name):
     assert report["not_compared"] == {}
     layers = {pooling: len(found) for pooling, found in by_pooling(report).items()}
     adapter = models.load(name, device="cpu")
-    assert layers == {pooling: len(adapter.layer_names(pooling)) for pooling in adapter.poolings}
+    own = {pooling: len(adapter.layer_names(pooling)) for pooling in adapter.poolings}
+    read = models.find(name).reading_poolings if name == "clip-demo" else ()
+    assert layers == own | {f"caption: {pooling}": len(adapter.layer_names(pooling)) for pooling in read}
     assert all(row["relative"] < 1e-5 for row in report["states"])
     assert (report["device"], report["dtype"]) == ("cpu", "float32")
     assert set(report["versions"]) == {"python", *verify.PACKAGES}
@@ -70,6 +73,13 @@ def test_a_difference_in_one_layer_is_told_and_exits_with_1(monkeypatch):
     assert "vision_cls: 6 of 7 layers agree; the largest difference 0.25 " in output
     assert "layer 3 DIFFERS: 0.25 " in output
     assert output.rstrip().endswith("llava-demo: DIFFERS: see above")
+
+
+def test_a_caption_that_is_read_otherwise_is_told(monkeypatch):
+    """Of CLIP the end of a text counts; here its beginning does."""
+    monkeypatch.setattr(clip, "last", lambda seen: seen & (seen.cumsum(1) == 1))
+    report = verify.verify("clip-demo", live.some_pictures(n=1), "cpu")
+    assert {row["pooling"] for row in report["states"] if not row["within"]} == {"caption: cls"}
 
 
 def test_an_answer_that_runs_on_differs_although_it_reads_alike(monkeypatch):
@@ -119,6 +129,18 @@ def test_pictures_that_the_published_processor_crops_are_padded(tmp_path, monkey
     assert report["equal"], verify.as_text(report)
     monkeypatch.setattr("brainalign.models.plain_speakers.padded", lambda picture, processor: picture)
     assert verify.verify("llava-demo", [wide], "cpu")["equal"] is False
+
+
+def test_a_dimension_that_is_thousands_of_times_larger_hides_no_difference():
+    """As layers of LLaMAs have them: other states are told in 16 bits too, those that were rounded are not."""
+    rng = np.random.default_rng(0)
+    plain, others = rng.normal(size=(2, 3, 1, 4096)).astype(np.float32)
+    plain[..., 7] = others[..., 7] = 2000
+    rounded = torch.from_numpy(plain).bfloat16().float().numpy()
+    for ours, within in ((others, False), (rounded, True)):
+        (row,) = verify._layers("mean_prompt", list(zip(ours, plain)), verify.TOLERANCE["bfloat16"])
+        assert row["within"] is within
+    assert row["relative"] < 2**-8
 
 
 def test_half_precision_has_its_own_tolerance():

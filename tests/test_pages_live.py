@@ -138,7 +138,7 @@ def test_live_without_pictures_says_so(stimuli, tmp_path, monkeypatch):
 
 def png(colour="green", size=(30, 20)):
     buffer = io.BytesIO()
-    Image.new("RGB", size, colour).save(buffer, "PNG")
+    Image.new("RGBA" if isinstance(colour, tuple) else "RGB", size, colour).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -174,6 +174,14 @@ def test_the_uploader_tells_the_limits_that_hold(tiny, monkeypatch, fake):
     monkeypatch.setattr(pictures, "MAX_PIXELS", 600)
     upload(app, png("red"))
     assert not app.error
+
+
+def test_what_was_done_to_an_uploaded_picture_is_said(tiny, monkeypatch, fake):
+    app = show("live", tiny, monkeypatch, picture="9")
+    upload(app, png((0, 255, 0, 128)))
+    assert "Of this picture: what is transparent lies on white." in [caption.value for caption in app.caption]
+    upload(app, png())
+    assert not any(caption.value.startswith("Of this picture") for caption in app.caption)
 
 
 def test_a_link_does_not_carry_an_uploaded_picture_and_the_page_says_so(tiny, monkeypatch, fake):

@@ -45,6 +45,21 @@ def test_the_store_is_that_of_the_demo_study(store):
     assert set(store.instructions("llava-demo")) == {*TEN, ""}  # "": its vision tower, which no instruction changes
 
 
+def test_the_store_is_read_with_its_own_words(store):
+    ran = store.catalogue
+    assert not ran.borrowed
+    assert ran.instructions == {id: tables.instructions()[id] for id in TEN}
+    assert ran.regions == tables.rois()
+    prompts = store.rows("prompts")
+    asked = store.spaces()[["model", "instruction"]].query("instruction != ''").drop_duplicates()
+    assert set(zip(prompts.model, prompts.instruction)) == set(asked.itertuples(index=False, name=None))
+    own = prompts[prompts.model.isin(["llava-demo", "instructblip-demo", "blip2-demo"])]
+    assert all(row.prompt in row.sent for row in own.itertuples())
+    words = prompts[prompts.model == "llava-demo-shuffled"].iloc[0]
+    assert words.prompt not in words.sent
+    assert all(word in words.sent for word in words.prompt.split())
+
+
 def by_layer(store, model, instruction, roi):
     """Mean r of each layer in a region, over subjects."""
     means = []

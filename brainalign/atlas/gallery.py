@@ -76,7 +76,10 @@ def picked(first):
 
 
 def uploaded():
-    """The visitor's own picture, or None; it stays in this session's memory, and no link can name it."""
+    """The visitor's own picture, or None, and what was done to it in words.
+
+    It stays in this session's memory, and no link can name it.
+    """
     megabytes = min(st.get_option("server.maxUploadSize"), pictures.MAX_BYTES / MEGABYTE)
     limits = f"up to {megabytes:.0f} MB and {pictures.MAX_PIXELS / 1e6:.0f} million pixels"
     popover = st.popover("Use your own picture", icon=":material/upload:", width="stretch")
@@ -87,13 +90,10 @@ def uploaded():
             key=f"upload {st.session_state.get('uploads', 0)}",
         )
         if file is None:
-            return None
+            return None, ()
         try:
-            image, notes = pictures.read(file.getvalue(), pictures.UPLOADS)
+            return pictures.read(file.getvalue(), pictures.UPLOADS)
         except ValueError as fault:
             said = str(fault)
             st.error(f"{said[:1].upper()}{said[1:]}.", icon=":material/error:")
-            return None
-        for note in notes:
-            st.caption(f"Of this picture: {note}.")
-        return image
+            return None, ()

@@ -4,7 +4,7 @@
 """
 
 from brainalign.jobs.planning import Job, plan
-from brainalign.jobs.publishing import publish
+from brainalign.jobs.publishing import publish, warnings
 from brainalign.jobs.running import run
 
-__all__ = ["Job", "plan", "publish", "run"]
+__all__ = ["Job", "plan", "publish", "run", "warnings"]

@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from brainalign import features, models, nsd, tables
+from brainalign.encoding import checks
 from brainalign.files import fingerprint
 from brainalign.jobs import identity, results
 
@@ -132,9 +133,14 @@ def subjects(study):
 
 @cache
 def picture_ids(study):
-    """Ids of all pictures that any of the study's subjects saw, ascending."""
-    seen = [nsd.image_ids(study.root, name) for name in subjects(study)]
-    return tuple(np.unique(np.concatenate(seen)).tolist())
+    """Ids of all pictures that any of the study's subjects saw, ascending; each has seen enough for the folds."""
+    seen, shared = {name: nsd.image_ids(study.root, name) for name in subjects(study)}, nsd.shared_ids(study.root)
+    for name, ids in seen.items():
+        try:
+            checks.n_folds(study.encoding.folds, int((~np.isin(ids, shared)).sum()))
+        except ValueError as error:
+            raise ValueError(f"{study.path}, training images of {name}: {error}") from None
+    return tuple(np.unique(np.concatenate(list(seen.values()))).tolist())
 
 
 def requests(study):

@@ -14,6 +14,7 @@ from brainalign.jobs.frames import DECIMALS, areas, labelled, mean, rounded_mean
 from brainalign.jobs.nested import MIN_NC
 from brainalign.jobs.planning import plan
 from brainalign.stats import normalise
+from brainalign.store import warned
 from brainalign.store.schema import columns
 
 KINDS = ("across", "encode", "pair", "triple", "unique", "weights", "rdms", "rsa")
@@ -34,6 +35,12 @@ def publish(study, partial=False):
     if not any(job.kind == "encode" for job in done):
         raise ValueError(f"nothing to publish: no scores yet; `brainalign run {study.path}` makes them")
     return store.write(study.store, _tables(study, done), _info(study) | geometry.info(study, done))
+
+
+def warnings(jobs):
+    """What jobs that are done warned of, each once: a list of lines."""
+    rows = warned.merged(_runs([job for job in jobs if job.done])).itertuples()
+    return [f"{row.kinds} ({row.jobs} {'jobs' if row.jobs > 1 else 'job'}): {row.warning}" for row in rows]
 
 
 def _info(study):

@@ -37,6 +37,7 @@ class Adapter:
         self.model, self.source, self.dtype, self._network = model, source, dtype, network
         self.device = torch.device(device or _accelerator())
         self._load()
+        self._check_words()
 
     @cached_property
     def checkpoint_info(self):
@@ -146,6 +147,16 @@ class Adapter:
     def _load(self):
         """Set `net`, `layers` and whatever turns pictures and text into tensors."""
         raise NotImplementedError
+
+    def _check_words(self):
+        """A tokenizer with more words than the network has is that of another model."""
+        tokenizer = getattr(self, "tokenizer", None)
+        if tokenizer is None:
+            return
+        words, known = tokenizer.vocab_size, self.net.config.get_text_config().vocab_size
+        if words > known:
+            found = f"the tokenizer in {self.source} has {words:,} words, its config.json tells of {known:,}"
+            raise ModelError(f"{self.model.name}: {found}. {checkpoint.unlike(self.model)}")
 
     def _answer(self, image, text, stream, max_new_tokens):
         """Generate greedily; call `stream.emit` once a token and end when `stream.stopped`."""

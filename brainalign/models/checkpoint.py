@@ -4,6 +4,7 @@ import hashlib
 import re
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 
 from brainalign.files import named_folder
 from brainalign.models import complete, published
@@ -13,7 +14,7 @@ from brainalign.tables import DATA
 SHIPPED = DATA / "models"
 FORMATS = {"safetensors": "model*.safetensors", "bin": "pytorch_model*.bin"}  # the hub has most weights in several
 SETTINGS = ("*.j*", "*.txt", "*.model")  # configuration (JSON), templates (Jinja), tokenizers
-PIP = re.compile(r"pip install ([\w-]+)")  # in the messages of transformers
+PIP = re.compile(r"pip install (\w[\w-]*)")  # in the messages of transformers
 DTYPES = ("float32", "bfloat16", "float16", "8bit", "4bit")  # the last two: of the language model alone
 
 
@@ -105,22 +106,22 @@ def explained(model):
 
 def _why(model, error):
     """What an error while loading means, and what to do: each kind has its own advice."""
-    first = str(error).strip().partition("\n")[0] or type(error).__name__
+    said = shorten(str(error), 240, placeholder=" ...") or type(error).__name__  # some name all that they know
     package = error.name if isinstance(error, ModuleNotFoundError) else next(iter(PIP.findall(str(error))), "")
     if is_out_of_memory(error):
         return "not enough memory to load it; close other programs, or load it with dtype bfloat16"
     if _caused_by(error, "GatedRepoError"):
         return f"its files are gated. {_terms(model)}"
     if package:
-        return f"a package is missing ({first}). Install it: pip install {package}"
+        return f"a package is missing ({said}). Install it: pip install {package}"
     if _caused_by(error, "UnpicklingError"):
         return (
             f"a .bin file in {source(model)} is damaged, or holds more than weights, which could run code: it was not "
             f"read. Take the publisher's own file, or safetensors, and load it again"
         )
     if isinstance(source(model), str):
-        return f"cannot be loaded from {source(model)} ({first}). {_todo(model)}"
-    return f"cannot be loaded from {source(model)} ({first}). {unlike(model)}"
+        return f"cannot be loaded from {source(model)} ({said}). {_todo(model)}"
+    return f"cannot be loaded from {source(model)} ({said}). {unlike(model)}"
 
 
 def unlike(model):

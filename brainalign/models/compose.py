@@ -8,7 +8,8 @@ PTH : the published .pth of MiniGPT-4, which holds the matrix between vision and
     for Vicuna 13B the .pth of the repository Vision-CAIR/MiniGPT-4 (47.4 MB), 768 x 5120:
         hf download Vision-CAIR/MiniGPT-4 --include "*.pth" --local-dir .
     for Llama-2 7B the one that the project's page links to, on a drive alone, 5632 x 4096
-BLIP2 : folder of Salesforce/blip2-flan-t5-xxl, of whose vision tower and Q-Former MiniGPT-4 is made
+BLIP2 : folder of Salesforce/blip2-flan-t5-xxl, of whose vision tower and Q-Former MiniGPT-4 is made; one format of it:
+        hf download Salesforce/blip2-flan-t5-xxl --include "model*.safetensors" --include "*.json" --local-dir blip2
 LANGUAGE : folder of Vicuna v0 (Vision-CAIR/vicuna-7b, or Vision-CAIR/vicuna for 13B) or of Llama-2-7b-chat-hf
 FOLDER : where to write it, such as ~/models/minigpt4-vicuna-7b; load it with BRAINALIGN_MODELS=~/models
 """
@@ -35,13 +36,9 @@ def compose(published, blip2, language, folder):
     import torch
 
     folder, blip2, language = Path(folder), Path(blip2), Path(language)
-    _check(blip2)
-    _check(language, ("tokenizer",))
-    held = _read(Path(published))
-    held = held.get("model", held)
-    lost = [name for name in TRAINED if name not in held]
-    if lost:
-        raise ModelError(f"{published} has no {lost[0]}; expected a published .pth of MiniGPT-4, it has {_few(held)}")
+    _check(blip2, "the folder of Salesforce/blip2-flan-t5-xxl", ("vision_config", "qformer_config"))
+    _check(language, "that of a LLaMA, such as Vision-CAIR/vicuna-7b", ("hidden_size",), ("tokenizer",))
+    held = _matrix(Path(published))
     config, sees = _config(held["llama_proj.weight"], blip2, language)
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value for file in weight_files(blip2) for name, value in _read(file).items() if sees(name)}
@@ -55,11 +52,29 @@ def compose(published, blip2, language, folder):
     _finish(folder, config, language)
 
 
-def _check(place, parts=()):
+def _check(place, wanted, settings, parts=()):
+    """A folder is complete and what was `wanted`, in words: its configuration has these settings."""
     fault = complete.fault(place, parts)
     if fault:
-        todo = f"Install it: pip install {fault.package}" if fault.package else "Fetch it from where PLACE comes from"
-        raise ModelError(f"{fault.found}. {todo.replace('PLACE', place.name)}")
+        todo = f"Install it: pip install {fault.package}" if fault.package else _wanted(wanted)
+        raise ModelError(f"{fault.found}. {todo}")
+    told = json.loads((place / "config.json").read_bytes())
+    if lost := [name for name in settings if name not in told]:
+        raise ModelError(f"config.json in {place} has no {lost[0]}. {_wanted(wanted)}")
+
+
+def _wanted(what):
+    return f"Expected {what}: give the places in the order PTH BLIP2 LANGUAGE FOLDER, or fetch it anew"
+
+
+def _matrix(published):
+    """The weights of a published .pth, with the matrix among them."""
+    held = _read(published)
+    held = held.get("model", held) if isinstance(held, dict) else {}
+    held = held if isinstance(held, dict) else {}
+    if lost := [name for name, n_axes in zip(TRAINED, (2, 1)) if getattr(held.get(name), "ndim", 0) != n_axes]:
+        raise ModelError(f"{published} has no {lost[0]}; expected a published .pth of MiniGPT-4, it has {_few(held)}")
+    return held
 
 
 def _config(matrix, blip2, language):
@@ -94,7 +109,7 @@ def _read(file):
 
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError):
+    except (UnpicklingError, RuntimeError, EOFError):
         raise ModelError(
             f"{file} is not a file of weights alone: it is damaged, or holds what could run code, and was not read; "
             "take the published file"

@@ -42,8 +42,9 @@ def messages(lines):
             name = ""
         elif field == "data":
             held = f"{held}\n{value}".strip()
-            found = None if held == DONE else _whole(held)
-            if found is not None or held == DONE:
+            done = held.strip('"').upper() == DONE
+            found = None if done else _whole(held)
+            if found is not None or done:
                 yield name, found
                 held = ""
     if held:
@@ -101,11 +102,11 @@ def chunk(found):
     if not choices:
         return None
     try:
-        first = next((choice for choice in choices if not choice.get("index")), {})
+        first = next((choice for choice in choices if int(choice.get("index") or 0) == 0), {})
         said = first.get("delta") or first.get("message") or {}
         text = _text(said.get("content")) or _text(said.get("refusal")) or _text(first.get("text"))
         reasoned = bool(said.get("reasoning_content") or said.get("reasoning"))
-    except (AttributeError, TypeError):
+    except (AttributeError, TypeError, ValueError):
         raise Malformed(json.dumps(found)) from None
     return Chunk(text, reasoned, bool(first.get("finish_reason")) or "message" in first)
 

@@ -37,6 +37,10 @@ class Language(TextReader):
 
     def _prompt(self, text, max_new_tokens):
         """ids, seen and words of an instruction; see `_tokens`."""
+        if more := self.unread(text):
+            raise ValueError(
+                f"the instruction has {more} tokens more than {self.model.name} can hold ({self.longest}); shorten it"
+            )
         return self._tokens([text])
 
     def _said(self, prompt, max_new_tokens):

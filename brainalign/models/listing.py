@@ -32,6 +32,7 @@ def _fault(model):
 
 def _entry(model):
     fault, known = _fault(model), published.of(model)
+    fetched = bool(model.size)
     return {
         "name": model.name,
         "kind": model.kind,
@@ -56,10 +57,10 @@ def _entry(model):
             "against": published.CHECKS[known.checked],
             "short": known.checked,
             "found": known.found,
-            "real_weights": "here" if known.checked == "own" else "never here",
+            "real_weights": published.real_weights(model),
         },
-        "format": "" if known.checked == "own" or not model.checkpoint else known.format,
-        "size": published.size(model) if isinstance(model.checkpoint, str) and model.checkpoint else "",
+        "format": known.format if fetched and not model.composed else "",
+        "size": published.size(model) if fetched else "",
         "parts": known.parts,
         "state": _state(model, fault),
         "todo": model.outside or fault.removeprefix(f"{model.name}: "),

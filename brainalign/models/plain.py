@@ -1,7 +1,8 @@
 """A model as transformers alone runs it: what `verify` holds an adapter against.
 
 Everything is read anew from the checkpoint with transformers' Auto classes, one picture and one instruction at a time,
-without padding, sharing or a cache of the prompt. Nothing of the adapters is used but the prompt as they send it.
+without padding, sharing or a cache of the prompt. Of BrainAlign's own only the prompt as it is sent, whether a LLaMA's
+begins with its mark (`special.with_bos`), and the region features are used.
 """
 
 import torch

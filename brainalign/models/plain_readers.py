@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from PIL import Image
 
+CAPTION = "caption: "  # before the name of a pooling of a text about a picture, and of the picture beside it
+
 
 @dataclass
 class Said:
@@ -63,7 +65,8 @@ class Vision(Reader):
 
 
 class TwoTowers(Reader):
-    """CLIP: the image tower after every block, and the embedding that it shares with the text tower."""
+    """CLIP: the image tower after every block, the embedding that it shares with the text tower, and what both give
+    for a picture with a caption."""
 
     def _prepare(self, place):
         from transformers import AutoProcessor
@@ -71,12 +74,18 @@ class TwoTowers(Reader):
         self.processor = AutoProcessor.from_pretrained(place, backend="pil")
 
     def _read(self, picture, before, text, after, limit):
-        inputs = self._to_device(self.processor(text="a", images=Image.fromarray(picture), return_tensors="pt"))
-        out, seen = self._tower(lambda: self.net(**inputs), ("vision_model",))
-        scaled = self.net.get_image_features(pixel_values=inputs["pixel_values"]).pooler_output
-        cosine = torch.nn.functional.cosine_similarity(scaled, out.image_embeds)
-        assert torch.allclose(cosine, torch.ones_like(cosine), atol=1e-2), "image embeddings of two ways differ"
-        return Said(of_tower(seen["vision_model"]) | {"joint": array(scaled.float())})
+        inputs = self._to_device(self.processor(text=text, images=Image.fromarray(picture), return_tensors="pt"))
+        out, seen = self._tower(lambda: self.net(**inputs, output_hidden_states=True), ("vision_model",))
+        tower, pixels = of_tower(seen["vision_model"]), inputs.pop("pixel_values")
+        layers = torch.stack(out.text_model_output.hidden_states)[:, 0].float()
+        read = {
+            "mean_instruction": array(layers[:, 1:-1].mean(1)),
+            "cls": array(layers[:, -1]),
+            "joint": array(self.net.get_text_features(**inputs).pooler_output.float()),
+            "pair": array(torch.cat([out.image_embeds, out.text_embeds], 1).float()),
+        }
+        joint = array(self.net.get_image_features(pixel_values=pixels).pooler_output.float())
+        return Said(tower | {"joint": joint} | {CAPTION + name: states for name, states in (tower | read).items()})
 
 
 class Encoder(Reader):

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, VisualBertModel
 
-from brainalign.models import checkpoint, regions
+from brainalign.models import checkpoint, complete, regions
 from brainalign.models.fusion import Fusion, first, mean
 from brainalign.models.table import MODELS
 
@@ -25,7 +25,7 @@ class VisualBert(Fusion):
 
     def _load(self):
         self.net = self._weights(VisualBertModel)
-        own = any((Path(self.source) / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
+        own = complete.has_tokenizer(Path(self.source))
         with nullcontext() if own else checkpoint.explained(BERT):
             self.tokenizer = AutoTokenizer.from_pretrained(self.source if own else checkpoint.source(BERT))
         self.regions = regions.load(self.source, self.device)

@@ -47,15 +47,17 @@ def unread(model, net_class, source, device, dtype, **options):
 
 
 def _check_kind(model, net_class, source):
-    """The kind of model that a folder's config.json tells, if it tells any, is the row's."""
+    """The kind of model that a folder's config.json tells is the row's; old ones tell the class of the network alone.
+
+    One that tells neither would stand for the largest model of the kind, which is made in memory before it fails.
+    """
     if isinstance(source, str):  # the hub's is not fetched twice
         return
-    kind, wanted = (
-        net_class.config_class.get_config_dict(source)[0].get("model_type"),
-        net_class.config_class.model_type,
-    )
-    if kind and kind != wanted:
-        found = f"config.json in {source} is that of a {kind}, expected a {wanted}"
+    told, wanted = net_class.config_class.get_config_dict(source)[0], net_class.config_class.model_type
+    kind = told.get("model_type")
+    if kind != wanted and (kind or not told.get("architectures")):
+        kind = f"is that of a {kind}" if kind else "does not say of which kind of model it is"
+        found = f"config.json in {source} {kind}, expected a {wanted}"
         raise ModelError(f"{model.name}: {found}. {checkpoint.unlike(model)}")
 
 
