@@ -37,10 +37,11 @@ def read(source, formats=FORMATS):
     size = len(source) if isinstance(source, bytes) else _size(Path(source))
     if size > MAX_BYTES:
         raise ValueError(f"{name} has {size / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB are read")
+    kind = ""
     try:
         file = BytesIO(source) if isinstance(source, bytes) else source
         with Image.open(file, formats=[format.upper() for format in formats]) as image:
-            width, height = image.size
+            kind, (width, height) = image.format, image.size
             if 0 < width * height <= MAX_PIXELS:
                 return _pixels(image)
     except Image.DecompressionBombError:
@@ -48,6 +49,8 @@ def read(source, formats=FORMATS):
     except _Refused as error:
         raise ValueError(f"{name} {error}") from None
     except Exception:  # the decoders raise nearly anything on a damaged file
+        if kind:
+            raise ValueError(f"{name} is a damaged {kind} picture; save or copy it again") from None
         raise ValueError(f"{name} is not a picture that can be read; expected one of {', '.join(formats)}") from None
     if not width * height:
         raise ValueError(f"{name} is {width} x {height} pixels; expected at least one")
