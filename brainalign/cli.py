@@ -88,8 +88,8 @@ def _lines(label, every=30.0):
 def check(root, deep, as_json):
     """Verify an NSD root before anything long starts; faults exit with 1.
 
-    For each fault: the file, what was found, what was expected, what to do. Stop --deep with Ctrl-C: what was found
-    until then is told.
+    For each fault: the file, what was found, what was expected, what to do. Stop it with Ctrl-C: what was found until
+    then is told.
     """
     from brainalign import nsd
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from brainalign import cli, nsd
-from brainalign.nsd import check_betas, check_deep, check_files
+from brainalign.nsd import check_anatomy, check_betas, check_deep, check_files
 
 V = nsd_fixture.VERSION
 VOLUME = f"nsddata_betas/ppdata/subj02/func1pt8mm/{V}"
@@ -163,6 +163,19 @@ def test_reading_can_be_stopped_and_tells_what_was_found_until_then(root, monkey
     done = CliRunner().invoke(cli.main, ["check", str(root), "--deep"])
     assert done.exit_code == 1
     assert "so far: stopped after 3 of 9 MB" in done.output
+
+
+def test_a_check_that_is_stopped_before_reading_every_byte_tells_what_it_found(root, monkeypatch):
+    (root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5").unlink()
+
+    def stop(inspector, subject, sessions):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check_anatomy, "volume", stop)
+    done = CliRunner().invoke(cli.main, ["check", str(root), "--deep"])
+    assert done.exit_code == 1
+    assert "nsd_stimuli.hdf5 is missing" in done.output.replace("\n  found:    ", " ")
+    assert done.output.endswith("1 fault so far: stopped before every file was looked at\n")
 
 
 def test_the_command_reads_deep_only_where_it_is_told(root):

@@ -20,10 +20,14 @@ def check(root, deep=False, progress=None):
     fault. Files that are not NSD's own are not looked at.
 
     deep : then reads every byte (`check_deep`), which tells progress(done, total, name) in megabytes
+    Ctrl-C ends the check, and what was found until then is reported.
     """
-    inspector = Inspector(root)
-    subjects = inspector.run(inspector.layout.root, _root) or []
-    if deep:
+    inspector, subjects = Inspector(root), []
+    try:
+        subjects = inspector.run(inspector.layout.root, _root) or []
+    except KeyboardInterrupt:
+        inspector.stopped = "stopped before every file was looked at"
+    if deep and not inspector.stopped:
         inspector.run(inspector.layout.root, check_deep.everything, [s["name"] for s in subjects], progress)
     return inspector.report(subjects)
 

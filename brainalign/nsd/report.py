@@ -31,7 +31,7 @@ class Report:
         least once, twice, three times), first (the picture of the first trial: NSD's id from 0, 73KID, COCO or None)
     common : the shared pictures that all subjects saw at least once, twice, three times; empty for a single subject
     faults stop an analysis from being right; warnings are legal oddities.
-    stopped : how far reading every byte came; "" where it was not asked for, or came to its end
+    stopped : how far a check came that was stopped; "" where it came to its end
     """
 
     root: str
@@ -91,7 +91,7 @@ class Inspector:
         self.examined = set()  # paths that some check has read
         self.grids = []  # of the volumes that some check has read
         self.tables_missing = set()  # label tables whose names are NSD's own
-        self.stopped = ""  # how far reading every byte came, where it was stopped
+        self.stopped = ""  # how far the check came, where it was stopped
         self._kept = {}
 
     def fault(self, path, found, expected, todo=None):
