@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from brainalign import captions, entries, files, models, tables
-from brainalign.nsd.layout import BETA_VERSIONS, SPACES
+from brainalign.nsd.layout import BETA_VERSIONS, SPACES, UNREAD_SPACES
 from brainalign.rsa import DISTANCES
 
 SUBJECTS = tuple(f"subj{k:02d}" for k in range(1, 9))
@@ -199,7 +199,7 @@ def _study(raw, path, text):
         output=places["output"],
         store=places.get("store") or places["output"] / "store",
         subjects=entries.names_of(head.get("subjects", "all"), SUBJECTS, "[study] subjects"),
-        space=entries.one_of(head.get("space", SPACES[0]), SPACES, "[study] space"),
+        space=_space(head.get("space", SPACES[0])),
         beta_version=entries.one_of(head.get("beta_version", BETA_VERSIONS[2]), BETA_VERSIONS, "[study] beta_version"),
         seed=entries.whole(head.get("seed", 0), 0, "[study] seed"),
         models=chosen,
@@ -212,6 +212,13 @@ def _study(raw, path, text):
         path=path,
         text=text,
     )
+
+
+def _space(given):
+    if given in UNREAD_SPACES:
+        supported = " or ".join(SPACES)
+        raise ValueError(f"[study] space is {given!r}, a space of NSD's that is not supported; try {supported}")
+    return entries.one_of(given, SPACES, "[study] space")
 
 
 def _place(head, key, path):

@@ -3,9 +3,6 @@
 import streamlit as st
 
 LONGEST = 40  # letters of what a link asks for that are shown
-OFFERED = ("view", "by", "lines", "quantity", "second", "among", "part", "square", "order", "bars", "depth", "sorted")
-OFFERED = (*OFFERED, "outlines", "limits", "threshold", "margin", "zoom", "side", "surface", "solid", "lasso", "kind")
-OFFERED = (*OFFERED, "answers", "difference", "warned", "likely", "predict")  # by a view, whatever the store holds
 
 
 def note(key, asked, shown):
@@ -21,15 +18,9 @@ def forget(key):
 def tell(place):
     """Say in one line what was noted since the last time, in a container or an empty place."""
     noted = st.session_state.pop("unmet", {})
-    said = []
-    for what, keys in (
-        ("what this store lacks", [key for key in noted if key not in OFFERED]),
-        ("what this view does not offer", [key for key in noted if key in OFFERED]),
-    ):
-        if keys:
-            said.append(f"{what}: {'; '.join(_said(key, *noted[key]) for key in keys)}")
-    if said:
-        place.warning(f"The link asks for {', and for '.join(said)}.", icon=":material/link_off:")
+    if noted:
+        asked = "; ".join(_said(key, *noted[key]) for key in noted)
+        place.warning(f"The link asks for what this store or view lacks: {asked}.", icon=":material/link_off:")
 
 
 def _said(key, asked, shown):

@@ -605,6 +605,18 @@ def test_subjects_that_the_root_does_not_have(small):
         jobs.plan(study.load(small.path))
 
 
+@pytest.mark.parametrize(
+    ("folds", "told"), [(61, "120 training pictures of subj01"), (21, "40 shared pictures that all subjects saw")]
+)
+def test_too_many_folds_are_told_before_anything_is_computed(small, folds, told):
+    small.path.write_text(TEXT.replace("folds = 3", f"folds = {folds}"))
+    with pytest.raises(ValueError, match=f"study.toml.*folds is {folds}, but there are {told}"):
+        jobs.run(study.load(small.path))
+    assert files(small) == {}
+    small.path.write_text(TEXT.replace("folds = 3", "folds = 20"))
+    assert len(jobs.plan(study.load(small.path))) == N_JOBS
+
+
 def test_a_layer_that_the_model_does_not_have(small):
     small.path.write_text(TEXT.replace('name = "vit-demo"', 'name = "vit-demo"\nlayers = [0, 9]'))
     with pytest.raises(ValueError, match="vit-demo has layers 0 to 2, there is no layer 9"):

@@ -66,7 +66,7 @@ def test_three_names_that_are_not_there_are_said_with_what_is_shown(tiny, monkey
     link = {"subject": "subj99", "model": "nope", "instruction": "ZZ"}
     app = show("flatmaps", tiny, monkeypatch, **link)
     assert told(app) == (
-        "The link asks for what this store lacks: subject “subj99” (shown instead: subj01); "
+        "The link asks for what this store or view lacks: subject “subj99” (shown instead: subj01); "
         "model “nope” (shown instead: llava-demo); instruction “ZZ” (shown instead: IC)."
     )
     assert {key: app.query_params[key] for key in link} == dict(zip(link, ("subj01", "llava-demo", "IC")))
@@ -85,7 +85,7 @@ def test_every_page_says_so(page, tiny, monkeypatch):
 @pytest.mark.parametrize(
     ("page", "link", "said"),
     [
-        ("variance", {"view": "nine"}, "what this view does not offer: view “nine” (shown instead: pair)"),
+        ("variance", {"view": "nine"}, "what this store or view lacks: view “nine” (shown instead: pair)"),
         ("layers", {"lines": "roi", "pooling": "cls"}, "pooling “cls” (shown instead: mean_generated)"),
         ("rois", {"layer": "77"}, "layer “77” (shown instead: chosen)"),
         ("rois", {"instructions": "IC,ZZ"}, "instructions “IC,ZZ” (shown instead: IC)"),

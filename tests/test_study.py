@@ -90,6 +90,10 @@ def test_what_is_written_is_what_is_read(tmp_path):
 
 WRONG = {
     'name = "t"\n': ('nam = "t"\n', "unknown key in [study]: 'nam'; did you mean 'name'?"),
+    'root = "nsd"\noutput': (
+        'space = "func1mm"\nroot = "nsd"\noutput',
+        "[study] space is 'func1mm', a space of NSD's that is not supported; try func1pt8mm or fsaverage",
+    ),
     'root = "nsd"\n': ("", '[study] needs root = "..."'),
     'name = "llava-demo"\n': ('name = "lava-demo"\n', "no model 'lava-demo'; try llava-demo"),
     '[variance]\nmodel = "llava-demo"': (

@@ -20,7 +20,7 @@ them when results change.
 
 import re
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, reduce
 from itertools import combinations
 from pathlib import Path
 
@@ -71,7 +71,23 @@ def plan(study):
     """All jobs of a study in the order they are done: features, then everything of one subject after the other."""
     for known in (identity.weights, identity.pictures, identity.subject, identity.captioned, picture_ids):
         known.cache_clear()  # look at the files again
+    _enough_pictures(study)
     return replan(study)
+
+
+def _enough_pictures(study):
+    """An error, before anything is computed, where pictures are too few for the folds of the study."""
+    seen = {name: nsd.image_ids(study.root, name) for name in subjects(study)}
+    shared = nsd.shared_ids(study.root)
+    found = {f"training pictures of {name}": np.setdiff1d(ids, shared) for name, ids in seen.items()}
+    if len(seen) > 1:
+        found["shared pictures that all subjects saw"] = reduce(np.intersect1d, seen.values(), shared)
+    for what, ids in found.items():
+        if study.encoding.folds > len(ids) // 2:
+            raise ValueError(
+                f"{study.path}: [encoding] folds is {study.encoding.folds}, but there are {len(ids)} {what}; "
+                "cross-validation needs at least two pictures for each fold"
+            )
 
 
 def replan(study):

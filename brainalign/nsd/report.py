@@ -112,9 +112,10 @@ class Inspector:
             return reader(path, *arguments)
         except Exception as error:  # a damaged file makes the libraries raise nearly anything
             text = _first_line(error).removeprefix(str(path)).strip(" :")
-            found, _, expected = text.partition(", expected ")
+            found, _, rest = text.partition(", expected ")
+            expected, _, todo = rest.partition("; ")
             if not self.faulty(path):
-                self.fault(path, found, expected or "a file that can be read whole")
+                self.fault(path, found, expected or "a file that can be read whole", todo)
             return None
 
     def lies_on(self, path, grid):
