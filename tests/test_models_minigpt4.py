@@ -13,7 +13,7 @@ from torch.nn.functional import layer_norm
 from brainalign import models
 from brainalign.demo import drawing, language, scenes
 from brainalign.models import compose as compose_module
-from brainalign.models import minigpt4, streaming
+from brainalign.models import minigpt4, plain, streaming
 from brainalign.models.compose import compose, main
 
 ASKED = ("What is in this image?", "How many animals are there in the image?")
@@ -37,8 +37,9 @@ def word(token):
 def stops():
     """Words of the small vocabulary stand for ### in its two spellings."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(minigpt4.Minigpt4, "turn", (word("▁Forest"),))
-        patch.setattr(minigpt4.Minigpt4, "pairs", ((word("▁buildings"), word("▁buildings")),))
+        for part in (minigpt4.Minigpt4, plain.Amid):
+            patch.setattr(part, "turn", (word("▁Forest"),))
+            patch.setattr(part, "pairs", ((word("▁buildings"), word("▁buildings")),))
         yield
 
 

@@ -6,12 +6,12 @@ begins with its mark (`special.with_bos`), and the region features are used.
 """
 
 import torch
-from transformers import AutoConfig
+from transformers import PreTrainedConfig
 from transformers.utils import logging
 
 from brainalign.models.plain_fusions import Bridging, Crossing, Joining
 from brainalign.models.plain_readers import Encoder, TwoTowers, Vision
-from brainalign.models.plain_speakers import Between, Looker, Querying, Speaker, Tiling
+from brainalign.models.plain_speakers import Amid, Between, Looker, Querying, Speaker, Tiling
 
 READERS = {
     "vit": Vision,
@@ -33,15 +33,10 @@ READERS = {
 
 def reader(model, place, device, dtype):
     """Something with `read(picture, before, text, after, limit)` -> `Said`, for a row and its folder or hub id."""
-    if model.composed:
-        raise NotImplementedError(
-            "its picture is in the middle of the prompt, where no processor of transformers puts it"
-        )
-    config = AutoConfig.from_pretrained(place)
-    kind = READERS.get(config.model_type)
+    named = PreTrainedConfig.get_config_dict(place)[0].get("model_type")
+    kind = Amid if model.composed and named == "blip-2" else READERS.get(named)
     if not kind:
-        known = ", ".join(sorted(READERS))
-        raise NotImplementedError(f"{config.model_type} is run by none of transformers' Auto classes here ({known})")
+        raise NotImplementedError(f"it has no network of the kind {named}")
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     try:

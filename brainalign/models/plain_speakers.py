@@ -17,6 +17,7 @@ class Speaker(Reader):
     """A language model that answers, alone or behind a picture."""
 
     auto = "AutoModelForCausalLM"
+    pairs = ()  # of tokens that end an answer together
 
     def _prepare(self, place):
         from transformers import AutoTokenizer
@@ -46,12 +47,19 @@ class Speaker(Reader):
         greedy.decoder_start_token_id = getattr(self.config.get_text_config(), "decoder_start_token_id", None)
         new = self.net.generate(**inputs, generation_config=greedy)[0]
         new = new[self._n_before(inputs) :]
-        stopped = int(new[-1]) in ends
-        said = new[:-1] if stopped else new
+        new, stopped = self._stopped(new, ends)
+        said = new[: len(new) - stopped]
         word = f"the token {self.tokenizer.convert_ids_to_tokens(int(new[-1]))!r} ({int(new[-1])})"
         answer = self.tokenizer.decode(new, skip_special_tokens=True).strip()
         places = self._places(inputs, before, text, after)
         return Said(self._states(inputs, said, places), answer, word if stopped else "its limit", len(new))
+
+    def _stopped(self, new, ends):
+        """The tokens up to where an answer ends, and how many of them end it."""
+        for i, pair in enumerate(zip(new.tolist(), new[1:].tolist())):
+            if pair in self.pairs:
+                return new[: i + 2], 2
+        return new, int(int(new[-1]) in ends)
 
     def _settings(self):
         """More of how to generate."""
@@ -224,6 +232,37 @@ class Querying(Looker):
         pooled["mean_generated"] = written[:, 1:].mean(1) if len(said) else written[:, 0]
         pooled["mean_instruction"] = read[:, places.to(read.device)].mean(1)
         return {name: array(values) for name, values in pooled.items()} | self._seen(seen)
+
+
+class Amid(Querying):
+    """MiniGPT-4 with Vicuna: BLIP-2's network, but the picture's tokens are in the middle of the prompt."""
+
+    turn, pairs = [835], [(2277, 29937)]  # ids of LLaMA's tokenizer for ### alone, and ## and #
+
+    def _prepare(self, place):
+        Looker._prepare(self, place)
+        self.net.vision_model.post_layernorm.eps = 1e-5
+
+    def _inputs(self, picture, whole):
+        head, tail = whole.split("<ImageHere>")
+        head = self.tokenizer(head)["input_ids"]
+        tail = self.tokenizer(tail, add_special_tokens=False)["input_ids"]
+        unused = max(set(range(self.config.get_text_config().vocab_size)) - {*head, *tail})
+        self.image_token = self.net.config.image_token_id = unused  # its place is taken by what the Q-Former saw
+        ids = torch.tensor([[*head, *[unused] * self.config.num_query_tokens, *tail]])
+        pixels = self.processor.image_processor(Image.fromarray(picture), return_tensors="pt")["pixel_values"]
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": pixels}
+
+    def _places(self, inputs, before, text, after):
+        return Speaker._places(self, inputs, before.partition("<ImageHere>")[2], text, after)
+
+    def _ends(self):
+        return [*super()._ends(), *self.turn]
+
+    def _read(self, *asked):
+        said = super()._read(*asked)
+        said.answer = said.answer.partition("###")[0].strip()
+        return said
 
 
 class Between(Looker):

@@ -195,7 +195,9 @@ def as_text(report):
     ]
     for pooling in dict.fromkeys(row["pooling"] for row in report["states"]):
         lines += _pooling(pooling, [row for row in report["states"] if row["pooling"] == pooling])
-    lines += [f"  {pooling}: not compared: {why}" for pooling, why in report["not_compared"].items()]
+    for why in dict.fromkeys(report["not_compared"].values()):
+        alike = [pooling for pooling, other in report["not_compared"].items() if other == why]
+        lines.append(f"  {', '.join(alike)}: not compared: {why}")
     verdict = {True: "equal", False: "DIFFERS: see above", None: "nothing could be compared"}[report["equal"]]
     if report["equal"] is False and report["dtype"] != "float32":
         verdict += "; 16 bits may turn a close choice of words: compare with --dtype float32"
