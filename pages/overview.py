@@ -107,7 +107,9 @@ st.table(
 
 prompts = store.rows("prompts")
 if len(prompts):
-    ui.data(prompts.rename(columns={"prompt": "instruction's text", "sent": "as sent"}), "prompts", "Prompts")
+    sent = prompts.sent.replace("", "each picture's own text, such as another model's answer to it")
+    shown = prompts.assign(sent=sent).rename(columns={"prompt": "instruction's text", "sent": "as sent"})
+    ui.data(shown, "prompts", "Prompts")
 with st.expander("Version and provenance"):
     named = {"version": info.get("version"), "created": info.get("created"), "file": store.path.name}
     named |= {key: info.get(key) for key in ("study_name", "space", "solver", "stimuli")}

@@ -55,6 +55,7 @@ def test_the_store_is_read_with_its_own_words(store):
     assert set(zip(prompts.model, prompts.instruction)) == set(asked.itertuples(index=False, name=None))
     own = prompts[prompts.model.isin(["llava-demo", "instructblip-demo", "blip2-demo"])]
     assert all(row.prompt in row.sent for row in own.itertuples())
+    assert set(prompts[prompts.model == "text-demo"].sent) == {""}  # it reads answers, of each picture another
     words = prompts[prompts.model == "llava-demo-shuffled"].iloc[0]
     assert words.prompt not in words.sent
     assert all(word in words.sent for word in words.prompt.split())
