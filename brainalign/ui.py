@@ -23,6 +23,7 @@ BORROWED = (
     ":material/warning: This store was published by an earlier version and carries no texts of its own: instructions "
     "and regions are named after today's tables, which may have been edited since. Publish the study again."
 )
+THROUGH_APP = "through app"  # in a session whose pages were reached by app.py
 ECHO = 2.0  # seconds until the browser has surely taken over the address that a page wrote
 
 
@@ -85,13 +86,15 @@ def _look_for_lacking(opened, name):
 
 
 def _start_over_through_app():
-    """A fresh server that is first asked for /rois takes pages/ for the app itself and never runs app.py.
+    """A fresh server that is first asked for /rois takes pages/ for the app itself and does not run app.py.
 
-    Streamlit decides so once, before any script runs, and st.navigation corrects it; so correct it and begin again.
+    Streamlit decides so once, before any script runs, for all visitors who come until a script has run; st.navigation
+    corrects it. So correct it, and begin each of their sessions again.
     """
     from streamlit.runtime.pages_manager import PagesManager
 
-    if PagesManager.uses_pages_directory:
+    if PagesManager.uses_pages_directory or THROUGH_APP not in st.session_state:
+        st.session_state[THROUGH_APP] = True  # so that no page begins again and again
         PagesManager.uses_pages_directory = False
         st.rerun()
 
@@ -117,6 +120,7 @@ def page_store():
 
 def run(page):
     """Run a page, then say above it what its link asks for and the page does not show."""
+    st.session_state[THROUGH_APP] = True
     arrived(page.url_path)
     place = st.empty()
     with suppress(StopException):  # an early end of the page, not of what there is to say

@@ -61,6 +61,19 @@ def test_a_link_to_a_page_is_the_first_a_fresh_server_sees(address, visit):
     expect(page.get_by_text("SIMULATED").first).to_be_visible()
 
 
+def test_several_links_may_be_the_first_that_a_fresh_server_sees(serve, models, address, chromium):
+    """Opened at once, before any script has run: each has the app around it and says what its link asks for."""
+    fresh = serve(models.parent / "store", PYTHONPATH=str(models), SERVER="another")
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    opened = [context.new_page() for _ in range(3)]
+    for page, name in zip(opened, ("rsa", "rois", "compare")):
+        page.goto(f"{fresh}/{name}?model=nope", wait_until="commit")
+    for page in opened:
+        expect(page.get_by_text("The link asks for what this store or view lacks: model “nope”")).to_be_visible()
+        expect(page.get_by_role("link", name="Overview", exact=True)).to_be_visible()
+    context.close()
+
+
 @pytest.mark.parametrize(
     "name", ["", "overview", "live", "flatmaps", "rois", "layers", "variance", "rsa", "compare", "runs"]
 )

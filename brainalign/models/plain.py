@@ -2,7 +2,7 @@
 
 Everything is read anew from the checkpoint with transformers' Auto classes, one picture and one instruction at a time,
 without padding, sharing or a cache of the prompt. Of BrainAlign's own only the prompt as it is sent, whether a LLaMA's
-begins with its mark (`special.with_bos`), and the region features are used.
+begins with its mark (`special.with_bos`), the region features, and where VisualBERT's words lie are used.
 """
 
 import torch

@@ -105,10 +105,9 @@ def _grid(one, units, space, like):
         model = nib.load(like)
     except (nib.filebasedimages.ImageFileError, OSError) as error:
         raise ValueError(f"{like} is no NIfTI file that can be read: {in_words(error)}") from None
-    places = units.place.to_numpy()
-    stated = model.header.get("sform_code", 0) or model.header.get("qform_code", 0)
-    affine = model.affine if stated else centred(model.shape[:3], model.header.get_zooms())
-    here = grid(like, model.shape, affine)
+    here, places = read.grid(Path(like)), units.place.to_numpy()
+    if here.stored is None:
+        here = grid(like, model.shape, centred(model.shape, model.header.get_zooms()))
     if places.max() >= here.size:
         raise ValueError(
             f"{like} has {here.size:,} voxels but {one.subject} has a unit at voxel {places.max():,}; take {space}"
