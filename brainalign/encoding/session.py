@@ -9,6 +9,7 @@ import numpy as np
 from brainalign import stats
 from brainalign.encoding import checks, himalaya_ridge, ridge
 from brainalign.encoding.bands import Kept
+from brainalign.encoding.costs import NAMES as COSTS
 from brainalign.encoding.costs import Cost
 from brainalign.encoding.device import to_keep
 from brainalign.encoding.grid import with_corners
@@ -16,7 +17,7 @@ from brainalign.encoding.results import Fit, Joint
 from brainalign.encoding.weighting import Stacking, typical
 
 PREDICTIONS = 24  # fits whose predictions are kept for models that come soon after; the scores of all are
-SCORES, COSTS = ("r", "r2", "alpha", "cv"), ("variance", "bias", "signal")
+SCORES = ("r", "r2", "alpha", "cv")
 SOLVERS = {"ridge": ridge.solve, "himalaya": himalaya_ridge.solve}
 
 
@@ -226,7 +227,7 @@ class Session:
                 warnings = *checks.constant_columns(dict(zip(spaces, arrays)), train), *warnings
             pairs = [(X[train], _copies(X[test], i, len(arrays)) if each else X[test]) for i, X in enumerate(arrays)]
             keys = [(g, content, (i, len(contents)) if each else 0) for i, content in enumerate(contents)]
-            more = self._shared(keys) | {"n_test": int(test.sum())}
+            more = self._shared(keys) | ({} if best["yhat"] is None else {"n_costed": int(test.sum())})
             solutions = self._solve(pairs, group.train, gammas, self.alphas, self._folds[train], **more)
             for gamma, found in zip(gammas, solutions):
                 yhat = found.yhat.reshape(-1, *group.test.shape)
@@ -259,7 +260,7 @@ class Session:
         at = np.arange(len(best["cv"]))[units][better]
         for name in SCORES:
             best[name][at] = getattr(fit, name)[better]
-        for name in COSTS:
+        for name in COSTS if fit.cost else ():
             best[name][at] = getattr(fit.cost, name)[better]
         best["gamma"][at] = gamma
         if predicted is not None:
@@ -287,7 +288,8 @@ class Session:
         return spread
 
     def _scores(self, best):
-        return {name: best[name] for name in SCORES} | {"cost": Cost(*(best[name] for name in COSTS))}
+        cost = None if best["yhat"] is None else Cost(*(best[name] for name in COSTS))
+        return {name: best[name] for name in SCORES} | {"cost": cost}
 
     def _told(self, best, warnings):
         return (*self._warnings, *warnings, *checks.edges(best["alpha"], best["cv"], self.alphas))
