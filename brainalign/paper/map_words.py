@@ -122,13 +122,14 @@ def relied(store, maps):
     if rows.empty:
         return "How reliable these winners are is not known."
     said = (
-        f"{row.subject} κ = {row.kappa:.2f} ({frames.p_of_deals(row.p)}; 95th percentile by chance {row.chance:.2f}), "
+        f"{row.subject} κ = {row.kappa:.2f} ({frames.p_of_draws(row.p)}; 95th percentile by chance {row.chance:.2f}), "
         f"AMI = {row.ami:.2f}, {row.units} units"
         for row in rows.itertuples()
     )
     return (
-        "Reliability, ties aside: agreement of the winners on odd and on even test images (Cohen's κ, adjusted mutual "
-        f"information), chance by {frames.DEALS} deals of the predictions: {'; '.join(said).replace('-', '−')}."
+        "Reliability, ties aside: agreement of the winners on two halves of the test images (Cohen's κ, adjusted "
+        f"mutual information), chance by {frames.DRAWS} draws in which no map is better: "
+        f"{'; '.join(said).replace('-', '−')}."
     )
 
 
