@@ -73,6 +73,11 @@ def under(scores, instruction):
     return scores[(scores.instruction == instruction) | ((scores.instruction == "") & ~scores.model.isin(takes))]
 
 
+def of_two_maps(contrasts):
+    """Rows of `roi_contrasts` or `rsa_contrasts` that are not of two regions within one map."""
+    return contrasts[(contrasts[[f"{n}_a" for n in MAP]].to_numpy() != contrasts[[f"{n}_b" for n in MAP]]).any(axis=1)]
+
+
 def contrasts_of(contrasts, shown):
     """Rows of `roi_contrasts` between two of the maps that are shown."""
     maps = pd.MultiIndex.from_frame(shown[list(MAP)].drop_duplicates())
