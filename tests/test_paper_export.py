@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 
+import duckdb
 import h5py
 import nibabel as nib
 import numpy as np
@@ -312,6 +313,16 @@ def test_a_figure_of_tests_names_their_family(store, kind, asked, said):
     assert plot.family in " ".join(page.texts()).replace("\n", " ")
     if kind != "compare":
         assert not paper.plot(store, kind).family
+
+
+def test_a_store_without_tests_says_so(tmp_path):
+    path = tiny_store(tmp_path)
+    with duckdb.connect(str(path)) as db:
+        db.execute("DROP TABLE roi_contrasts")
+    with open_latest(path.parent) as opened:
+        plot = paper.plot(opened, "rois", reference="IC")
+    assert not plot.family
+    assert "this store holds no such test" in plot.about
 
 
 def test_a_caption_tells_what_models_read_and_the_size_of_the_pictures(tmp_path):

@@ -127,7 +127,8 @@ def ceiling(store, quantity=""):
 
 
 def family(store, table, own):
-    """The family of the q of some rows in words and numbers: (over what they are corrected, over what they are not).
+    """The family of the q of some rows in words and numbers: (over what they are corrected, over what they are not),
+    the latter "" where the store holds no such test.
 
     table : "roi_contrasts", "rsa_contrasts" or "rsa_chosen", of which `own` are rows; or "nested", of single units,
     where `own` are rows with the subjects whose maps are seen
@@ -143,9 +144,8 @@ def family(store, table, own):
         n = whole[whole.q.notna()].groupby(["subject", *per]).roi.nunique()
     what, one = "reliable unit" if table == "nested" else "region", "comparison" if "contrasts" in table else "map"
     others = _counted(len(maps[per].drop_duplicates()), one)
-    return f"{_span(n, what)} of one {one} in one subject", (
-        f"{others} and {_counted(maps.subject.nunique(), 'subject')} of this store"
-    )
+    beyond = f"{others} and {_counted(maps.subject.nunique(), 'subject')} of this store" if len(maps) else ""
+    return f"{_span(n, what)} of one {one} in one subject", beyond
 
 
 def _span(n, what):
@@ -161,13 +161,14 @@ def corrected(store, table, own):
     """How tests are corrected, and for what they are not; arguments as of `family`."""
     over, beyond = family(store, table, own)
     overlap = ", of which some contain others" if table != "nested" else ""
-    return f"Benjamini–Hochberg over the {over}{overlap}; not corrected over the {beyond}"
+    left = f"not corrected over the {beyond}" if beyond else "this store holds no such test"
+    return f"Benjamini–Hochberg over the {over}{overlap}; {left}"
 
 
 def short_family(store, table, own):
-    """The same in a line that stands on a figure and in its table."""
+    """The same in a line that stands on a figure and in its table; "" where the store holds no such test."""
     over, beyond = family(store, table, own)
-    return f"q over the {over}; not corrected over the {beyond}"
+    return f"q over the {over}; not corrected over the {beyond}" if beyond else ""
 
 
 def marks(store, table, own, reference):
