@@ -136,7 +136,7 @@ def _contrasts():
 
 
 def _reliability():
-    """Winners among instructions agree somewhat between odd and even images, in subj05 no more than by chance."""
+    """Winners among instructions agree somewhat between two halves of the images, in subj05 no more than by chance."""
     key = {"among": "instructions", "model": "llava-demo", "instruction": "", "pooling": "mean_generated"}
     rows = [
         {"subject": subject}

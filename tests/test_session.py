@@ -186,3 +186,18 @@ def test_weights_predict_what_the_fit_predicts(solver, n_dims):
     seen = ~np.isnan(fit.yhat)
     np.testing.assert_allclose((X[session.is_test] @ W + bias)[seen], fit.yhat[seen], atol=1e-4)
     assert seen[:, [0, 1, 3, 5]].all()
+
+
+@pytest.mark.parametrize("solver", encoding.SOLVERS)
+def test_a_large_mean_costs_only_what_float32_loses_of_the_input(solver):
+    """float32 holds numbers near 1e4 to 1e-3: those numbers, held as float64 without their mean, have the same fit."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 30))
+    Y = 0.2 * X @ rng.normal(size=(30, 20)) + rng.normal(size=(400, 20))
+    far_x, far_y = ((values + 1e4).astype("f4") for values in (X, Y))
+    is_test = np.arange(400) >= 300
+
+    def r2(X, Y):
+        return encoding.Session(Y, is_test, np.logspace(-1, 4, 6), solver=solver).fit(X).r2
+
+    np.testing.assert_allclose(r2(far_x, far_y), r2(far_x.astype("f8") - 1e4, far_y.astype("f8") - 1e4), atol=1e-6)

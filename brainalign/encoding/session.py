@@ -166,7 +166,7 @@ class Session:
         W, bias = np.full((n_dims, n_units), np.nan, np.float32), np.full(n_units, np.nan, np.float32)
         for group in self._groups:
             train = np.append(group.measured & ~self.is_test, [False, False])
-            Z = self._standardised(np.vstack([X, np.zeros(n_dims), np.ones(n_dims)]), train, group)
+            Z = self._standardised(np.vstack([X, np.zeros(n_dims, X.dtype), np.ones(n_dims, X.dtype)]), train, group)
             # predictions for the rows of the identity are the weights of standardised features
             unit = np.eye(n_dims, dtype=self._dtype)
             pairs = [(Z[train], Z.new_tensor(unit) if self._on_device else unit)]
@@ -275,11 +275,11 @@ class Session:
 
     def _standardised(self, X, train, group):
         if not self._on_device:
-            return stats.standardise(X.astype(np.float64), train).astype(self._dtype)
+            return stats.standardise(X, train, self._dtype)
         import torch
 
         device = group.train.device
-        return stats.standardise(torch.as_tensor(X).to(device, torch.float64), torch.as_tensor(train).to(device))
+        return stats.standardise(torch.as_tensor(X).to(device), torch.as_tensor(train).to(device), torch.float64)
 
     def _spread(self, values, group):
         """(..., images measured, units) as (..., n_test, units), NaN where an image is missing."""

@@ -34,7 +34,7 @@ GROUPS = {
     "language": "language and semantic areas",
 }
 LEVEL = 0.05  # of q
-DEALS = 100  # of the maps' predictions, by which it is known how often winners agree by chance
+DRAWS = 100  # in which no map is better, by which it is known how often winners agree by chance
 WHOLE = "visual cortex (nsdgeneral)"
 
 
@@ -44,9 +44,9 @@ def places(rows, known):
     return [*(name for name in GROUPS if name in present), *known.sort_regions(present - set(GROUPS))]
 
 
-def p_of_deals(p):
-    """A p of `winner_reliability` in words; the lowest that so many deals can give is said to be that."""
-    return f"p ≤ 1/{1 + DEALS}" if p < 1.5 / (1 + DEALS) else f"p = {p:.2f}"
+def p_of_draws(p):
+    """A p of `winner_reliability` in words; the lowest that so many draws can give is said to be that."""
+    return f"p ≤ 1/{1 + DRAWS}" if p < 1.5 / (1 + DRAWS) else f"p = {p:.2f}"
 
 
 def in_families(scores, chosen, known):
@@ -71,6 +71,11 @@ def under(scores, instruction):
     """Rows of every model under one instruction; of a model that takes none, those it has."""
     takes = set(scores[scores.instruction != ""].model)
     return scores[(scores.instruction == instruction) | ((scores.instruction == "") & ~scores.model.isin(takes))]
+
+
+def of_two_maps(contrasts):
+    """Rows of `roi_contrasts` or `rsa_contrasts` that are not of two regions within one map."""
+    return contrasts[(contrasts[[f"{n}_a" for n in MAP]].to_numpy() != contrasts[[f"{n}_b" for n in MAP]]).any(axis=1)]
 
 
 def contrasts_of(contrasts, shown):

@@ -8,7 +8,7 @@ from brainalign.figures import frames, theme
 from brainalign.figures.numerals import digits, said
 from brainalign.figures.regions import GROUP_WIDTH, crowded, offsets
 from brainalign.paper import legend
-from brainalign.paper.page import Plot
+from brainalign.paper.page import Plot, within
 from brainalign.paper.sheet import INK, SIZE, line_height, text_width, wrapped
 
 LEFT, WIDE_LEFT = 11.0, 15.0  # mm: the axis with its numbers and title; with small signed numbers
@@ -20,9 +20,9 @@ EDGED = {"edgecolor": theme.MUTED, "linewidth": 0.4}
 RING = {"mfc": "white", "mec": "#30363d", "mew": 0.4, "ls": "none", "marker": "o", "clip_on": False}
 
 
-def rois(frame, colours, names, axis, regions, about, choices=None, query="", marks=None):
+def rois(frame, colours, names, axis, regions, about, choices=None, query="", marks=None, family=""):
     """A `Plot` of grouped bars or dots by region: as `figures.roi_bars`, with the same arguments; in as many rows as
-    the width asks for."""
+    the width asks for. family : of the tests that the marks tell."""
     order, by_family, marks = list(regions), any(regions.values()), marks or {}
     groups = [group for group in names if group in set(frame.group)]
     dots = crowded(groups, order)
@@ -73,7 +73,7 @@ def rois(frame, colours, names, axis, regions, about, choices=None, query="", ma
         each = [over(own, w) + high + regions_height(own, w) for own, w in zip(several, wide)]
         return legend.height(list(entries), width) + sum(each)
 
-    return Plot("rois", draw, height, frame, about, choices or {}, query)
+    return within(Plot("rois", draw, height, frame, about, choices or {}, query), family)
 
 
 def _span(frame):

@@ -126,11 +126,54 @@ def ceiling(store, quantity=""):
     return f"{text}; r / √(NC/100) counts units with NC ≥ {least} %." if "norm" in quantity else f"{text}."
 
 
-def corrected(contrasts):
-    """Over what tests were corrected, and over what not; contrasts : rows of `roi_contrasts`, of one comparison."""
-    n = contrasts.groupby([name for name in contrasts if name[-2:] in ("_a", "_b")]).roi.nunique()
-    over = f"the {n.max()} regions" if len(n) else "the regions"
+def family(store, table, own):
+    """The family of the q of some rows in words and numbers: (over what they are corrected, over what they are not),
+    the latter "" where the store holds no such test.
+
+    table : "roi_contrasts", "rsa_contrasts" or "rsa_chosen", of which `own` are rows; or "nested", of single units,
+    where `own` are rows with the subjects whose maps are seen
+    """
+    per, maps = list(frames.MAP), store.rows("roi_nested" if table == "nested" else table)
+    if "contrasts" in table:
+        per, maps, own = [f"{name}_{side}" for side in "ab" for name in per], *map(frames.of_two_maps, (maps, own))
+    if table == "nested":
+        tested = store.reliable_units()
+        n = [tested[subject] for subject in set(own.subject) & set(tested)]
+    else:
+        whole = maps.merge(own[["subject", *per]].drop_duplicates())  # of comparisons of which one region may be seen
+        n = whole[whole.q.notna()].groupby(["subject", *per]).roi.nunique()
+    what, one = "reliable unit" if table == "nested" else "region", "comparison" if "contrasts" in table else "map"
+    others = _counted(len(maps[per].drop_duplicates()), one)
+    beyond = f"{others} and {_counted(maps.subject.nunique(), 'subject')} of this store" if len(maps) else ""
+    return f"{_span(n, what)} of one {one} in one subject", beyond
+
+
+def _span(n, what):
+    low, high = (min(n), max(n)) if len(n) else (0, 0)
+    return f"{low:,}–{high:,} {what}s" if low < high else _counted(high, what) if high else f"{what}s"
+
+
+def _counted(n, what):
+    return f"{n:,} {what}{'s' * (n != 1)}"
+
+
+def corrected(store, table, own):
+    """How tests are corrected, and for what they are not; arguments as of `family`."""
+    over, beyond = family(store, table, own)
+    overlap = ", of which some contain others" if table != "nested" else ""
+    left = f"not corrected over the {beyond}" if beyond else "this store holds no such test"
+    return f"Benjamini–Hochberg over the {over}{overlap}; {left}"
+
+
+def short_family(store, table, own):
+    """The same in a line that stands on a figure and in its table; "" where the store holds no such test."""
+    over, beyond = family(store, table, own)
+    return f"q over the {over}; not corrected over the {beyond}" if beyond else ""
+
+
+def marks(store, table, own, reference):
+    """What the triangles of differences from a reference mean."""
     return (
-        f"Benjamini–Hochberg over {over} of one comparison and subject, of which some contain others; not corrected "
-        "over comparisons and subjects"
+        f"▲ better or ▼ worse than {reference} in every subject, △ ▽ in at least half and opposite in none: {PAIRED}, "
+        f"q < {frames.LEVEL} by {corrected(store, table, own)}."
     )

@@ -1,7 +1,8 @@
 """What captions and pages say of representational similarity."""
 
-from brainalign.figures import frames
+from brainalign.figures import frames, profiles
 from brainalign.paper import words
+from brainalign.paper.method import marks
 
 UNMARKED = " Streams, which lie over the areas, are not tested."
 DISTANCES = {
@@ -55,23 +56,25 @@ def _whose(made):
     return f"{one} with each instruction" if made["by"] == "instruction" else f"each model with {one}"
 
 
-def of_bars(store, frame, made):
-    """What bars by region show."""
+def of_bars(store, rows, frame, made):
+    """What bars by region show; rows : of `rsa_chosen`, frame : what is drawn of them."""
     said = [f"Representational similarity of each region's responses and the states of {_whose(made)}."]
     said += [
         f"Bars: means over {words.people(frame)}; points: the subjects with their intervals; grey: noise ceiling."
     ]
     if made.get("reference", "nothing") != "nothing":
-        said.append(words.MARKS.format(made["reference"]))
+        own = frames.contrasts_of(store.rows("rsa_contrasts"), rows)
+        said.append(marks(store, "rsa_contrasts", own, made["reference"]))
     return " ".join([*said, f"States: {frames.pooling_name(made['pooling'])}.", method(store)])
 
 
-def of_layers(store, frame, made):
+def of_layers(store, frame, made, chosen):
     """What profiles over layers show."""
     roi = frame.roi.iloc[0] if len(frame) else ""
     return (
         f"Representational similarity of {roi} and every layer of {_whose(made)}, means over {words.people(frame)} in "
-        f"the range of subjects; diamonds: at the layers that training pictures choose. {method(store)}"
+        f"the range of subjects; diamonds: at the layers that training pictures choose. "
+        f"{profiles.too_high(profiles.tops(frame, chosen))} {method(store)}"
     )
 
 

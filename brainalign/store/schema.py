@@ -59,7 +59,7 @@ TABLES = {
     "roi_contrasts": "subject VARCHAR, model_a VARCHAR, instruction_a VARCHAR, pooling_a VARCHAR, model_b VARCHAR, "
     "instruction_b VARCHAR, pooling_b VARCHAR, roi VARCHAR, difference FLOAT, low FLOAT, high FLOAT, "
     "p FLOAT, q FLOAT",
-    # the same contest for each unit on odd and on even test images, among "instructions" (of a model with a pooling)
+    # the same contest for each unit on two halves of the test images, among "instructions" (of a model with a pooling)
     # or "models" (under an instruction): Cohen's kappa and adjusted mutual information of the two maps of winners;
     # chance: 95th percentile of kappa if the maps were alike, p: how often that agrees as well
     "winner_reliability": "subject VARCHAR, among VARCHAR, model VARCHAR, instruction VARCHAR, pooling VARCHAR, "
