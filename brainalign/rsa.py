@@ -49,25 +49,37 @@ def noise_sd(trials, shown):
     return np.sqrt((apart**2).sum(0) / free) if free else np.full(trials.shape[1], np.nan)
 
 
-def crossnobis(trials, shown):
+def crossnobis(trials, shown, runs):
     """(n_pairs,) cross-validated squared distance of two pictures' patterns, averaged over units.
 
-    Noise has mean 0 in it, so that it does not grow with noise, and falls below 0 as often as above where two pictures
-    evoke the same: |a - b|^2 = aa - 2 ab + bb, each product taken over different trials only (Walther et al. 2016,
-    NeuroImage 137:188-200).
+    |a - b|^2 = aa - 2 ab + bb, each product over trials of different runs only, whose noise has nothing in common
+    (Walther et al. 2016, NeuroImage 137:188-200). So noise has mean 0 in it: it does not grow with noise, and falls
+    below 0 as often as above where two pictures evoke the same.
 
-    trials : (n_trials, n_units), each unit in units of its noise; shown : (n_trials,) pictures 0 .. n - 1, each at
-    least twice
+    trials : (n_trials, n_units), each unit in units of its noise; shown : (n_trials,) pictures 0 .. n - 1
+    runs : (n_trials,) numbers of whatever has noise in common; each picture was shown in two of them or more
     """
     trials, shown = _checked(trials, shown)
+    runs = arrays.whole(runs, "the runs")
+    if len(runs) != len(shown):
+        raise ValueError(f"{len(shown)} trials, and runs of {len(runs)}; expected one run for each")
     counts, sums = _sums(trials, shown)
-    if counts.min() < 2:
-        raise ValueError(f"a cross-validated distance needs two trials of each picture; {(counts < 2).sum()} have one")
-    own = np.bincount(shown, (trials.astype(np.float64) ** 2).sum(1))
-    same = ((sums**2).sum(1) - own) / (counts * (counts - 1))
+    products, number = sums @ sums.T, np.outer(counts, counts)
+    for own in _groups(runs):
+        at = np.ix_(shown[own], shown[own])
+        np.subtract.at(products, at, (part := trials[own].astype(np.float64)) @ part.T)
+        np.subtract.at(number, at, 1)
+    if n := (np.diag(number) == 0).sum():
+        raise ValueError(f"a cross-validated distance needs trials of each picture in two runs; {n} have one run")
+    products /= number
     i, j = pairs(len(counts))
-    products = (sums @ sums.T) / np.outer(counts, counts)
-    return (same[i] + same[j] - 2 * products[i, j]) / max(1, trials.shape[1])
+    return (products[i, i] + products[j, j] - 2 * products[i, j]) / max(1, trials.shape[1])
+
+
+def _groups(labels):
+    """The positions of each label."""
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
 
 
 def means(trials, shown):
