@@ -5,58 +5,63 @@ import numpy as np
 from brainalign.encoding import checks
 from brainalign.encoding.results import Scores
 from brainalign.encoding.session import Session
+from brainalign.types import Trials
 
 
 def cross_subject(person, others, alphas, folds=5, solver="ridge", seed=0, device=None):
     """Ridge from other subjects' responses to the same pictures, each fold of pictures predicted from the rest.
 
-    All subjects see the pictures in one order, so that noise which drifts in the course of a run is alike for the same
-    pictures in all of them. Each trial is therefore predicted from the mean of the others' trials of its picture in
-    other runs: nothing that is compared was measured in the same run.
+    Fitted to means over trials. All subjects see the pictures in one order, so that noise which drifts in the course
+    of a run is alike for the same pictures in all of them. Each trial of a picture that is left out is therefore
+    predicted from the others' trials of that picture in other runs, and compared with that prediction alone.
 
     person, others : `Trials` of a subject, and a list of them; each picture was shown to each of them in two runs or
         more. Units of others that lack a trial take no part
     Returns Scores: `_scores` within each fold, mean over folds; pooled over folds they would be biased, since the
-    folds' means differ. alpha: geometric mean over folds. Warnings of few images count pictures, those of all folds.
+    folds' means differ. alpha: geometric mean over folds. A warning of few test images counts those of all folds.
     """
     person = checks.trials(person, "responses")
-    X = np.hstack([_in_other_runs(person, checks.trials(other, "responses of another subject")) for other in others])
-    shown, pictures = person.shown, np.unique(person.shown)
-    n_folds, rng = checks.n_folds(folds, len(pictures)), np.random.default_rng(seed)
-    left_out = _dealt(pictures, n_folds, rng)[shown]
+    others = [_complete(checks.trials(other, "responses of another subject")) for other in others]
+    pictures, position = np.unique(person.shown, return_inverse=True)
+    n_folds = checks.n_folds(folds, len(pictures))
+    X = np.hstack([_mean(other, pictures[:, None] == other.shown) for other in others])
+    Y = _mean(person, pictures[:, None] == person.shown)
+    X_of_trials = np.hstack([_in_other_runs(person, other) for other in others])
+    left_out = np.random.default_rng(seed).permutation(np.arange(len(pictures)) % n_folds)
     found, warnings = [], {}
     for k in range(n_folds):
-        is_test = left_out == k
-        training = np.unique(shown[~is_test])
-        inner = _dealt(training, checks.n_folds(folds, len(training)), rng)
-        session = Session(person.values, is_test, alphas, inner[np.minimum(shown, training[-1])], solver, seed, device)
-        fit = session.fit(X, keep=True)
-        found.append((*_scores(session.y_test, fit.yhat, shown[is_test]), fit.alpha))
-        of_trials = {*checks.few(is_test.sum(), "test"), *checks.few((~is_test).sum(), "training")}
-        warnings |= dict.fromkeys(checks.few(len(training), "training"))
-        warnings |= dict.fromkeys(text for text in fit.warnings if text not in of_trials)
+        train, test = left_out != k, left_out[position] == k
+        is_test = np.arange(train.sum() + test.sum()) >= train.sum()
+        session = Session(np.vstack([Y[train], person.values[test]]), is_test, alphas, folds, solver, seed, device)
+        fit = session.fit(np.vstack([X[train], X_of_trials[test]]), keep=True)
+        found.append((*_scores(session.y_test, fit.yhat, position[test]), fit.alpha))
+        of_fold = checks.few(test.sum(), "test")
+        warnings |= dict.fromkeys(text for text in fit.warnings if text not in of_fold)
     r, r2, alpha = map(np.stack, zip(*found))
-    warnings |= dict.fromkeys(checks.few(len(pictures), "test"))
-    return Scores(r.mean(0), r2.mean(0), np.exp(np.log(alpha).mean(0)), tuple(warnings))
+    few = checks.few(len(pictures), "test")
+    return Scores(r.mean(0), r2.mean(0), np.exp(np.log(alpha).mean(0)), (*warnings, *few))
+
+
+def _complete(trials):
+    """`Trials` of the units that lack none."""
+    return Trials(trials.shown, trials.run, trials.values[:, ~np.isnan(trials.values).any(0)])
 
 
 def _in_other_runs(person, other):
     """(n_trials, n_units): mean of another's trials of the picture of each of a person's, in all runs but its own."""
+    taken = (person.shown[:, None] == other.shown) & (person.run[:, None] != other.run)
+    if n := (~taken.any(1)).sum():
+        raise ValueError(f"{n} of {len(taken)} trials show pictures that another subject saw in no other run")
+    return _mean(other, taken)
+
+
+def _mean(trials, taken):
+    """(n_rows, n_units) mean of the trials that each row of `taken` (n_rows, n_trials) takes; NaN where all lack."""
     from scipy.sparse import csr_array
 
-    taken = (person.shown[:, None] == other.shown) & (person.run[:, None] != other.run)
-    number = taken.sum(1, keepdims=True)
-    if n := (number == 0).sum():
-        raise ValueError(f"{n} of {len(taken)} trials show pictures that another subject saw in no other run")
-    values = other.values[:, ~np.isnan(other.values).any(0)]
-    return csr_array(taken.astype(values.dtype)) @ values / number.astype(values.dtype)
-
-
-def _dealt(pictures, n_folds, rng):
-    """The fold of each picture by its number, drawn evenly; 0 for numbers that are not there."""
-    fold = np.zeros(pictures[-1] + 1, int)
-    fold[rng.permutation(pictures)] = np.arange(len(pictures)) % n_folds
-    return fold
+    taken, known = csr_array(taken.astype(np.float32)), np.isfinite(trials.values)
+    with np.errstate(invalid="ignore"):
+        return (taken @ np.where(known, trials.values, 0)) / (taken @ known.astype(np.float32))
 
 
 def _scores(y, yhat, shown):
