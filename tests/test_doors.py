@@ -112,7 +112,10 @@ DOORS = {  # name -> what it makes of (array, array, ...) that a caller gives it
     "summarise": (lambda a, b: list(variance.summarise({"a": a, "b": b}, np.arange(6) > 1).values()), (X[0], X[1])),
     "noise sd": (lambda x, s: [rsa.noise_sd(x, s)], (X, np.arange(80.0) % 20)),
     "crossnobis": (lambda x, s, r: [rsa.crossnobis(x, s, r)], (X, np.arange(80.0) % 20, np.arange(80.0) // 20)),
-    "means": (lambda x, s: [rsa.means(x, s)], (X, np.arange(80.0) % 20)),
+    "mean correlation": (
+        lambda x, s, r: [rsa.mean_correlation(x, s, r)],
+        (X, np.arange(80.0) % 20, np.arange(80.0) // 20),
+    ),
     "correlation": (lambda x: [rsa.correlation(x)], (X,)),
     "euclidean": (lambda x: [rsa.euclidean(x)], (X,)),
     "rho": (lambda a, b: [rsa.rho(rsa.ranks(a), rsa.ranks(b))], (X, OTHER)),
@@ -254,7 +257,8 @@ OTHER_DOORS = {
     "at least one trial of each": lambda: stats.noise_ceiling([1.0], [np.nan]),
     "states has shape \\(80, 4\\), expected 3 axes": lambda: stats.two_way(Y),
     "2 trials, and pictures shown in 3": lambda: rsa.crossnobis(Y[:2], [0, 0, 1], [0, 1, 2]),
-    "must be whole numbers from 0": lambda: rsa.means(Y[:2], [0, -1]),
+    "2 trials, and runs of 3": lambda: rsa.crossnobis(Y[:2], [0, 0], [0, 1, 2]),
+    "must be whole numbers from 0": lambda: rsa.noise_sd(Y[:2], [0, -1]),
     "1 of 4 units have infinite values in a trial": lambda: rsa.noise_sd(
         np.where(np.arange(4) == 1, np.inf, Y), [0] * 80
     ),

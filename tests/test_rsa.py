@@ -46,7 +46,7 @@ def test_noise_has_no_mean_in_cross_validated_distances():
     for seed in range(400):
         trials = patterns[shown] + 7 * np.random.default_rng(seed).standard_normal((24, 40))
         crossed.append(rsa.crossnobis(trials, shown, np.arange(len(shown))))
-        plain.append(pdist(rsa.means(trials, shown), "sqeuclidean") / 40)
+        plain.append(pdist(trials.reshape(8, 3, 40).mean(1), "sqeuclidean") / 40)
     truth = pdist(patterns, "sqeuclidean") / 40
     error = np.std(crossed, axis=0) / 20
     assert (np.abs(np.mean(crossed, axis=0) - truth) < 4 * error).all()
@@ -80,6 +80,23 @@ def test_unequal_repeats_as_rsatoolbox_has_them(cv):
     order = np.argsort(peer.pattern_descriptors["picture"])
     expected = peer.get_matrices()[0][np.ix_(order, order)][rsa.pairs(10)]
     np.testing.assert_allclose(rsa.crossnobis(trials / sd, shown, about[cv]), expected, atol=1e-10)
+
+
+def test_correlation_of_means_leaves_out_products_within_a_run():
+    """Of one trial a picture, each in its own run, it is the plain one; else Pearson's formula, by pairs of trials."""
+    rng = np.random.default_rng(5)
+    trials = rng.standard_normal((7, 30)) + rng.standard_normal(30)
+    plain = rsa.mean_correlation(trials, np.arange(7), np.arange(7))
+    np.testing.assert_allclose(plain, pdist(trials, "correlation"), atol=1e-12)
+    shown, runs = np.array([0, 1, 2, 0, 1, 2, 1]), np.array([0, 0, 1, 1, 2, 1, 1])
+    found = rsa.square(rsa.mean_correlation(trials, shown, runs))
+    means = [trials[shown == k].mean(0) for k in range(3)]
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        both = [(i, j) for i in np.flatnonzero(shown == a) for j in np.flatnonzero(shown == b) if runs[i] != runs[j]]
+        covariance = np.mean([np.cov(trials[i], trials[j], ddof=0)[0, 1] for i, j in both])
+        assert found[a, b] == pytest.approx(1 - covariance / means[a].std() / means[b].std())
+    together = rsa.mean_correlation(trials, shown, np.zeros(7))
+    np.testing.assert_allclose(together, pdist(np.stack(means), "correlation"), atol=1e-12)
 
 
 def test_comparison_and_ceiling_as_rsatoolbox_has_them():

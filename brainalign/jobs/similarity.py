@@ -53,7 +53,7 @@ def _rdm(trials, shown, runs, sd):
         return np.full(n * (n - 1) // 2, np.nan)
     if sd is not None:
         return rsa.crossnobis(trials / sd, shown, runs)
-    return rsa.correlation(rsa.means(trials, shown))
+    return rsa.mean_correlation(trials, shown, runs)
 
 
 def common(study, runs):

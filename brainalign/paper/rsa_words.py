@@ -12,8 +12,8 @@ DISTANCES = {
         "squared distances",
     ),
     "correlation": (
-        "1 − Pearson r of a region's mean response patterns: not cross-validated, so that noise raises them, and more "
-        "for pictures shown fewer times, which are the same in all subjects",
+        "1 − Pearson r of a region's mean response patterns{covariance}: not cross-validated, so that noise raises "
+        "them, and more for pictures shown fewer times, which are the same in all subjects",
         "1 − Pearson r",
     ),
 }
@@ -43,15 +43,15 @@ def method(store):
     drift, n = methods.drift(store), about.pictures
     trials, often = ("trials of different runs", " in two runs") if drift else ("different trials", " at least twice")
     often = often if info.get("rsa_distance") == "crossnobis" else ""
+    brain = brain.format(trials=trials, covariance=f", covariances of {trials}" if drift else "")
     return (
-        f"{n} test pictures that all subjects saw{often}. {drift}{' ' * bool(drift)}Brain: "
-        f"{brain.format(trials=trials)}; units with a noise ceiling of at least {info.get('min_nc', '?')} %. "
-        f"Model: {states} of states standardised by training pictures. Compared by ρₐ, "
-        f"the rank correlation of all {n * (n - 1) // 2:,} pairs, to which ties add nothing. Noise ceiling: agreement "
-        "of a subject's matrix with the mean of the others' (lower bound) and of all (upper), means over subjects. "
-        f"Layer: for each subject and region the one most similar on {about.training} training pictures; the test "
-        "pictures had no say. Intervals: 95 %, by drawing test pictures with replacement, pairs of a picture with "
-        "itself left out."
+        f"{n} test pictures that all subjects saw{often}. {drift}{' ' * bool(drift)}Brain: {brain}; units with a "
+        f"noise ceiling of at least {info.get('min_nc', '?')} %. Model: {states} of states standardised by training "
+        f"pictures. Compared by ρₐ, the rank correlation of all {n * (n - 1) // 2:,} pairs, to which ties add "
+        "nothing. Noise ceiling: agreement of a subject's matrix with the mean of the others' (lower bound) and of "
+        f"all (upper), means over subjects. Layer: for each subject and region the one most similar on {about.training} "
+        "training pictures; the test pictures had no say. Intervals: 95 %, by drawing test pictures with replacement, "
+        "pairs of a picture with itself left out."
     )
 
 
