@@ -49,9 +49,9 @@ def method(store):
         f"noise ceiling of at least {info.get('min_nc', '?')} %. Model: {states} of states standardised by training "
         f"pictures. Compared by ρₐ, the rank correlation of all {n * (n - 1) // 2:,} pairs, to which ties add "
         "nothing. Noise ceiling: agreement of a subject's matrix with the mean of the others' (lower bound) and of "
-        f"all (upper), means over subjects. Layer: for each subject and region the one most similar on {about.training} "
-        "training pictures; the test pictures had no say. Intervals: 95 %, by drawing test pictures with replacement, "
-        "pairs of a picture with itself left out."
+        "all (upper), means over subjects. Layer: for each subject and region the one most similar on "
+        f"{about.training} training pictures; the test pictures had no say. Intervals: 95 %, by drawing test pictures "
+        "with replacement, pairs of a picture with itself left out."
     )
 
 
