@@ -325,6 +325,23 @@ def test_a_store_without_tests_says_so(tmp_path):
     assert "this store holds no such test" in plot.about
 
 
+@pytest.mark.parametrize("distance", ["crossnobis", "correlation"])
+def test_captions_tell_how_what_subjects_share_by_order_was_left_out(tmp_path, distance):
+    """Of a store of this version; those of earlier ones say what was done then."""
+    told = {"trend_degree": "2", "across_images": "7", "rsa_distance": distance}
+    with open_latest(tiny_store(tmp_path / "new", **told).parent) as opened:
+        across = paper.plot(opened, "flatmap", quantity="across").about
+        similarity = paper.plot(opened, "rsa").about
+    assert "within the 7 test images that all 3 subjects saw in two runs or more" in across
+    assert "predicted from the others' trials in other runs" in across
+    assert "trials of different runs" in similarity
+    for about in (across, similarity):
+        assert "fitted by a polynomial of degree 2" in about
+    with open_latest(tiny_store(tmp_path / "old", rsa_distance=distance).parent) as opened:
+        earlier = [paper.plot(opened, "flatmap", quantity="across").about, paper.plot(opened, "rsa").about]
+    assert not any("polynomial" in about or " runs" in about for about in earlier)
+
+
 def test_a_caption_tells_what_models_read_and_the_size_of_the_pictures(tmp_path):
     texts = {"vit-demo": "tables/captions.csv", "llava-demo": "answers:blip2-demo", "bert-base": "x.csv"}
     toml = "".join(f'[[models]]\nname = "{model}"\ntext = "{text}"\n' for model, text in texts.items())

@@ -98,20 +98,6 @@ def test_layers_are_chosen_without_the_test_images():
     np.testing.assert_array_equal(encoding.nested(shuffled)[1], layer)
 
 
-def test_other_subjects_predict_what_is_shared_and_nothing_of_noise():
-    rng = np.random.default_rng(0)
-    signal = rng.standard_normal((400, 5))
-    others = [signal @ rng.standard_normal((5, 80)) + rng.standard_normal((400, 80)) for _ in range(3)]
-    others[0][3, 2] = np.nan
-    Y = np.hstack([signal @ rng.standard_normal((5, 20)) / np.sqrt(5), rng.standard_normal((400, 20))])
-    Y[:, :20] += rng.standard_normal((400, 20)) * Y[:, :20].std(0)
-    found = encoding.cross_subject(Y, others, np.logspace(1, 5, 9))
-    assert found.r2[:20].mean() == pytest.approx(0.5, abs=0.07)
-    assert abs(found.r[20:].mean()) < 0.05
-    with pytest.raises(ValueError, match="400 images"):
-        encoding.cross_subject(Y, [others[0][:50]], ALPHAS)
-
-
 @pytest.mark.parametrize("p", [20, 300])
 def test_the_estimator_equals_scikit_learns_grid_search(p):
     X, Y = np.random.default_rng(0).standard_normal((2, 120, p)) + 1

@@ -9,6 +9,7 @@ import numpy as np
 from brainalign import encoding, features, models, nsd, stats, variance
 from brainalign.files import compact
 from brainalign.jobs import nested, planning, reading, results, similarity
+from brainalign.types import Trials
 
 SAMPLE = 2000  # pictures from which the shares of variance are told
 
@@ -86,7 +87,10 @@ def make_shares(job, resident, progress=None):
 
 
 def make_subject(job, resident, progress=None):
-    """Where a subject's units lie and how well they can be predicted."""
+    """Where a subject's units lie and how well they can be predicted; beside it its trials of the test pictures.
+
+    The trials are kept in float16, and the files of betas are read once more for them.
+    """
     started, subject = time.perf_counter(), resident.subject(job.subject)
     arrays = {
         "place": subject.units,
@@ -99,11 +103,17 @@ def make_subject(job, resident, progress=None):
         "image_ids": subject.image_ids,
         "is_test": subject.is_test,
         "repeats": subject.repeats,
+        "runs": nsd.image_runs(resident.study.root, job.subject),
         "sessions": np.array(len(subject.valid)),
         "test_ids": subject.image_ids[subject.is_test],
         "test_betas": subject.betas[subject.is_test],
     }
-    results.write_arrays(job.path, arrays, results.about(job, time.perf_counter() - started))
+    study = resident.study
+    trials = nsd.load_trials(study.root, job.subject, arrays["test_ids"], study.space, study.beta_version)
+    about = results.about(job, time.perf_counter() - started)
+    kept = {"shown": trials.shown, "run": trials.run, "values": compact(trials.values)}
+    results.write_arrays(planning.trials_path(study, job.subject), kept, about)
+    results.write_arrays(job.path, arrays, about)
 
 
 def ceiling(subject):
@@ -117,18 +127,27 @@ def reliable(subject):
 
 
 def make_across(job, resident, progress=None):
-    """How well the other subjects' responses predict a subject's, for the test images that all of them saw."""
-    started, study = time.perf_counter(), resident.study
-    people = {name: results.read_arrays(planning.subject_path(study, name)) for name in planning.subjects(study)}
-    common = sorted(set.intersection(*(set(person["test_ids"].tolist()) for person in people.values())))
-    betas = {n: p["test_betas"][np.searchsorted(p["test_ids"], common)] for n, p in people.items()}
-    others = [values for name, values in betas.items() if name != job.subject]
-    choice = study.encoding
-    task = betas[job.subject], others, choice.alphas, choice.folds, choice.solver, study.seed
-    scores = encoding.cross_subject(*task)
+    """How well the other subjects' responses predict a subject's, for the test images that all saw in two runs."""
+    started, study, choice = time.perf_counter(), resident.study, resident.study.encoding
+    common = similarity.common(study, 2)
+    people = {name: _trials(study, name, common) for name in planning.subjects(study)}
+    person = people.pop(job.subject)
+    scores = encoding.cross_subject(
+        person, list(people.values()), choice.alphas, choice.folds, choice.solver, study.seed
+    )
     columns = {"unit": np.arange(len(scores.r)), "r": scores.r, "r2": scores.r2}
     about = results.about(job, time.perf_counter() - started, scores.warnings, images=len(common))
     results.write_table(job.path, _stack([columns]), about)
+
+
+def _trials(study, name, image_ids):
+    """A subject's `Trials` of some test pictures (ascending NSD ids)."""
+    kept = results.read_arrays(planning.trials_path(study, name))
+    person = results.read_arrays(planning.subject_path(study, name), leave="betas")
+    ids = person["test_ids"][kept["shown"]]
+    own = np.isin(ids, image_ids)
+    shown, values = np.searchsorted(image_ids, ids[own]), kept["values"][own].astype(np.float32)
+    return Trials(shown, kept["run"][own], values)
 
 
 def make_encode(job, resident, progress=None):

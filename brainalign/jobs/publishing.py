@@ -34,7 +34,7 @@ def publish(study, partial=False):
     done = sorted((job for job in jobs if job.done), key=lambda j: (j.subject, j.model, j.instruction))
     if not any(job.kind == "encode" for job in done):
         raise ValueError(f"nothing to publish: no scores yet; `brainalign run {study.path}` makes them")
-    return store.write(study.store, _tables(study, done), _info(study) | geometry.info(study, done))
+    return store.write(study.store, _tables(study, done), _info(study, done) | geometry.info(study, done))
 
 
 def warnings(jobs):
@@ -43,7 +43,7 @@ def warnings(jobs):
     return [f"{row.kinds} ({row.jobs} {'jobs' if row.jobs > 1 else 'job'}): {row.warning}" for row in rows]
 
 
-def _info(study):
+def _info(study, jobs):
     """The table `store`, but for what `store.write` and `geometry.info` add."""
     manifest = nsd.simulated(study.root)
     stimuli = f"root:{study.root.resolve()}" if manifest is None else f"demo:{manifest['seed']}"
@@ -57,7 +57,13 @@ def _info(study):
         "decimals": str(DECIMALS),
         "min_nc": f"{MIN_NC:g}",
         "pixels": str(study.features.pixels),
-    }
+        "trend_degree": str(nsd.DEGREE),
+    } | _across(next((job for job in jobs if job.kind == "across"), None))
+
+
+def _across(job):
+    """How many pictures the cross-subject ceilings are of, the same for all subjects."""
+    return {"across_images": str(results.read_about(job.path)["images"])} if job else {}
 
 
 def _tables(study, jobs):

@@ -71,12 +71,14 @@ def _poolings(store, maps):
 
 def _across(store):
     """How the cross-subject ceiling comes about, and on how many images."""
-    people, images = set(store.subjects().subject), store.rows("images", shared=True)
-    common = sum(people <= set(seen.split()) for seen in images.subjects)
-    return (
+    people, images, info = set(store.subjects().subject), store.rows("images", shared=True), store.info()
+    common = info.get("across_images") or sum(people <= set(seen.split()) for seen in images.subjects)
+    drift = method.drift(store)
+    text = (
         f"Ridge regression from the other subjects' responses, cross-validated within the {common} test images that "
-        f"all {len(people)} subjects saw: fewer than any other score has."
+        f"all {len(people)} subjects saw{' in two runs or more' * bool(drift)}: fewer than any other score has."
     )
+    return f"{text} Each trial is predicted from the others' trials in other runs. {drift}" if drift else text
 
 
 def _coloured(maps):

@@ -52,6 +52,17 @@ def reliable(store):
     return f"data in every session, noise ceiling of at least {store.info().get('min_nc', '0')} %"
 
 
+def drift(store):
+    """What was done to trials that are compared between subjects; "" for stores of versions that did nothing."""
+    degree = store.info().get("trend_degree")
+    return (
+        f"All subjects saw the pictures in one order: what drifts in the course of a run, fitted by a polynomial of "
+        f"degree {degree}, was taken out of each unit's trials."
+        if degree
+        else ""
+    )
+
+
 def quoted(store, ids):
     """`Instructions: IC: “Generate some text ...”; VQ1: ...`, in the words that the store carries."""
     said = store.catalogue.quoted(ids)

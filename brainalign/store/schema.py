@@ -19,7 +19,8 @@ _PARTS = "r2_a FLOAT, r2_b FLOAT, r2_ab FLOAT, shared FLOAT, unique_a FLOAT, uni
 
 TABLES = {
     # version, created, simulated, study_name, study_toml, stimuli, space, solver, decimals, min_nc; with rsa tables
-    # also rsa_distance and rsa_pictures, ids separated by spaces
+    # also rsa_distance and rsa_pictures, ids separated by spaces; trend_degree: of the polynomial taken out of each
+    # run's trials for across_r and RSA; across_images: pictures that across_r is of; earlier versions have neither
     "store": "key VARCHAR, value VARCHAR",
     # what the table of models says: base: the matched model without instruction tuning; control: what is done to `of`
     "models": "model VARCHAR, kind VARCHAR, tuned BOOLEAN, base VARCHAR, control VARCHAR, of VARCHAR, "
