@@ -52,7 +52,9 @@ def table(scores, nested, nc, least):
     columns = {name: st.column_config.NumberColumn(format="%.3f") for name in SHOWN.values()}
     st.dataframe(found, hide_index=True, column_config=columns, height=340, key="unit profile", placeholder="–")
     how = "its best layer" if nested.empty else "the layer that left-out training images choose for this unit"
-    st.caption(f"Every map at {how}; r and R² on the test images.")
+    st.caption(
+        f"Every map at {how}; r and R² on the test images. r / ceiling of one unit carries the noise of its NC."
+    )
 
 
 def chart(scores, nested, chosen, models, known):

@@ -69,6 +69,11 @@ def explained(name, asked, layer, rows):
     said = [
         f"Median{',' if share else ' and'} middle half{' and share of the ceiling' * share}: over the units shown."
     ]
+    if share:
+        said.append(
+            "A unit's ceiling chooses it (NC) and divides it, so with few sessions such shares come out too small where "
+            "ceilings are low; r / ceiling of a region is free of that."
+        )
     if "mean" in rows[0]:
         said.append(
             "Mean and 95 % interval: over the region's reliable units, shown or not, by drawing the test images with "
