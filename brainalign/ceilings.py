@@ -8,9 +8,9 @@ The share of the variance of a unit's mean test responses that is not noise is N
 the variance of a trial about the mean of its picture, n the trials of each picture, var(y) over pictures, all of test
 pictures; d what a linear trend within sessions adds to var(y), which v is freed of, since trials of a picture may
 follow each other closely and share it. NC is left unclipped, so that noise in it averages out over units. Against a
-ceiling by NSD's ncsnr it has two merits: it is straight in v, so that noise in v makes no bias; and it is of these very
-pictures and sessions, in which a region may be driven more or less than in all. A perfect model reaches sqrt(NC) in a
-unit.
+ceiling by NSD's ncsnr it has two merits: it is straight in v, so that noise in v makes no bias; and it is of these
+very pictures and sessions, in which a region may be driven more or less than in all. A perfect model reaches sqrt(NC)
+in a unit.
 """
 
 import numpy as np
@@ -24,8 +24,8 @@ SURE = 1.96  # standard errors that NC must lie above 0, else there is no ceilin
 def reliable(subject, least):
     """Units that means over a region are taken over: data in every session, a noise ceiling of at least `least` %.
 
-    That ceiling is NSD's (`stats.noise_ceiling`) with the noise of the training pictures; with `ncsnr`, which is of all
-    pictures, where a subject comes without it. Returns (n_units,) bool.
+    That ceiling is NSD's (`stats.noise_ceiling`) with the noise of the training pictures; with `ncsnr`, which is of
+    all pictures, where a subject comes without it. Returns (n_units,) bool.
     """
     ncsnr = subject.ncsnr
     if subject.train_noise is not None:

@@ -71,8 +71,8 @@ def explained(name, asked, layer, rows):
     ]
     if share:
         said.append(
-            "A unit's ceiling chooses it (NC) and divides it, so with few sessions such shares come out too small where "
-            "ceilings are low; r / ceiling of a region is free of that."
+            "Shares are of units that the same NC chose, and too small where few sessions leave it noisy; the r / ceiling "
+            "of a whole region is free of that."
         )
     if "mean" in rows[0]:
         said.append(

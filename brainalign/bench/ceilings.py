@@ -48,7 +48,7 @@ def as_text(found):
 
 
 def simulated(sessions, units, seed=0, regions=None):
-    """(Subject, the noiseless signal of its test pictures (n_test, n_units)); regions : names, all that are planted."""
+    """(Subject, noiseless signal of its test pictures (n_test, n_units)); regions : names, by default all planted."""
     from types import MappingProxyType
 
     from brainalign.demo import cortex, noise

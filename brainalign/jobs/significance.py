@@ -41,8 +41,9 @@ def roi_nested(job, person):
             means = {score: mean(found[score][units]) for score in ("r", "r2")}
             means["r_norm"] = means["r"] / tops[roi]["r_ceiling"]
             for score in SCORES:
-                low, high = stats.interval(found[f"draws_{score}"][:, row[roi]])
-                rows[-1] |= {score: means[score], f"{score}_low": low, f"{score}_high": high}
+                value, draws = means[score], found[f"draws_{score}"][:, row[roi]].astype(np.float64)
+                low, high = stats.interval_r2(value, draws) if score == "r2" else stats.interval(draws)
+                rows[-1] |= {score: value, f"{score}_low": low, f"{score}_high": high}
     labels = {"subject": job.subject, "model": job.model, "instruction": job.instruction}
     return rounded_means(pd.DataFrame([labels | row for row in rows]).sort_values(["pooling", "roi"]))
 
