@@ -88,8 +88,8 @@ def _region(subject, units):
     share = (np.mean(1 / repeats) * v + trend) / y.var(0, ddof=1) / (1 + of_y)  # E 1/var(y) is too high by this
     nc, noise = 1 - share.mean(), share**2 * (of_v + of_y)
     error = ((scatter - np.outer(freedom, v)) @ (share / v)) / freedom.sum() / len(units)
-    error = np.sqrt((error**2).sum() * (1 + of_y.mean() / of_v.mean()))  # as if units had both kinds of it in common
-    if not nc > SURE * error:
+    error = (error**2).sum() * (of_v.mean() + of_y.mean())  # as if units had as much of both kinds in common
+    if not (nc > 0 and nc**2 * of_v.mean() > SURE**2 * error):
         return none
     left = np.log([_without(k, y, scatter, repeats, trend, of_y, noise) for k in range(len(test))])
     by_picture = (len(test) - 1) / len(test) * (left.mean() - left)

@@ -71,7 +71,7 @@ def explained(name, asked, layer, rows):
     ]
     if share:
         said.append(
-            "Shares are of units that the same NC chose, and too small where few sessions leave it noisy; the r / ceiling "
+            "Shares are of units that the same NC chose, and too small where few sessions leave it noisy; r / ceiling "
             "of a whole region is free of that."
         )
     if "mean" in rows[0]:

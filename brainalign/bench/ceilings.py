@@ -13,17 +13,19 @@ GOAL = 0.98, 1.02
 LEAST = 10.0  # percent: the noise ceiling from which a unit stands for its region, as in a study
 
 
-def ceilings(sessions=(3, 40), units=1000, studies=4):
+def ceilings(sessions=(3, 40), units=1200, studies=8, regions=None):
     """{"rows": [...], "goal", "reached"}: one row a region and number of sessions, means over studies.
 
-    units : planted in a region; studies : of which each has its own pictures, trials and noise
+    units : planted in a region; studies : of which each has its own pictures, trials and noise; a quarter of both
+    from ten sessions on, where less noise is left; regions : names, by default all that are planted
     Of a row: `ratio`: mean r over the mean ceiling, over the region's reliable units; `sd` over studies; `inside`: the
     share of studies whose 95 % interval of r / ceiling holds 1; `by_ncsnr`: the mean of r / sqrt(NC) with units chosen
     and divided by one ncsnr; `ceiling` and `units` of them
     """
     rows = []
     for n in sessions:
-        found = [_study(n, units, seed) for seed in range(studies)]
+        part = 4 if n >= 10 else 1
+        found = [_study(n, units // part, seed, regions) for seed in range(max(1, studies // part))]
         for region in found[0]:
             values = {name: np.array([study[region][name] for study in found]) for name in found[0][region]}
             means = {name: round(float(np.mean(own)), 3) for name, own in values.items()}
@@ -85,9 +87,9 @@ def simulated(sessions, units, seed=0, regions=None):
     return Subject(*about, ncsnr, valid, **known), signal[is_test]
 
 
-def _study(sessions, units, seed):
+def _study(sessions, units, seed, regions):
     """region -> {"ratio", "inside", "by_ncsnr", "ceiling", "units"} of one simulated subject."""
-    subject, signal = simulated(sessions, units, seed)
+    subject, signal = simulated(sessions, units, seed, regions)
     y, chosen = subject.betas[subject.is_test], reliable(subject, LEAST)
     r, nc = stats.correlate(y, signal), stats.noise_ceiling(subject.ncsnr, subject.repeats[subject.is_test])
     ceilings, found = Ceilings(subject, subject.rois, chosen), {}
