@@ -91,18 +91,21 @@ def _region(subject, units):
     error = (error**2).sum() * (of_v.mean() + of_y.mean())  # as if units had as much of both kinds in common
     if not (nc > 0 and nc**2 * of_v.mean() > SURE**2 * error):
         return none
-    left = np.log([_without(k, y, scatter, repeats, trend, of_y, noise) for k in range(len(test))])
+    left = np.log(_without_each(y, scatter, repeats, trend, of_y, noise))
     by_picture = (len(test) - 1) / len(test) * (left.mean() - left)
     return 100 * nc, mean_root(1 - share, noise), by_picture
 
 
-def _without(k, y, scatter, repeats, trend, of_y, noise):
-    """The ceiling of a region without its test picture k."""
-    n, inverse = len(y), 1 / repeats
-    v = (scatter.sum(0) - scatter[k]) / (repeats.sum() - n - (repeats[k] - 1))
-    variance = ((y**2).sum(0) - y[k] ** 2 * n / (n - 1)) / (n - 2)
-    share = ((inverse.sum() - inverse[k]) / (n - 1) * v + trend) / variance / (1 + of_y)
-    return mean_root(1 - share, noise)
+def _without_each(y, scatter, repeats, trend, of_y, noise):
+    """(n_test,) the ceiling of a region without each of its test pictures."""
+    n, found = len(y), np.empty(len(y))
+    once, freedom = (np.sum(1 / repeats) - 1 / repeats) / (n - 1), np.sum(repeats - 1) - (repeats - 1)
+    scatters, squares = scatter.sum(0), (y**2).sum(0)
+    for k in range(n):
+        variance = (squares - y[k] ** 2 * n / (n - 1)) / (n - 2)
+        noise_in_means = once[k] * (scatters - scatter[k]) / freedom[k] + trend
+        found[k] = mean_root(1 - noise_in_means / variance / (1 + of_y), noise)
+    return found
 
 
 def mean_root(values, noise):

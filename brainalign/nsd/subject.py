@@ -25,7 +25,8 @@ def load_subject(
     trials of each picture in the sessions that are there; a unit has no value in a session where it is all 0, has a
     NaN or is marked invalid. `progress(done, total)` is called after each session.
 
-    Memory: the result (n_images x n_units x 4 bytes) and about four arrays of one session (750 x n_units x 4).
+    Memory: the result (n_images x n_units x 4 bytes) and about four arrays of one session (750 x n_units x 4) and of
+    the test pictures (n_test x n_units x 4).
     """
     layout, named = Layout(root), list(tables.rois().values() if rois is None else rois)
     files = session_files(layout, subject, space, beta_version)
@@ -82,12 +83,15 @@ def averaged(sessions, rows, is_test, n_units, progress=None):
     repeats = trials.sum(1)
     if not (repeats[is_test] > 1).any() or not (repeats[~is_test] > 1).any():
         return betas, valid, {}
-    scatter = squares - repeats[is_test, None].astype(np.float32) * steady**2
-    trend = betas[is_test].var(0, ddof=1, dtype=np.float64) - steady.var(0, ddof=1, dtype=np.float64)
-    trend -= scatter.sum(0, dtype=np.float64) / (repeats[is_test] - 1).sum() * _fitted(rows, is_test)
-    noise = {"scatter": scatter, "trend": trend}
-    noise["train_noise"] = _noise(betas[~is_test], repeats[~is_test], train_squares)
-    return betas, valid, {name: np.where(valid.all(0), values, np.nan) for name, values in noise.items()}
+    trend = betas[is_test].var(0, ddof=1) - steady.var(0, ddof=1)
+    steady *= np.sqrt(repeats[is_test, None]).astype(np.float32)
+    squares -= np.square(steady, out=steady)
+    trend -= squares.sum(0) / (repeats[is_test] - 1).sum() * _fitted(rows, is_test)
+    train_noise = _noise(betas, np.flatnonzero(~is_test), repeats, train_squares)
+    noise = {"scatter": squares, "trend": trend, "train_noise": train_noise}
+    for values in noise.values():
+        values[..., ~valid.all(0)] = np.nan
+    return betas, valid, noise
 
 
 def _time(n_trials):
@@ -110,13 +114,13 @@ def _fitted(rows, is_test):
     return (parts / repeats[:, None, None])[is_test].var(0, ddof=1).sum()
 
 
-def _noise(means, repeats, squares):
-    """(n_units,) variance of trials about their pictures' means, from these and the trials' sums of squares."""
+def _noise(means, pictures, repeats, squares):
+    """(n_units,) variance of the trials of some pictures about their means; squares : (n_units,) of those trials."""
     explained = np.zeros(means.shape[1])
-    for start in range(0, len(means), BLOCK):
-        block = slice(start, start + BLOCK)
+    for start in range(0, len(pictures), BLOCK):
+        block = pictures[start : start + BLOCK]
         explained += repeats[block] @ np.square(means[block], dtype=np.float64)
-    return (squares - explained) / (repeats - 1).sum()
+    return (squares - explained) / (repeats[pictures] - 1).sum()
 
 
 def load_trials(root, subject, image_ids, space="func1pt8mm", beta_version="betas_fithrf_GLMdenoise_RR"):
