@@ -79,7 +79,7 @@ def _region(subject, units):
     repeats, freedom = subject.repeats[test], subject.repeats[test] - 1
     if not len(units) or len(test) < 3 or freedom.sum() - freedom.max() < 1:
         return none
-    y, scatter = (values[:, units].astype(np.float64) for values in (subject.betas[test], subject.scatter))
+    y, scatter = (values.take(units, 1).astype(np.float64) for values in (subject.betas[test], subject.scatter))
     y -= y.mean(0)
     v = scatter.sum(0) / freedom.sum()
     of_y = _noise_of_variance(y, v, 1 / repeats)
