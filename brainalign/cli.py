@@ -220,7 +220,7 @@ def publish(study):
 
 
 @main.command(epilog=_example("brainalign bench ridge --json", "brainalign bench banded --n 1800 --p 820 --t 600"))
-@click.argument("what", type=click.Choice(["ridge", "banded", "extract", "app"]))
+@click.argument("what", type=click.Choice(["ridge", "banded", "extract", "app", "ceilings"]))
 @click.option("--n", type=int, help="Training images; extract: pictures.")
 @click.option("--p", type=int, help="Dimensions of a feature space; extract: instructions.")
 @click.option("--t", type=int, help="Units; extract: tokens of an answer at most.")
@@ -233,12 +233,15 @@ def bench(what, n, p, t, repeats, device, store, as_json):
 
     ridge: one feature space; banded: two of them on a grid of weights; extract: answers and states of a LLaVA for
     pictures and instructions, and a live answer. Sizes suit the device unless given. app: what a reader of the app
-    waits for, in a headless browser beside a bare selectbox; needs playwright and Chromium.
+    waits for, in a headless browser beside a bare selectbox; needs playwright and Chromium. ceilings: r / ceiling of a
+    perfect predictor in each region of the simulated cortex, at 3 and at 40 sessions; it should be 1.
     """
     from brainalign import bench
 
     if what == "app":
         found = bench.app(store, repeats)
+    elif what == "ceilings":
+        found = bench.ceilings()
     else:
         found = getattr(bench, what)(n, p, t, repeats=repeats, device=device)
     click.echo(json.dumps(found, indent=2) if as_json else bench.as_text(found))

@@ -120,7 +120,7 @@ images = ", ".join(f"{subject} {tests.get(subject, 0)}" for subject in sorted(se
 ui.sentence(
     (f"Layer: {paper.words.CHOSEN}" if layer == CHOSEN else f"Layer {layer}")
     + f". Mean over the region's reliable units ({paper.method.reliable(store)}); test images: {images}. "
-    "Noise ceiling: what a perfect model would reach given how often each test image was repeated."
+    + paper.method.regional_ceiling(store, scores, quantity)
 )
 if reference in shown:
     ui.sentence(paper.method.marks(store, "roi_contrasts", contrasts, reference))

@@ -459,7 +459,7 @@ def test_the_small_tables_agree_with_the_subject(small):
         assert row.r_mean == pytest.approx(kept.mean(), abs=1e-4)
         assert row.r_median == pytest.approx(np.median(kept), abs=1e-4)
         nc = units.nc[:15][units.reliable[:15]]
-        assert row.r_norm_mean == pytest.approx((kept / np.sqrt(nc / 100)).mean(), abs=1e-4)
+        assert row.r_norm_mean == pytest.approx(kept.mean() / np.sqrt(nc / 100).mean(), abs=1e-4)
         assert row.r_ceiling == pytest.approx(np.sqrt(nc / 100).mean(), abs=1e-4)
         assert opened.subjects().set_index("subject").loc["subj05"].to_dict() == {
             "sessions": 2,

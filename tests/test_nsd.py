@@ -320,7 +320,7 @@ def test_memory_is_the_result_and_a_few_sessions(root, monkeypatch):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     n_units = len(subject.units)
-    bound = subject.betas.nbytes + 4 * 750 * n_units * 4
+    bound = subject.betas.nbytes + 4 * (750 + subject.is_test.sum()) * n_units * 4
     fixed = 4_000_000  # the design and the label volumes
     assert subject.repeats.sum() == 12 * 750
     assert subject.betas.nbytes < peak < bound + fixed

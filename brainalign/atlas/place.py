@@ -54,7 +54,9 @@ def table(scores, nested, nc, least):
     st.dataframe(found, hide_index=True, column_config=columns, height=340, key="unit profile", placeholder="–")
     chosen = "the layer that left-out training images choose for this unit"
     how = "the layer with its highest test r, which is too high," if nested.empty else chosen
-    st.caption(f"Every map at {how}; r and R² on the test images.")
+    st.caption(
+        f"Every map at {how}; r and R² on the test images. r / ceiling of one unit carries the noise of its NC."
+    )
 
 
 def chart(scores, nested, chosen, models, known):

@@ -283,10 +283,12 @@ def ceiling(scores, quantity):
 
 def roi_frame(scores, quantity, group):
     """Rows for `roi_bars`: subject, roi, group, value, low, high, ceiling, n, n_all, layer; low and high are NaN
-    where no interval is known."""
+    where no interval is known. Of r also ceiling_low and ceiling_high, in stores that know them."""
     frame = scores[["subject", "roi", "n", "n_all", "layer"]].copy()
     frame["group"], frame["value"] = scores[group], scores[quantity]
     for end in ("low", "high"):
         frame[end] = scores.get(f"{quantity}_{end}", np.nan)
     frame["ceiling"] = ceiling(scores, quantity)
+    if quantity == "r_mean" and "r_ceiling_low" in scores:
+        frame["ceiling_low"], frame["ceiling_high"] = scores.r_ceiling_low, scores.r_ceiling_high
     return frame.reset_index(drop=True)

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from brainalign import encoding, features, models, nsd, stats, variance
+from brainalign import ceilings, encoding, features, models, nsd, stats, variance
 from brainalign.files import compact
 from brainalign.jobs import nested, planning, reading, results, similarity
 from brainalign.types import Trials
@@ -22,11 +22,11 @@ class Resident:
 
     def __init__(self, study):
         self.study = study
-        self._subject = self._session = self._adapter = None, None
+        self._subject = self._session = self._regions = self._adapter = None, None
 
     def subject(self, name):
         if self._subject[0] != name:
-            self._subject = self._session = None, None  # release the last one before loading the next
+            self._subject = self._session = self._regions = None, None  # release the last one before loading the next
             study = self.study
             self._subject = name, nsd.load_subject(study.root, name, study.space, study.beta_version)
         return self._subject[1]
@@ -39,9 +39,12 @@ class Resident:
         return self._session[1]
 
     def regions(self, name):
-        """Masks by region, which units are reliable, and the noise ceiling, of a subject."""
-        subject = self.subject(name)
-        return nested.regions(subject.rois), reliable(subject), ceiling(subject)
+        """Masks by region, which units are reliable, and the regions' Ceilings, of a subject."""
+        if self._regions[0] != name:
+            subject = self.subject(name)
+            masks, reliable = nested.regions(subject.rois), ceilings.reliable(subject, nested.MIN_NC)
+            self._regions = name, (masks, reliable, ceilings.Ceilings(subject, masks, reliable))
+        return self._regions[1]
 
     def adapter(self, name):
         if self._adapter[0] != name:
@@ -92,11 +95,18 @@ def make_subject(job, resident, progress=None):
     The trials are kept in float16, and the files of betas are read once more for them.
     """
     started, subject = time.perf_counter(), resident.subject(job.subject)
+    masks, reliable, of_regions = resident.regions(job.subject)
+    low, high = of_regions.interval()
     arrays = {
         "place": subject.units,
         "ncsnr": subject.ncsnr,
-        "nc": ceiling(subject),
-        "reliable": reliable(subject),
+        "nc": stats.noise_ceiling(subject.ncsnr, subject.repeats[subject.is_test]),
+        "reliable": reliable,
+        "regions": np.array(list(masks)),
+        "nc_mean": of_regions.nc,
+        "r_ceiling": of_regions.r,
+        "r_ceiling_low": low,
+        "r_ceiling_high": high,
         "rois": np.array(list(subject.rois)),
         "inside": np.stack(list(subject.rois.values())),
         "flat_units": nsd.flat_units(resident.study.root, job.subject, subject.space, subject.units),
@@ -114,16 +124,6 @@ def make_subject(job, resident, progress=None):
     kept = {"shown": trials.shown, "run": trials.run, "values": compact(trials.values)}
     results.write_arrays(planning.trials_path(study, job.subject), kept, about)
     results.write_arrays(job.path, arrays, about)
-
-
-def ceiling(subject):
-    """Noise ceiling of the test images: (n_units,) percent of variance."""
-    return stats.noise_ceiling(subject.ncsnr, subject.repeats[subject.is_test])
-
-
-def reliable(subject):
-    """Units that means over a region are taken over: data in every session, and a noise ceiling of at least MIN_NC."""
-    return subject.valid.all(0) & (ceiling(subject) >= nested.MIN_NC)
 
 
 def make_across(job, resident, progress=None):
@@ -173,11 +173,11 @@ def make_encode(job, resident, progress=None):
 
 
 def _write_nested(job, resident, best, seconds):
-    masks, reliable, nc = resident.regions(job.subject)
+    masks, reliable, of_regions = resident.regions(job.subject)
     y, study = resident.session(job.subject).y_test, resident.study
     arrays = {"regions": np.array(list(masks))}
     for pooling, chosen in best.items():
-        found = nested.inference(y, chosen, masks, reliable, nc, study.statistics, study.seed)
+        found = nested.inference(y, chosen, masks, reliable, of_regions, study.statistics, study.seed)
         found |= {"layer": chosen.layer, "r": chosen.r, "r2": chosen.r2, "yhat": compact(chosen.yhat)}
         arrays |= {f"{pooling}.{name}": values for name, values in found.items()}
     results.write_arrays(job.beside, arrays, results.about(job, seconds))

@@ -11,7 +11,7 @@ from brainalign import stats, tables, variance
 from brainalign.encoding.costs import NAMES as COSTS
 from brainalign.encoding.costs import Cost
 
-MIN_NC = 10.0  # percent: units whose noise ceiling is lower are left out of all that is said of a region
+MIN_NC = 10.0  # percent: units whose noise ceiling is lower (`ceilings.reliable`) are left out of what regions say
 KNOWN_TO = 0.15  # of a floor: how far it was from the right one in simulations (root mean square, 800 images)
 EQUAL = 5e-5  # parts that the store's decimals cannot tell from 0
 GROUPS = ("early", "high", "language")  # levels of ROIs whose units are also taken together
@@ -52,27 +52,28 @@ def regions(rois):
     return found
 
 
-def inference(y, nested, masks, reliable, nc, choice, seed):
+def inference(y, nested, masks, reliable, ceilings, choice, seed):
     """How sure the chosen layer's scores are: arrays by name.
 
     y : (n_test, n_units) responses, standardised on the training images; masks : name -> (n_units,) bool
-    reliable : (n_units,) bool, with a noise ceiling nc above 0, in percent
+    reliable : (n_units,) bool; ceilings : the regions' `ceilings.Ceilings`
     choice : study.StatisticsChoice
     p : (n_units,) of r, one-sided, by permutation of the test images
     r_low, r_high : (n_units,) ends of the 95 % interval of r by bootstrap
-    draws_r, draws_r_norm, draws_r2 : (n_draws, n_regions) of the mean over a region's reliable units
+    draws_r, draws_r2 : (n_draws, n_regions) of the mean over a region's reliable units
+    draws_r_norm : (n_draws, n_regions) of the mean r over the ceiling, which is drawn with it
     """
     r = stats.bootstrap(y, {"": nested.yhat}, choice.draws, seed, "r")[""]
     r2 = stats.bootstrap(y, {"": nested.yhat}, choice.draws, seed, "r2", mean=0.0)[""]
     usable = reliable & np.isfinite(nested.r)
-    top = np.sqrt(np.where(usable, nc, 100) / 100)
     low, high = stats.interval(r)
+    means = region_means(r, masks, usable)
     found = {
         "p": stats.permutation_p(y, nested.yhat, choice.permutations, seed),
         "r_low": low,
         "r_high": high,
-        "draws_r": region_means(r, masks, usable),
-        "draws_r_norm": region_means(r / top, masks, usable),
+        "draws_r": means,
+        "draws_r_norm": means / ceilings.draws(choice.draws, seed),
         "draws_r2": region_means(r2, masks, usable),
     }
     return {name: values.astype(np.float32) for name, values in found.items()}

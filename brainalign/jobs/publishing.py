@@ -10,10 +10,9 @@ import pandas as pd
 
 from brainalign import features, models, nsd, store, surface, tables
 from brainalign.jobs import geometry, partitions, results, significance, winners
-from brainalign.jobs.frames import DECIMALS, areas, labelled, mean, rounded_means, top_r
+from brainalign.jobs.frames import DECIMALS, areas, ceilings, labelled, mean, rounded_means
 from brainalign.jobs.nested import MIN_NC
 from brainalign.jobs.planning import plan
-from brainalign.stats import normalise
 from brainalign.store import warned
 from brainalign.store.schema import columns
 
@@ -148,15 +147,15 @@ def _answers(job):
 
 def _roi_scores(job, person):
     maps, rows = results.by_map(results.read_table(job.path, ["layer", "pooling", "r", "r2"]), ["r", "r2"]), []
+    tops = ceilings(person)
     key = {"subject": job.subject, "model": job.model, "instruction": job.instruction}
     for (layer, pooling), scores in maps.items():
-        r, r2, nc = scores["r"], scores["r2"], person["nc"]
-        norm = normalise(r, nc, MIN_NC)
+        r, r2 = scores["r"], scores["r2"]
         for name, (n_all, units) in areas(person).items():
             rows.append(key | {"layer": layer, "pooling": pooling, "roi": name, "n": len(units), "n_all": n_all})
             rows[-1] |= {"r_mean": mean(r[units]), "r_median": mean(r[units], np.median)}
-            rows[-1] |= {"r2_mean": mean(r2[units]), "r_norm_mean": mean(norm[units])}
-            rows[-1] |= {"nc_mean": mean(nc[units]), "r_ceiling": top_r(nc[units])}
+            rows[-1] |= {"r2_mean": mean(r2[units]), "r_norm_mean": mean(r[units]) / tops[name]["r_ceiling"]}
+            rows[-1] |= tops[name]
     return rounded_means(pd.DataFrame(rows).sort_values(["layer", "pooling", "roi"]))
 
 

@@ -78,7 +78,9 @@ def rois(frame, colours, names, axis, regions, about, choices=None, query="", ma
 
 def _span(frame):
     """Limits that all rows share: from 0 unless something is negative."""
-    there = frame[[name for name in ("value", "low", "high", "ceiling") if name in frame]].to_numpy(float)
+    there = frame[[name for name in ("value", "low", "high", "ceiling", "ceiling_high") if name in frame]].to_numpy(
+        float
+    )
     there = np.append(there[np.isfinite(there)], 0.0)
     low, high = there.min(), there.max()
     margin = 0.05 * (high - low or 1.0)
@@ -95,7 +97,11 @@ def _subject(frame):
 
 
 def _ceiling_mark(frame):
-    return legend.square(BAND) if "ceiling_low" in frame else legend.line(theme.MUTED, 1.2, ":")
+    return (
+        legend.square(BAND)
+        if "ceiling_low" in frame and "ceiling_high" not in frame
+        else legend.line(theme.MUTED, 1.2, ":")
+    )
 
 
 def _intervals(axes, x, rows):
@@ -165,12 +171,13 @@ def _dots(axes, frame, order, groups, colours, slot, marks):
 
 
 def _ceilings(axes, frame, order):
-    """A line a region at the noise ceiling, or a band where its lower bound is known too; and a line at 0."""
+    """A line a region at the noise ceiling, in its interval; or a band up from its lower bound; and a line at 0."""
     bounds = frame.drop_duplicates(["subject", "roi"]).groupby("roi")[list(frame.filter(like="ceiling"))].mean()
     bounds, places = bounds.reindex(order), np.arange(len(order))
     if "ceiling_low" in bounds:
-        axes.bar(places, bounds.ceiling - bounds.ceiling_low, GROUP_WIDTH, bounds.ceiling_low, color=BAND, zorder=0.5)
-    else:
+        high = bounds.get("ceiling_high", bounds.ceiling)
+        axes.bar(places, high - bounds.ceiling_low, GROUP_WIDTH, bounds.ceiling_low, color=BAND, zorder=0.5)
+    if "ceiling_low" not in bounds or "ceiling_high" in bounds:
         ends = places - GROUP_WIDTH / 2, places + GROUP_WIDTH / 2
         axes.hlines(bounds.ceiling, *ends, theme.MUTED, ":", linewidth=1.2)
     _from_zero(axes)

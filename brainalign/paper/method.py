@@ -10,12 +10,14 @@ OWN = "the best in each region, chosen on the same test images and so a little t
 CHOSEN = "for each unit the one that predicts left-out training images best; the test images had no say"
 OTHERS = "for each region and subject the one that was best in the other subjects"
 FORMULA = "NC = 100 · ncsnr² / (ncsnr² + mean(1/n)) percent of variance, n the repeats of each test image"
-DOTTED = {
-    "r_mean": "√(NC/100), averaged over the region's units",
-    "r2_mean": "NC/100, averaged over the region's units",
-    "r_norm_mean": "1",
-}
+DOTTED = {"r_mean": "the noise ceiling", "r2_mean": "the noise ceiling", "r_norm_mean": "1"}
 PAIRED = "paired bootstrap of the difference over test images, two-sided"
+OF_REGION = (
+    "Noise ceiling: what a perfect model would reach on average over the same units, by how trials of the same test "
+    "image scatter; that of training images chose the units."
+)
+OF_UNIT = "Of a single unit this ratio carries the noise of NC; a region's is the mean r over the region's ceiling."
+INTERVAL_OF_RATIO = "its interval draws both on the same test images"
 INTERVAL = "95 % intervals by drawing test images with replacement, without fitting again"
 BORROWED = " (as today's table has them; the store, of an earlier version, does not carry them: publish again)"
 WEAK = 0.2  # kappa below which agreement is slight (Landis and Koch 1977, Biometrics 33:159)
@@ -131,10 +133,20 @@ def fitted(store):
 
 
 def ceiling(store, quantity=""):
-    """What the noise ceiling is, and the threshold of what is divided by it."""
+    """What the noise ceiling of a unit is, and the threshold of what is divided by it."""
     least = store.info().get("min_nc", "0")
     text = f"Noise ceiling: what a perfect model would reach, {FORMULA}"
-    return f"{text}; r / √(NC/100) counts units with NC ≥ {least} %." if "norm" in quantity else f"{text}."
+    return f"{text}; r / √(NC/100) counts units with NC ≥ {least} %. {OF_UNIT}" if "norm" in quantity else f"{text}."
+
+
+def regional_ceiling(store, rows, quantity=""):
+    """What the noise ceiling of a region is, and its interval; rows : of roi_scores or roi_nested."""
+    if "r_ceiling_low" not in rows or rows.r_ceiling_low.isna().all():
+        of = {"r_mean": "; dotted: the mean of √(NC/100)", "r2_mean": "; dotted: the mean of NC/100"}
+        return ceiling(store, quantity)[:-1] + f"{of.get(quantity, '')}."
+    ratio = f" r / ceiling: the mean r over that; {INTERVAL_OF_RATIO}." if "norm" in quantity else ""
+    band = " Grey: its 95 % interval by drawing test images, mean of the subjects'." if quantity == "r_mean" else ""
+    return f"{OF_REGION}{ratio}{band}"
 
 
 def family(store, table, own):

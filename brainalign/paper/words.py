@@ -53,7 +53,11 @@ def _common(store, scores, made):
         method.states(scores),
     ]
     said += [method.rule(made["layer"], scores.subject.nunique())] if "layer" in made else []
-    said += [method.tested(store, scores.subject), method.fitted(store), method.ceiling(store, made["quantity"])]
+    said += [
+        method.tested(store, scores.subject),
+        method.fitted(store),
+        method.regional_ceiling(store, scores, made["quantity"]),
+    ]
     return list(filter(None, said))
 
 

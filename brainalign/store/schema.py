@@ -8,6 +8,7 @@ the number of decimals that the table `store` names, so that DuckDB packs them t
 _MAP = "subject VARCHAR, model VARCHAR, instruction VARCHAR, layer UTINYINT, pooling VARCHAR"
 _CHOSEN = "subject VARCHAR, model VARCHAR, instruction VARCHAR, pooling VARCHAR"
 _INTERVALS = ", ".join(f"{name} FLOAT, {name}_low FLOAT, {name}_high FLOAT" for name in ("r", "r_norm", "r2"))
+_CEILING = "nc_mean FLOAT, r_ceiling FLOAT, r_ceiling_low FLOAT, r_ceiling_high FLOAT"
 _PAIR = "subject VARCHAR, model VARCHAR, layer UTINYINT, pooling VARCHAR, a VARCHAR, b VARCHAR"
 _ENDS = ", ".join(f"{part}_{end} FLOAT" for part in ("shared", "unique_a", "unique_b") for end in ("low", "high"))
 _LAYER = "subject VARCHAR, model VARCHAR, layer UTINYINT, pooling VARCHAR"
@@ -43,18 +44,21 @@ TABLES = {
     "units": "subject VARCHAR, unit UINTEGER, place BIGINT, ncsnr FLOAT, nc FLOAT, reliable BOOLEAN, "
     "across_r FLOAT, across_r2 FLOAT",
     "unit_rois": "subject VARCHAR, roi VARCHAR, unit UINTEGER",
-    # n_all: units in the ROI; n: those of them that are reliable (data in every session, nc of at least min_nc
-    # percent), which all means are taken over; r_norm: r / sqrt(nc/100); r_ceiling: mean of sqrt(nc/100)
+    # n_all: units in the ROI; n: those of them that are reliable (data in every session, a noise ceiling by the
+    # training pictures of at least min_nc percent), which all means are taken over; r_ceiling, nc_mean: the mean r and
+    # 100 R2 over them that a perfect model would reach, by the test pictures (`ceilings`), with the ends of its 95 %
+    # interval; r_norm: mean r / r_ceiling. Stores of an earlier version: units by nc, r_ceiling the mean of
+    # sqrt(nc/100), r_norm the mean of r / sqrt(nc/100), no interval
     "roi_scores": f"{_MAP}, roi VARCHAR, n INTEGER, n_all INTEGER, r_mean FLOAT, r_median FLOAT, "
-    "r2_mean FLOAT, r_norm_mean FLOAT, nc_mean FLOAT, r_ceiling FLOAT",
+    f"r2_mean FLOAT, r_norm_mean FLOAT, {_CEILING}",
     # the layer of each unit that left-out training images choose (-1: none), and how sure its scores are: ends of
     # the 95 % bootstrap interval of r, p by permutation, q by Benjamini-Hochberg over the map's reliable units
     "nested": f"{_CHOSEN}, unit UINTEGER, layer TINYINT, r FLOAT, r2 FLOAT, r_low FLOAT, r_high FLOAT, "
     "p FLOAT, q FLOAT",
     # means over reliable units of the above with their intervals; layer: the median of the chosen ones;
     # significant: the share of units with q below 0.05; roi "early", "high" and "language": a level's areas together
-    "roi_nested": f"{_CHOSEN}, roi VARCHAR, n INTEGER, n_all INTEGER, layer FLOAT, {_INTERVALS}, nc_mean FLOAT, "
-    "significant FLOAT, r_ceiling FLOAT",
+    "roi_nested": f"{_CHOSEN}, roi VARCHAR, n INTEGER, n_all INTEGER, layer FLOAT, {_INTERVALS}, {_CEILING}, "
+    "significant FLOAT",
     # differences of two maps' means, or of two regions in one map (then the roi is "high - early"), by paired
     # bootstrap over test images: p two-sided, q over the regions of a comparison
     "roi_contrasts": "subject VARCHAR, model_a VARCHAR, instruction_a VARCHAR, pooling_a VARCHAR, model_b VARCHAR, "
