@@ -1,7 +1,5 @@
 """The variance that instructions explain together and apart."""
 
-import tomllib
-
 import streamlit as st
 
 from brainalign import export_ui, figures, paper, ui
@@ -52,7 +50,8 @@ def one_pair(table, a, b):
     with right:
         st.header("Signed values", anchor=False)
         bars = {"unique_a": colours["a"], "shared": theme.MUTED, "unique_b": colours["b"], "r2_ab": theme.MUTED}
-        signed = figures.signed_bars(pair, bars, names | {"r2_ab": "both together"}, "R²")
+        moved = {"a": (a, colours["a"]), "b": (b, colours["b"])} if frames.elsewhere(pair) else None
+        signed = figures.signed_bars(pair, bars, names | {"r2_ab": "both together"}, "R²", moved)
         ui.plot(signed, "signed", f"The same numbers as bars, each subject a point: {spoken}")
         below = ", ".join(f"{names[part]} {100 * pair[f'{part}_negative'].mean():.0f} %" for part in names)
         who = (
@@ -62,7 +61,7 @@ def one_pair(table, a, b):
         )
         known = "shared_low" in pair and pair.shared_low.notna().any()
         interval = ", with 95 % intervals by drawing test images with replacement" if known else ""
-        ui.sentence(f"{who}{interval}. Units below 0: {below}.")
+        ui.sentence(f"{who}{interval}. Units below 0: {below}. {paper.words.at_other_layers(pair, a, b)}".strip())
     ui.sentence(told(pair, a, b))
     to_the_map(pair, a, b)
     export_ui.export(
@@ -77,18 +76,11 @@ def one_pair(table, a, b):
 
 def told(pair, a, b):
     """The instructions in full, the layers and the units of a pair."""
-    layers = (
-        f"Layer {pair.layer.iloc[0]}"
-        if pair.layer.nunique() == 1
-        else "Layers " + ", ".join(f"{row.layer} ({row.subject})" for row in pair.itertuples())
-    )
     units = f"{pair.n.min()}–{pair.n.max()}" if pair.n.min() < pair.n.max() else pair.n.min()
-    chosen = tomllib.loads(store.info().get("study_toml", "")).get("variance", {}).get("layer", "best")
-    rule = ", chosen by cross-validation on the training images" if chosen == "best" else " as the study says"
     texts = " ".join(known.quoted([a, b]))
     return (
-        f"{texts} {layers}{rule}; {units} of the region's {pair.n_all.max()} units are reliable "
-        f"({paper.method.reliable(store)})."
+        f"{texts} {paper.method.parted_at(store, pair)} {units} of the region's {pair.n_all.max()} units are "
+        f"reliable ({paper.method.reliable(store)})."
     )
 
 
@@ -121,6 +113,8 @@ def all_pairs(table, a):
             figures.matrix(grid, "R²", known.label), "matrix",
             f"Variance (R²) of {a} with each other instruction, {words[part]}, by region; {frames.ends(grid)}",
         )  # fmt: skip
+        if dependence := paper.words.how_much_layers_matter(rows, part):
+            ui.sentence(dependence)
         export_ui.export(
             lambda made: paper.matrix(
                 grid, "R²", paper.words.of_matrix(store, rows, a, part), "matrix", made | {"a": a},
@@ -250,9 +244,8 @@ table = table[table.model == model]
 subject = ui.choice("Subject", [MEAN, *sorted(set(table.subject))], "subject", container=controls[1])
 roi = ui.choice("Region", known.sort_regions(table.roi), "roi", default=frames.WHOLE, container=controls[2])
 if view in ("pair", "all"):
-    several = [key for key in ("pooling", "layer") if (table.groupby(["subject", "a", "b"])[key].nunique() > 1).any()]
-    for key in several:
-        table = table[table[key].astype(str) == ui.choice(key.capitalize(), sorted(map(str, set(table[key]))), key)]
+    if (table.groupby(["subject", "a", "b"]).pooling.nunique() > 1).any():
+        table = table[table.pooling == ui.choice("Pooling", sorted(set(table.pooling)), "pooling")]
     a, b = pair_of(table, controls[3:])
     shown = frames.of_subject(table, subject, MEAN)
     if view == "pair":

@@ -200,8 +200,8 @@ def test_each_quantity_shows_the_stores_numbers(open_page, path, quantity):
         nc = store.noise_ceiling("subj01")
         chosen = store.nested_map("subj01", "llava-demo", "IC", "last_prompt")
         across = store.units("subj01").across_r.to_numpy()
-        parts = store.variance_map("subj01", "llava-demo", "IC", "VQ1", 2, "mean_generated")
-        unique = store.unique_map("subj01", "llava-demo", "IC", 2, "mean_generated")
+        parts = store.variance_map("subj01", "llava-demo", "IC", "VQ1", "mean_generated")
+        unique = store.unique_map("subj01", "llava-demo", "IC", "mean_generated")
     r, r2 = np.vstack([chosen["r"], r]), np.vstack([chosen["r2"], r2])
     expected = {"r2": r2, "r_norm": np.where(nc >= 10, r / np.sqrt(nc / 100), np.nan), "nc": nc[None]}
     expected |= {"across": across[None], "layer": chosen["layer"][None], "unique": unique[None]}

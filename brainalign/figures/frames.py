@@ -173,6 +173,25 @@ def parts_of_three(three):
     }
 
 
+def entered(rows):
+    """The layer at which each instruction enters partitions of variance: columns subject, instruction, layer.
+
+    rows : of the store's tables of parts; in stores of an earlier version all enter at one `layer`
+    """
+    if "instruction" in rows:
+        return rows[["subject", "instruction", "layer"]].drop_duplicates()
+    at = {side: f"layer_{side}" if f"layer_{side}" in rows else "layer" for side in "abc" if side in rows}
+    columns = ["subject", "instruction", "layer"]
+    each = [rows[["subject", side, layer]].set_axis(columns, axis=1) for side, layer in at.items()]
+    return pd.concat(each, ignore_index=True).drop_duplicates()
+
+
+def elsewhere(pairs):
+    """Whether pairs have their parts at other layers too (`<part>_at_a`, `<part>_at_b`), which are not their own."""
+    known = "shared_at_a" in pairs and pairs.shared_at_a.notna().any()
+    return bool(known and (pairs.layer_a != pairs.layer_b).any())
+
+
 def sides(differences):
     """What `differences` returns, each row as one map minus another: subject, model, instruction, pooling, the same
     with `minus_`, roi, difference, low, high, p, q."""

@@ -173,6 +173,22 @@ def make_pair(job, resident, progress=None):
     _write_parts(job, resident, fits, lambda r2: variance.partition(r2["a"], r2["b"], r2["ab"]), started)
 
 
+def make_alike(job, resident, progress=None):
+    """R2 of two instructions alone and together at the layer of the one, and again at that of the other.
+
+    Of layers that are the same nothing is computed: the pair's own job has it.
+    """
+    started, (a, b), session = time.perf_counter(), job.inputs["instructions"], resident.session(job.subject)
+    layers, columns, warnings = sorted(set(job.inputs["layers"])), [], []
+    for layer in layers if len(layers) > 1 else ():
+        joint = session.fit_joint(_spaces(job, resident, layer), resident.study.variance.gammas)
+        r2 = {"r2_a": joint.alone[a].r2, "r2_b": joint.alone[b].r2, "r2_ab": joint.r2}
+        columns.append({"layer": layer, "unit": np.arange(len(joint.r2))} | r2)
+        warnings += [f"layer {layer}: {text}" for text in joint.warnings]
+    table = _stack(columns) if columns else {"layer": np.zeros(0, np.uint8)}
+    results.write_table(job.path, table, results.about(job, time.perf_counter() - started, warnings))
+
+
 def make_triple(job, resident, progress=None):
     """R2 of three instructions, every two and each alone, and the seven parts that follow."""
     started, session = time.perf_counter(), resident.session(job.subject)
@@ -204,11 +220,16 @@ def make_weights(job, resident, progress=None):
     results.write_arrays(job.path, vars(readout) | measured, results.about(job, time.perf_counter() - started))
 
 
-def _spaces(job, resident):
-    """instruction -> features of the subject's images, at the job's layer and pooling."""
-    ids, at = resident.subject(job.subject).image_ids, (job.inputs["layer"], job.inputs["pooling"])
-    folders = {i: reading.folder(resident.study, job.model, i) for i in job.inputs["instructions"]}
-    return {i: reading.rows(folder, *at, ids) for i, folder in folders.items()}
+def _spaces(job, resident, layer=None):
+    """instruction -> features of the subject's images, each at its own layer or all at this one, in the job's pooling.
+
+    layer : None for those of the job
+    """
+    ids, pooling = resident.subject(job.subject).image_ids, job.inputs["pooling"]
+    asked = job.inputs["instructions"]
+    layers = job.inputs["layers"] if layer is None else [layer] * len(asked)
+    folders = [reading.folder(resident.study, job.model, i) for i in asked]
+    return {i: reading.rows(folder, at, pooling, ids) for i, folder, at in zip(asked, folders, layers)}
 
 
 def _joint(session, spaces):
@@ -231,7 +252,7 @@ def _write_parts(job, resident, fits, parts, started):
     predictions = {name: fit.yhat for name, fit in fits.items()}
     ends = nested.part_intervals(session.y_test, predictions, parts, masks, reliable, study.statistics, study.seed)
     results.write_arrays(job.beside, {"regions": np.array(list(masks))} | ends, about)
-    columns = {"layer": job.inputs["layer"], "pooling": job.inputs["pooling"], "unit": np.arange(len(reliable))}
+    columns = {"pooling": job.inputs["pooling"], "unit": np.arange(len(reliable))}
     columns |= {f"r2_{name}": values for name, values in r2.items()} | parts(r2)
     results.write_table(job.path, _stack([columns]), about)
 
@@ -242,6 +263,7 @@ MAKERS = {
     "across": make_across,
     "encode": make_encode,
     "pair": make_pair,
+    "alike": make_alike,
     "triple": make_triple,
     "unique": make_unique,
     "weights": make_weights,

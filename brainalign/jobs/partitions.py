@@ -1,12 +1,11 @@
 """Tables of the variance that instructions explain together and apart, from the result files of those jobs."""
 
-import re
-
 import pandas as pd
 
 from brainalign import variance
 from brainalign.jobs import results
 from brainalign.jobs.frames import areas, labelled, rounded_means
+from brainalign.store.schema import columns as stored
 
 MODELS = ("r2_a", "r2_b", "r2_ab")
 PARTS = (*MODELS, "shared", "unique_a", "unique_b")
@@ -16,52 +15,79 @@ REGIONS = ("shared_ab", "shared_ac", "shared_bc", "shared_abc", "unique_a", "uni
 
 def key(job):
     """Sorts the jobs of pairs as the store does."""
-    return (job.subject, job.model, job.inputs["layer"], job.inputs["pooling"], job.inputs["instructions"])
+    return (job.subject, job.model, job.inputs["pooling"], job.inputs["instructions"])
 
 
 def pair(job):
     """Rows of `variance`."""
-    columns = results.read_table(job.path, ["layer", "pooling", "unit", *MODELS])
-    a, b = job.inputs["instructions"]
-    return labelled(columns, MODELS, subject=job.subject, model=job.model, a=a, b=b)
+    columns = results.read_table(job.path, ["pooling", "unit", *MODELS])
+    return labelled(columns, MODELS, subject=job.subject, model=job.model, **_sides(job))
 
 
-def roi_pair(job, person):
-    """Rows of `roi_variance`: the pair, and the same the other way round."""
+def _sides(job):
+    """Columns that say which instructions a job parts, and the layer at which each enters."""
+    sides = "abc"[: len(job.inputs["instructions"])]
+    layers = dict(zip((f"layer_{side}" for side in sides), job.inputs["layers"]))
+    return dict(zip(sides, job.inputs["instructions"])) | layers
+
+
+def roi_pair(job, person, alike=None):
+    """Rows of `roi_variance`: the pair, and the same the other way round.
+
+    alike : the job of the same pair with both at one layer, None where there is none
+    """
     columns, ends = results.read_table(job.path, list(PARTS)), _ends(job)
-    a, b = job.inputs["instructions"]
-    one = _by_region(job, person, lambda name, units: variance.summarise(columns, units) | ends(name), a=a, b=b)
+    moved = _moved(job, columns, alike) if alike else {}
+
+    def summary(name, units):
+        return variance.summarise(columns | moved, units) | ends(name)
+
+    one = _by_region(job, person, summary, **_sides(job)).reindex(columns=stored("roi_variance"))
     return pd.concat([one, one.rename(columns=_other_way)])
+
+
+def _moved(job, columns, alike):
+    """The parts of a pair with both at the layer of a, and of b: <part>_at_a, <part>_at_b -> (n_units,)."""
+    found, tables = {}, results.read_table(alike.path)
+    for side, layer in zip("ab", job.inputs["layers"]):
+        rows = tables["layer"] == layer
+        r2 = {name: tables[name][rows] if rows.any() else columns[name] for name in MODELS}
+        found |= {f"{part}_at_{side}": values for part, values in variance.partition(*r2.values()).items()}
+    return found
 
 
 def _other_way(name):
     """What a column is called once the two instructions are exchanged."""
-    found = re.fullmatch(r"(|r2_|unique_)([ab])(|_low|_high|_negative)", name)
-    return found[1] + {"a": "b", "b": "a"}[found[2]] + found[3] if found else name
+    exchanged = {"a": "b", "b": "a"}
+    return "_".join(exchanged.get(word, word) for word in name.split("_"))
 
 
 def roi_triple(job, person):
     """Rows of `roi_triples`: one a part."""
     columns, ends = results.read_table(job.path, list(REGIONS)), _ends(job)
-    labels = dict(zip("abc", job.inputs["instructions"]))
     frames = []
     for part in REGIONS:
-        frames.append(_by_region(job, person, _one_part(columns[part], part, ends), part=part, **labels))
+        frames.append(_by_region(job, person, _one_part(columns[part], part, ends), part=part, **_sides(job)))
     return pd.concat(frames).sort_values(["roi", "part"])
 
 
 def uniques(job):
     """Rows of `uniques`: one Arrow table an instruction, in key order."""
-    for name in sorted(job.inputs["instructions"]):
-        found = results.read_table(job.path, ["layer", "pooling", "unit", name])
+    for name, layer in sorted(_entering(job).items()):
+        found = results.read_table(job.path, ["pooling", "unit", name])
         found["unique_r2"] = found.pop(name)
-        yield labelled(found, ["unique_r2"], subject=job.subject, model=job.model, instruction=name)
+        yield labelled(found, ["unique_r2"], subject=job.subject, model=job.model, instruction=name, layer=layer)
+
+
+def _entering(job):
+    """instruction -> the layer at which it enters."""
+    return dict(zip(job.inputs["instructions"], job.inputs["layers"]))
 
 
 def roi_uniques(job, person):
     """Rows of `roi_uniques`."""
     ends, frames = _ends(job), []
-    for name in job.inputs["instructions"]:
+    for name, layer in _entering(job).items():
         found = dict(zip(UNIQUE, results.read_table(job.path, list(_of(name))).values()))
         part = _one_part(found["unique_r2"], name, ends)
 
@@ -69,7 +95,7 @@ def roi_uniques(job, person):
             means = variance.summarise({key: found[key] for key in UNIQUE[:2]}, units)
             return means | {to: part(roi, units)[of] for to, of in _NAMES.items()}
 
-        frames.append(_by_region(job, person, summary, instruction=name))
+        frames.append(_by_region(job, person, summary, instruction=name, layer=layer))
     return pd.concat(frames)
 
 
@@ -99,7 +125,6 @@ def _one_part(values, name, ends):
 
 def _by_region(job, person, summary, **labels):
     """One row a ROI: summary(name, units) beside what tells the job."""
-    about = {"subject": job.subject, "model": job.model, "layer": job.inputs["layer"]}
-    about |= {"pooling": job.inputs["pooling"]} | labels
+    about = {"subject": job.subject, "model": job.model, "pooling": job.inputs["pooling"]} | labels
     rows = [about | {"roi": r, "n_all": n} | summary(r, units) for r, (n, units) in areas(person).items()]
     return rounded_means(pd.DataFrame(rows).sort_values("roi"))

@@ -24,11 +24,10 @@ def _of_subject(wish, rows):
 
 
 def _one_space(wish, rows):
-    """Where a study has partitions of several poolings or layers, those of one."""
-    for key in ("pooling", "layer"):
-        each = [name for name in ("subject", "a", "b", "c", "instruction") if name in rows]
-        if (rows.groupby(each)[key].nunique() > 1).any():
-            rows = rows[rows[key].astype(str) == wish.one(key, sorted(map(str, set(rows[key]))))]
+    """Where a store has partitions of several poolings, those of one."""
+    each = [name for name in ("subject", "a", "b", "c", "instruction") if name in rows]
+    if (rows.groupby(each).pooling.nunique() > 1).any():
+        return rows[rows.pooling == wish.one("pooling", sorted(set(rows.pooling)))]
     return rows
 
 

@@ -8,7 +8,7 @@ from brainalign.paper.sql import lines, literal, where
 
 MAP = "model instruction pooling"
 CEILING = {"r": "r_ceiling", "r2": "nc_mean / 100", "r_norm": "1"}  # as frames.ceiling
-PARTITION = ("subject layer", "model", "pooling")
+PARTITION = ("subject", "model", "pooling")
 
 
 def regions(rows, quantity, by, layer):

@@ -1,6 +1,6 @@
 """Drafts of captions: what is seen, of whom, with which states and layers, how it was computed and how sure it is."""
 
-from brainalign.figures import frames
+from brainalign.figures import frames, numerals
 from brainalign.figures.regions import crowded
 from brainalign.paper import method
 from brainalign.paper.method import CHOSEN, people, simulated
@@ -166,7 +166,37 @@ def of_variance(store, pair, a, b, roi):
         f"Variance (R²) that {a} and {b} explain in {roi}, together and apart. Shared = R²({a}) + R²({b}) − R²(both), "
         f"only {a} = R²(both) − R²({b}); both together by banded ridge regression. Bars: signed means over "
         f"{people(pair)}; points: the subjects{f', with {method.INTERVAL}' * known}. "
-        f"{f'Units below 0: {below}. ' * bool(below)}{_partitioned(store, pair, [a, b])}"
+        f"{f'Units below 0: {below}. ' * bool(below)}"
+        + _after(at_other_layers(pair, a, b), _partitioned(store, pair, [a, b]))
+    )
+
+
+def at_other_layers(pair, a, b):
+    """What the parts would be, had both entered at the layer of the one or the other; "" where that is not known."""
+    if not frames.elsewhere(pair):
+        return ""
+    names = {"unique_a": f"{a} only", "shared": "shared", "unique_b": f"{b} only"}
+    told = []
+    for side, of in zip("ab", (a, b)):
+        values = (f"{name} {numerals.said(pair[f'{part}_at_{side}'].mean())}" for part, name in names.items())
+        told.append(f"at that of {of}: {', '.join(values)}")
+    return f"Diamonds: the means had both entered at one layer, {'; '.join(told)}."
+
+
+def _after(*sentences):
+    return " ".join(filter(None, sentences))
+
+
+def how_much_layers_matter(rows, part):
+    """By how much a part of many pairs changes with the layer at which both enter; "" where that is not known."""
+    moved, rows = [f"{part}_at_a", f"{part}_at_b"], rows.dropna(subset=[part])
+    if not frames.elsewhere(rows) or rows[moved].isna().any(axis=None):
+        return ""
+    means = rows.groupby(["b", "roi"])[[part, *moved]].mean()
+    change = means[moved].sub(means[part], axis=0).abs().to_numpy()
+    return (
+        "Had both entered at the layer of either, these values would differ by "
+        f"{numerals.said(change.mean(), 4)} on average and by {numerals.said(change.max(), 4)} at most."
     )
 
 
@@ -181,7 +211,7 @@ def of_matrix(store, rows, a, part):
     return (
         f"Variance (R²) {named[part]}, {a} with each other instruction b in each region: {parts[part]}, signed, both "
         f"together by banded ridge regression; means over {people(rows)}. Not tested. "
-        f"{_partitioned(store, rows, [a, *rows.b])}"
+        + _after(how_much_layers_matter(rows, part), _partitioned(store, rows, [a, *rows.b]))
     )
 
 

@@ -8,9 +8,12 @@ the number of decimals that the table `store` names, so that DuckDB packs them t
 _MAP = "subject VARCHAR, model VARCHAR, instruction VARCHAR, layer UTINYINT, pooling VARCHAR"
 _CHOSEN = "subject VARCHAR, model VARCHAR, instruction VARCHAR, pooling VARCHAR"
 _INTERVALS = ", ".join(f"{name} FLOAT, {name}_low FLOAT, {name}_high FLOAT" for name in ("r", "r_norm", "r2"))
-_PAIR = "subject VARCHAR, model VARCHAR, layer UTINYINT, pooling VARCHAR, a VARCHAR, b VARCHAR"
-_ENDS = ", ".join(f"{part}_{end} FLOAT" for part in ("shared", "unique_a", "unique_b") for end in ("low", "high"))
-_LAYER = "subject VARCHAR, model VARCHAR, layer UTINYINT, pooling VARCHAR"
+_PAIR = "subject VARCHAR, model VARCHAR, pooling VARCHAR, a VARCHAR, b VARCHAR"
+_LAYERS = "layer_a UTINYINT, layer_b UTINYINT"
+_OF_PAIR = ("shared", "unique_a", "unique_b")
+_ENDS = ", ".join(f"{part}_{end} FLOAT" for part in _OF_PAIR for end in ("low", "high"))
+_MOVED = ", ".join(f"{part}_at_{side} FLOAT" for part in _OF_PAIR for side in "ab")
+_OWN = "subject VARCHAR, model VARCHAR, pooling VARCHAR, instruction VARCHAR"
 _SUMS = ", ".join(  # of what is stored, so that the parts of a unit add up
     f"{part} FLOAT AS ({sum})"
     for part, sum in (("shared", "r2_a + r2_b - r2_ab"), ("unique_a", "r2_ab - r2_b"), ("unique_b", "r2_ab - r2_a"))
@@ -64,16 +67,20 @@ TABLES = {
     # chance: 95th percentile of kappa if the maps were alike, p: how often that agrees as well
     "winner_reliability": "subject VARCHAR, among VARCHAR, model VARCHAR, instruction VARCHAR, pooling VARCHAR, "
     "maps INTEGER, units INTEGER, kappa FLOAT, ami FLOAT, chance FLOAT, p FLOAT",
-    "variance": f"{_PAIR}, unit UINTEGER, r2_a FLOAT, r2_b FLOAT, r2_ab FLOAT, {_SUMS}",
-    # each pair both ways round; *_negative: the fraction of units where that part is below 0
-    "roi_variance": f"{_PAIR}, roi VARCHAR, n INTEGER, n_all INTEGER, {_PARTS}, "
-    f"shared_negative FLOAT, unique_a_negative FLOAT, unique_b_negative FLOAT, {_ENDS}",
+    # layer_a, layer_b: those at which the two enter. Stores of an earlier version have one `layer` in these five
+    # tables, at which all entered
+    "variance": f"{_PAIR}, {_LAYERS}, unit UINTEGER, r2_a FLOAT, r2_b FLOAT, r2_ab FLOAT, {_SUMS}",
+    # each pair both ways round; *_negative: the fraction of units where that part is below 0; *_at_a, *_at_b: the part
+    # had both entered at the layer of a, of b; of pairs of the anchor, where layers are chosen
+    "roi_variance": f"{_PAIR}, {_LAYERS}, roi VARCHAR, n INTEGER, n_all INTEGER, {_PARTS}, "
+    f"shared_negative FLOAT, unique_a_negative FLOAT, unique_b_negative FLOAT, {_ENDS}, {_MOVED}",
     # one row a part of three instructions: unique_a ..., shared_ab (by a and b but not c) ..., shared_abc
-    "roi_triples": f"{_PAIR}, c VARCHAR, roi VARCHAR, n INTEGER, n_all INTEGER, part VARCHAR, value FLOAT, "
-    "low FLOAT, high FLOAT, negative FLOAT",
-    # what an instruction explains beyond all the others of its model: unique_r2 = r2_all - r2_others, signed
-    "uniques": f"{_LAYER}, instruction VARCHAR, unit UINTEGER, unique_r2 FLOAT",
-    "roi_uniques": f"{_LAYER}, instruction VARCHAR, roi VARCHAR, n INTEGER, n_all INTEGER, r2_all FLOAT, "
+    "roi_triples": f"{_PAIR}, c VARCHAR, {_LAYERS}, layer_c UTINYINT, roi VARCHAR, n INTEGER, n_all INTEGER, "
+    "part VARCHAR, value FLOAT, low FLOAT, high FLOAT, negative FLOAT",
+    # what an instruction explains beyond all the others of its model: unique_r2 = r2_all - r2_others, signed;
+    # layer: that at which it enters, as the others do at theirs
+    "uniques": f"{_OWN}, layer UTINYINT, unit UINTEGER, unique_r2 FLOAT",
+    "roi_uniques": f"{_OWN}, layer UTINYINT, roi VARCHAR, n INTEGER, n_all INTEGER, r2_all FLOAT, "
     "r2_others FLOAT, unique_r2 FLOAT, low FLOAT, high FLOAT, negative FLOAT",
     # representational similarity on test pictures: rho_a of a layer's distances with a region's
     "rsa_scores": f"{_MAP}, roi VARCHAR, rho FLOAT",
@@ -114,8 +121,8 @@ TABLES = {
 KEYS = {
     "scores": ["subject", "model", "instruction", "layer", "pooling", "unit"],
     "nested": ["subject", "model", "instruction", "pooling", "unit"],
-    "variance": ["subject", "model", "layer", "pooling", "a", "b", "unit"],
-    "uniques": ["subject", "model", "layer", "pooling", "instruction", "unit"],
+    "variance": ["subject", "model", "pooling", "a", "b", "unit"],
+    "uniques": ["subject", "model", "pooling", "instruction", "unit"],
 }
 
 
