@@ -258,6 +258,22 @@ def test_variance_draws_the_means_of_the_units(tiny, monkeypatch):
     assert np.pi * np.ptp(x[1]) ** 2 / 4 == pytest.approx(want[2] + want[1], abs=1e-5)
 
 
+def test_a_pair_shows_what_it_would_be_at_the_layer_of_either(tiny, monkeypatch):
+    """VQ1 enters at another layer than IC, IU3 at the same one."""
+    app = show("variance", tiny, monkeypatch, b="VQ1", roi="FFA")
+    bars, *others = chart(app, "signed")["data"]
+    diamonds = [trace for trace in others if trace["marker"].get("symbol") == "diamond"]
+    assert [round(float(x), 2) for x in numbers(diamonds[0]["x"])] == [-0.36, 0.64, 1.64, 2.64]
+    for trace, shift in zip(diamonds, stores.MOVED.values()):
+        assert np.array(numbers(trace["y"]))[:3] - numbers(bars["y"])[:3] == pytest.approx(shift, abs=1e-6)
+    assert "IC 2, VQ1 1." in words(app)
+    assert "Diamonds: the means had both entered at one layer, at that of IC: IC only" in words(app)
+    assert "Diamonds" not in words(show("variance", tiny, monkeypatch, b="IU3", roi="FFA"))
+    assert "would differ by 0.0250 on average and by 0.0300 at most" in words(
+        show("variance", tiny, monkeypatch, view="all")
+    )
+
+
 def test_negative_parts_are_marked(tmp_path, monkeypatch):
     tables = stores.tables()
     pairs = tables["roi_variance"][0].copy()

@@ -250,12 +250,15 @@ def test_a_bundle_holds_figure_data_query_link_versions_and_caption(figure, stor
     ("kind", "said"),
     [
         ("rois", ("Ridge regression", "subj02 10, shown 2.5", "NC = 100 · ncsnr²", "3 subjects", "Layer", "IU3: “")),
-        ("variance", ("banded ridge", "Layer 2 (by cross", "R²(both)", "reliable units", "IC: “Generate")),
+        ("variance", ("banded ridge", "IC 2, VQ1 1.", "R²(both)", "reliable units", "IC: “Generate")),
         ("layers", ("over 3 subjects", "the answer's words")),
         ("compare", ("llava-demo minus each other model", "paired bootstrap", "3 subjects", "not corrected over")),
         ("specialisation", ("columns add up to 0", "IC: “Generate", "3 subjects", "reliable units", "Not tested")),
-        ("matrix", ("shared with IC", "banded ridge", "3 subjects", "Layer 2")),
-        ("unique", ("less that of the others", "3 subjects", "Layer 2", "not corrected over 3", "subj05 10")),
+        ("matrix", ("shared with IC", "banded ridge", "3 subjects", "IC 2, VQ1 1, IU3 2", "by 0.0250 on average")),
+        (
+            "unique",
+            ("less that of the others", "3 subjects", "IC 2, VQ1 1, IU3 2", "not corrected over 3", "subj05 10"),
+        ),
         ("triple", ("IC, VQ1 and IU3", "inclusion and exclusion", "reliable units", "Negative parts")),
         ("chosen", ("llava-demo with IC", "3 subjects", "left-out training images")),
         ("shares", ("40 pictures", "the answer's words")),

@@ -182,7 +182,9 @@ def make_alike(job, resident, progress=None):
     layers, columns, warnings = sorted(set(job.inputs["layers"])), [], []
     for layer in layers if len(layers) > 1 else ():
         spaces = _spaces(job, resident, layer)
-        joint = session.fit_joint(spaces, resident.study.variance.gammas, keep=True)  # as the pair's, which are at hand
+        joint = session.fit_joint(
+            spaces, resident.study.variance.gammas, keep=True
+        )  # as the pair's, which are at hand
         r2 = {"r2_a": joint.alone[a].r2, "r2_b": joint.alone[b].r2, "r2_ab": joint.r2}
         columns.append({"layer": layer, "unit": np.arange(len(joint.r2))} | r2)
         warnings += [f"layer {layer}: {text}" for text in joint.warnings]

@@ -251,11 +251,10 @@ def of_three(store, rows, three):
 
 def _partitioned(store, rows, ids):
     """Instructions, layers, units, test images and method of a partition of variance."""
-    own = rows.drop_duplicates("subject")
     said = [
         method.quoted(store, ids),
         f"{rows.model.iloc[0]}, {method.states(rows)[8:]}",
-        method.parted_at(store, own),
+        method.parted_at(store, rows),
     ]
-    said += [method.units(store, rows), method.tested(store, own.subject), method.fitted(store)]
+    said += [method.units(store, rows), method.tested(store, rows.subject), method.fitted(store)]
     return " ".join(filter(None, said))
