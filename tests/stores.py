@@ -43,6 +43,7 @@ def scores():
         r = np.clip(rng.normal(0.15 + 0.05 * layer, 0.1, N_UNITS), -0.1, 0.7)
         r[ROIS["V1"] if model == "vit-demo" else ROIS["FFA"]] += 0.1
         r[::50] = np.nan
+        r = np.round(r, 4)
         key = {
             "subject": subject,
             "model": model,
@@ -50,7 +51,7 @@ def scores():
             "layer": layer,
             "pooling": pooling,
         }
-        frames.append(pd.DataFrame(key | {"unit": np.arange(N_UNITS), "r": r, "r2": np.sign(r) * r**2}))
+        frames.append(pd.DataFrame(key | {"unit": np.arange(N_UNITS), "r": r, "r2": np.round(np.sign(r) * r**2, 4)}))
     return pd.concat(frames, ignore_index=True).astype({"r": "f4", "r2": "f4", "layer": "u1", "unit": "u4"})
 
 

@@ -236,7 +236,9 @@ def test_a_unit_in_the_link_shows_its_exact_values(open_page, path):
     assert len(table) == 7  # three instructions in two poolings, and the ViT
     assert (table.r.diff().dropna() <= 0).all()
     row = table[(table.instruction == "IU3") & (table["states of"] == "the last word before the answer")].iloc[0]
-    assert (row.r, row["R²"], row.q, row.layer) == tuple(maps[name][70] for name in ("r", "r2", "q", "layer"))
+    assert (row.r, row["R²"], np.float32(row.q), row.layer) == tuple(
+        maps[name][70] for name in ("r", "r2", "q", "layer")
+    )
     assert "Unit 70 of subj01: FFA, visual cortex (nsdgeneral); noise ceiling 47.12 %" in texts(app)
     assert sent(app)[0]["start"]["unit"] == 70
 

@@ -228,7 +228,8 @@ def test_a_new_version_is_switched_to_while_the_old_one_is_open(tmp_path):
         new_path = store.write(tmp_path, changed, info())
         assert store.latest(tmp_path) == new_path != old_path
         with store.open_latest(tmp_path) as new:
-            np.testing.assert_allclose(new.unit_map("subj01", "vit-demo", "", 0, "mean_image")[0], before + 0.5)
+            after = new.unit_map("subj01", "vit-demo", "", 0, "mean_image")[0]
+            np.testing.assert_allclose(after, before + 0.5, rtol=1e-6)
         np.testing.assert_array_equal(old.unit_map("subj01", "vit-demo", "", 0, "mean_image")[0], before)
 
 

@@ -1,10 +1,11 @@
 """The tables of a store: columns in order, types, and for the long ones the key their rows are sorted by.
 
 Instruction "" means that the states cannot depend on an instruction (vision only).
-r, r2, nc and shares are never clipped; NaN means not defined. r, r2 and the parts of variance are rounded to
+r, r2, nc and shares are never clipped; NaN or NULL means not defined. r, r2 and the parts of variance are rounded to
 the number of decimals that the table `store` names, so that DuckDB packs them tightly; result files keep all.
 """
 
+PACKED = "DECIMAL(9,4)"  # tighter than FLOAT for many numbers of four decimals; NULL where not defined or beyond 1e5
 _MAP = "subject VARCHAR, model VARCHAR, instruction VARCHAR, layer UTINYINT, pooling VARCHAR"
 _CHOSEN = "subject VARCHAR, model VARCHAR, instruction VARCHAR, pooling VARCHAR"
 _INTERVALS = ", ".join(f"{name} FLOAT, {name}_low FLOAT, {name}_high FLOAT" for name in ("r", "r_norm", "r2"))
@@ -39,7 +40,7 @@ TABLES = {
     "shares": "model VARCHAR, layer UTINYINT, pooling VARCHAR, images INTEGER, picture FLOAT, instruction FLOAT, "
     "together FLOAT",
     # one row a map and unit, in key order: this is what makes a map cost milliseconds
-    "scores": f"{_MAP}, unit UINTEGER, r FLOAT, r2 FLOAT",
+    "scores": f"{_MAP}, unit UINTEGER, r {PACKED}, r2 {PACKED}",
     # place: where the unit lies (types.Subject.units); nc: percent, by the repeats of the test images
     # across_r, across_r2: predicted from the other subjects' responses; NaN where there is one subject only
     "units": "subject VARCHAR, unit UINTEGER, place BIGINT, ncsnr FLOAT, nc FLOAT, reliable BOOLEAN, "
@@ -52,7 +53,7 @@ TABLES = {
     # the layer of each unit that left-out training images choose (-1: none), and how sure its scores are: ends of
     # the 95 % bootstrap interval of r, p by permutation, q by Benjamini-Hochberg over the map's reliable units
     "nested": f"{_CHOSEN}, unit UINTEGER, layer TINYINT, r FLOAT, r2 FLOAT, r_low FLOAT, r_high FLOAT, "
-    "p FLOAT, q FLOAT",
+    f"p FLOAT, q {PACKED}",
     # means over reliable units of the above with their intervals; layer: the median of the chosen ones;
     # significant: the share of units with q below 0.05; roi "early", "high" and "language": a level's areas together
     "roi_nested": f"{_CHOSEN}, roi VARCHAR, n INTEGER, n_all INTEGER, layer FLOAT, {_INTERVALS}, nc_mean FLOAT, "
@@ -129,3 +130,9 @@ KEYS = {
 def columns(table):
     """Names of the columns that are stored in a table, in order; what follows from them is left out."""
     return [column.split()[0] for column in TABLES[table].split(", ") if " AS (" not in column]
+
+
+def taken(table):
+    """The stored columns in SQL, as they are taken from rows that are to be written."""
+    kinds = [column.split() for column in TABLES[table].split(", ") if " AS (" not in column]
+    return ", ".join(f"TRY_CAST({name} AS {kind})" if kind == PACKED else name for name, kind, *_ in kinds)
