@@ -26,12 +26,13 @@ def pair_of(table, container):
 
 def one_pair(table, a, b):
     """Circles and signed bars of two instructions in one region."""
-    names = {"unique_a": f"{a} only", "shared": "shared", "unique_b": f"{b} only"}
+    names = paper.words.called(a, b)
     colours = {"a": theme.instruction_colour(a), "b": theme.instruction_colour(b)}
-    pair = table[(table.a == a) & (table.b == b) & (table.roi == roi)].dropna(subset=list(names))
-    if pair.empty:
+    own = table[(table.a == a) & (table.b == b) & (table.roi == roi)].dropna(subset=list(names))
+    if own.empty:
         st.info(f"The partition of {a} and {b} is not defined in {roi} for {subject}.")
         return
+    pair = frames.less_floor(own)
     parts = pair[list(names)].mean().to_dict()
     spoken = ", ".join(f"{names[part]} {said(value)}" for part, value in parts.items())
     left, right = st.columns([1.15, 1], gap="large")
@@ -53,25 +54,31 @@ def one_pair(table, a, b):
         moved = {"a": (a, colours["a"]), "b": (b, colours["b"])} if frames.elsewhere(pair) else None
         signed = figures.signed_bars(pair, bars, names | {"r2_ab": "both together"}, "R²", moved)
         ui.plot(signed, "signed", f"The same numbers as bars, each subject a point: {spoken}")
-        below = ", ".join(f"{names[part]} {100 * pair[f'{part}_negative'].mean():.0f} %" for part in names)
         who = (
             "Bars: means over subjects; points: the subjects"
             if subject == MEAN
             else f"Bars and points: {subject} alone"
         )
         known = "shared_low" in pair and pair.shared_low.notna().any()
-        interval = ", with 95 % intervals by drawing test images with replacement" if known else ""
-        ui.sentence(f"{who}{interval}. Units below 0: {below}. {paper.words.at_other_layers(pair, a, b)}".strip())
-    ui.sentence(told(pair, a, b))
-    to_the_map(pair, a, b)
+        interval = f", with {paper.words.interval_of(own)}" if known else ""
+        rest = (
+            paper.words.reduced(own),
+            paper.words.units_negative(own, a, b),
+            paper.words.at_other_layers(own, a, b),
+        )
+        ui.sentence(" ".join(filter(None, (f"{who}{interval}.", *rest))))
+    if claims := paper.words.claims_of_pair(own, a, b):
+        ui.sentence(claims)
+    ui.sentence(told(own, a, b))
+    to_the_map(own, a, b)
     export_ui.export(
         lambda made: paper.variance(
-            pair, {"a": a, "b": b}, colours, paper.words.of_variance(store, pair, a, b, roi), made | {"a": a},
-            paper.queries.variance(pair),
+            own, {"a": a, "b": b}, colours, paper.words.of_variance(store, own, a, b, roi), made | {"a": a},
+            paper.queries.variance(own),
         ),
         store, "variance",
     )  # fmt: skip
-    ui.data(pair, "pair")
+    ui.data(own, "pair")
 
 
 def told(pair, a, b):
@@ -104,7 +111,8 @@ def all_pairs(table, a):
     part = ui.segments("Part", list(words), "part", words.get)
     kinds = known.families(table.roi)
     regions = ui.several("Regions", kinds, "regions", default=[k for k in kinds if k != "streams"])
-    rows = frames.in_families(table[table.a == a], regions, known)
+    drawn = frames.less_floor(table)
+    rows = frames.in_families(drawn[drawn.a == a], regions, known)
     if rows.empty:
         st.info("Choose at least one group of regions.")
     else:
@@ -123,7 +131,7 @@ def all_pairs(table, a):
             store, "matrix",
         )  # fmt: skip
         ui.data(table[table.a == a], "parts")
-    here = table[table.roi == roi]
+    here = drawn[drawn.roi == roi]
     if here.a.nunique() > 2:
         every_two(here)
 
@@ -166,13 +174,12 @@ def each_against_the_rest(uniques):
         figures.signed_bars(each, shades, {id: id for id in order}, "R²"), "unique",
         f"Unique variance of each instruction, mean over subjects: {spoken}",
     )  # fmt: skip
-    sure = [id for id in order if (each[f"{id}_low"] > 0).all()]
-    where = f"in {each.subject.iloc[0]}" if len(each) == 1 else f"in each of {len(each)} subjects"
     ui.sentence(
-        f"R² of the {len(order)} instructions together less that of the others without this one, by banded ridge; "
-        f"95 % intervals by drawing test images. The whole interval is above 0 {where}: "
-        f"{', '.join(sure) or 'none'} (not corrected for {len(order)} instructions)."
+        f"R² of the {len(order)} instructions together less that of the others without this one, by banded ridge. "
+        f"{paper.words.reduced(alone)} Points: the subjects, with {paper.words.interval_of(alone)}."
     )
+    if claims := paper.words.claims_of_each(each, order):
+        ui.sentence(claims)
     export_ui.export(
         lambda made: paper.unique(
             each, shades, paper.words.of_unique(store, alone), made, paper.queries.uniques(alone)
@@ -193,9 +200,10 @@ def seven_parts(triples):
     found = triples[(triples.a == three[0]) & (triples.b == three[1]) & (triples.c == three[2])]
     st.header(f"{', '.join(three[:2])} and {three[2]} in {roi}", anchor=False)
     left, right = st.columns([1.15, 1], gap="large")
-    parts = found.groupby("part").value.mean().to_dict()
-    tint = {side: theme.instruction_colour(id) for side, id in zip("abc", three)}
     called = frames.parts_of_three(three)
+    seven = frames.apart(found, "part", "value", called)
+    parts = seven[list(called)].mean().to_dict()
+    tint = {side: theme.instruction_colour(id) for side, id in zip("abc", three)}
     spoken = ", ".join(f"{' and '.join(members)} {said(parts[part])}" for part, members in called.items())
     with left:
         ui.plot(figures.venn_three(parts, dict(zip("abc", three)), tint), "venn of three", f"Three circles: {spoken}")
@@ -205,10 +213,14 @@ def seven_parts(triples):
             "are exact."
         )
     with right:
-        seven = frames.apart(found, "part", "value", called)
         ui.plot(figures.upset(seven, called, three, tint), "upset", f"Seven parts as bars: {spoken}")
         whose = "a point a subject" if subject == MEAN else f"{subject} alone"
-        ui.sentence(f"Signed, {whose}, with 95 % intervals; dots below a bar say who shares the part.")
+        ui.sentence(
+            f"Signed, {whose}, with {paper.words.interval_of(found)}. {paper.words.reduced(found)} "
+            "Dots below a bar say who shares the part."
+        )
+    if claims := paper.words.claims_of_three(seven, three):
+        ui.sentence(claims)
     export_ui.export(
         lambda made: paper.triple(
             seven, three, tint, paper.words.of_three(store, found, three), made, paper.queries.triples(found)

@@ -11,6 +11,7 @@ from brainalign import store, surface
 from brainalign.tables import today
 
 SUBJECTS = ("subj01", "subj02", "subj05")
+FLOORS = {"shared": -0.004, "unique_a": -0.002, "unique_b": -0.001}  # what each part owes to estimated weights
 MOVED = {"a": -0.02, "b": 0.03}  # what each part gains had both entered at the layer of a, of b
 INSTRUCTIONS = ("IC", "VQ1", "IU3")
 POOLINGS = ("last_prompt", "mean_generated")
@@ -161,7 +162,8 @@ def _unique_rows():
     def summary(groups):
         means = groups.agg(n=("unit", "size"), unique_r2=("unique_r2", "mean"))
         negative = groups.unique_r2.agg(lambda values: (values < 0).mean())
-        ends = {"low": means.unique_r2 - 0.01, "high": means.unique_r2 + 0.01}
+        known = means.unique_r2 + 0.002
+        ends = {"floor": -0.002, "low": known - 0.01, "high": known + 0.01, "p": np.where(known > 0.03, 0.002, 0.5)}
         return means.assign(r2_all=0.3 + means.unique_r2, r2_others=0.3, negative=negative, **ends)
 
     return _roi_rows(_uniques(), ["subject", "model", "pooling", "instruction", "layer"], summary)
@@ -180,7 +182,9 @@ def _triples():
         for part, value in parts.items()
     ]
     frame = pd.DataFrame(rows)
-    return frame.assign(low=frame.value - 0.01, high=frame.value + 0.01, negative=np.where(frame.value < 0, 0.6, 0.1))
+    known = frame.value + 0.003
+    tested = {"floor": -0.003, "low": known - 0.01, "high": known + 0.01, "p": np.where(known > 0.04, 0.002, 0.5)}
+    return frame.assign(**tested, negative=np.where(frame.value < 0, 0.6, 0.1))
 
 
 RSA_PICTURES = (0, 3, 6, 12, 21, 27)
@@ -258,14 +262,17 @@ def _variance_summary(groups):
     parts = ["shared", "unique_a", "unique_b"]
     means = groups[["r2_a", "r2_b", "r2_ab", *parts]].mean()
     negative = groups[parts].agg(lambda values: (values < 0).mean()).add_suffix("_negative")
-    ends = {f"{p}_{end}": means[p] + d for p in parts for end, d in (("low", -0.01), ("high", 0.01))}
-    moved = {f"{p}_at_{side}": means[p] + shift for p in parts for side, shift in MOVED.items()}
+    known = {p: means[p] - FLOORS[p] for p in parts}
+    ends = {f"{p}_{end}": known[p] + d for p in parts for end, d in (("low", -0.01), ("high", 0.01))}
+    ends |= {f"{p}_floor": FLOORS[p] for p in parts}
+    ends |= {f"{p}_p": np.where(known[p] > 0.1, 0.002, 0.5) for p in parts}
+    moved = {f"{p}_at_{side}": known[p] + shift for p in parts for side, shift in MOVED.items()}
     return pd.concat([means, negative, groups.size().rename("n")], axis=1).assign(**ends, **moved)
 
 
 def _swapped(pairs):
     """The same pairs with a and b exchanged."""
-    ends = ("", "_low", "_high", "_negative")
+    ends = ("", "_floor", "_low", "_high", "_p", "_negative")
     there = [("a", "b"), ("layer_a", "layer_b"), ("r2_a", "r2_b"), ("shared_at_a", "shared_at_b")]
     there += [("unique_a_at_a", "unique_b_at_b"), ("unique_a_at_b", "unique_b_at_a")]
     there += [(f"unique_a{end}", f"unique_b{end}") for end in ends]

@@ -420,9 +420,16 @@ def test_each_instruction_enters_partitions_at_the_layer_that_its_training_image
     assert min(there.unique_a["V1"], there.unique_b["FFA"]) > 0.5
     assert min(there.unique_a_at_a["V1"], there.unique_b_at_b["FFA"]) > 0.5
     assert max(abs(there.unique_a_at_b["V1"]), abs(there.unique_b_at_a["FFA"])) < 0.1
+    same = pairs.loc["IC", "IU3"].query("layer_a == layer_b")  # then the layer of either is the pair's own
+    np.testing.assert_allclose(same.shared_at_a, same.shared - same.shared_floor, atol=2e-4)
     for part, turned in {"unique_a": "unique_b", "unique_b": "unique_a", "shared": "shared"}.items():
         assert there[f"{part}_at_a"].tolist() == back[f"{turned}_at_b"].tolist()
+        for end in ("", "_floor", "_low", "_high", "_p"):
+            assert there[part + end].tolist() == back[turned + end].tolist()
     assert pairs.loc["VQ1", "IU3"][["shared_at_a", "unique_b_at_b"]].isna().all(axis=None)  # no pair of the anchor
+    assert max(there.unique_a_p["V1"], there.unique_b_p["FFA"], each.p["IC", "V1"], three.p["FFA", "unique_b"]) < 0.05
+    known = there.unique_a - there.unique_a_floor
+    assert (there.unique_a_low["V1"] < known["V1"]) & (known["V1"] < there.unique_a_high["V1"])
     assert (each.layer["IC"] == 1).all()
     assert (each.layer["VQ1"] == 2).all()
     assert min(each.unique_r2["IC", "V1"], each.unique_r2["VQ1", "FFA"]) > 0.5

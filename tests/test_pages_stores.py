@@ -48,7 +48,7 @@ def earlier(tmp_path_factory):
         for table in LATER:
             db.execute(f"DROP TABLE {table}")
         for part in ("shared", "unique_a", "unique_b"):
-            for end in ("low", "high", "at_a", "at_b"):
+            for end in ("floor", "low", "high", "p", "at_a", "at_b"):
                 db.execute(f"ALTER TABLE roi_variance DROP COLUMN {part}_{end}")
         db.execute("ALTER TABLE roi_variance DROP COLUMN layer_b")
         db.execute("ALTER TABLE roi_variance RENAME COLUMN layer_a TO layer")
@@ -89,6 +89,7 @@ def test_a_store_of_an_earlier_version_opens(page, earlier, monkeypatch):
         assert list(charts(app)) == ["venn", "signed"]
         assert "Layer, for all instructions that of IC (by cross-validation on training images): 2." in words(app)
         assert "Diamonds" not in words(app)
+        assert "less its floor" not in words(app)
         mapped = words(show("flatmaps", earlier, monkeypatch, quantity="shared"))
         assert "that of IC (by cross-validation on training images): 2." in mapped
         app = show(page, earlier, monkeypatch, view="all")

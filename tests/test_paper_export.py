@@ -257,7 +257,13 @@ def test_a_bundle_holds_figure_data_query_link_versions_and_caption(figure, stor
         ("matrix", ("shared with IC", "banded ridge", "3 subjects", "IC 2, VQ1 1, IU3 2", "by 0.0250 on average")),
         (
             "unique",
-            ("less that of the others", "3 subjects", "IC 2, VQ1 1, IU3 2", "not corrected over 3", "subj05 10"),
+            (
+                "less that of the others",
+                "3 subjects",
+                "IC 2, VQ1 1, IU3 2",
+                "the 3 instructions of a subject",
+                "subj05 10",
+            ),
         ),
         ("triple", ("IC, VQ1 and IU3", "inclusion and exclusion", "reliable units", "Negative parts")),
         ("chosen", ("llava-demo with IC", "3 subjects", "left-out training images")),

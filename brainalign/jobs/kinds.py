@@ -1,6 +1,7 @@
 """What each kind of job does: read its inputs, compute, write its one result file."""
 
 import time
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 
@@ -166,30 +167,38 @@ def _write_nested(job, resident, best, seconds):
 
 def make_pair(job, resident, progress=None):
     """R2 of two instructions alone and together, and what follows: shared and unique variance, signed."""
-    started, (a, b) = time.perf_counter(), job.inputs["instructions"]
-    spaces, session = _spaces(job, resident), resident.session(job.subject)
-    joint = session.fit_joint(spaces, resident.study.variance.gammas, keep=True)
-    fits = {"a": joint.alone[a], "b": joint.alone[b], "ab": joint}
-    _write_parts(job, resident, fits, lambda r2: variance.partition(r2["a"], r2["b"], r2["ab"]), started)
+    started = time.perf_counter()
+    _write_parts(job, resident, _two(job, resident, _spaces(job, resident)), _of_two, started)
 
 
 def make_alike(job, resident, progress=None):
-    """R2 of two instructions alone and together at the layer of the one, and again at that of the other.
+    """The parts of a pair less their floors, means over regions, with both at the layer of the one and of the other.
 
     Of layers that are the same nothing is computed: the pair's own job has it.
     """
-    started, (a, b), session = time.perf_counter(), job.inputs["instructions"], resident.session(job.subject)
-    layers, columns, warnings = sorted(set(job.inputs["layers"])), [], []
+    started, study, session = time.perf_counter(), resident.study, resident.session(job.subject)
+    masks, reliable, _ = resident.regions(job.subject)
+    layers, floors_alone = sorted(set(job.inputs["layers"])), replace(study.statistics, draws=1)
+    arrays, warnings = {"regions": np.array(list(masks))}, []
     for layer in layers if len(layers) > 1 else ():
-        spaces = _spaces(job, resident, layer)
-        joint = session.fit_joint(
-            spaces, resident.study.variance.gammas, keep=True
-        )  # as the pair's, which are at hand
-        r2 = {"r2_a": joint.alone[a].r2, "r2_b": joint.alone[b].r2, "r2_ab": joint.r2}
-        columns.append({"layer": layer, "unit": np.arange(len(joint.r2))} | r2)
-        warnings += [f"layer {layer}: {text}" for text in joint.warnings]
-    table = _stack(columns) if columns else {"layer": np.zeros(0, np.uint8)}
-    results.write_table(job.path, table, results.about(job, time.perf_counter() - started, warnings))
+        fits = _two(job, resident, _spaces(job, resident, layer))
+        r2 = np.stack([fit.r2 for fit in fits.values()])
+        means = nested.region_means(r2, masks, reliable & np.isfinite(r2).all(0))
+        found = nested.part_intervals(session.y_test, fits, _of_two, masks, reliable, floors_alone, study.seed)
+        for part, values in _of_two(dict(zip(fits, means))).items():
+            arrays[f"{part}_{layer}"] = values - found[f"{part}_floor"]
+        warnings += [f"layer {layer}: {text}" for text in fits["ab"].warnings]
+    results.write_arrays(job.path, arrays, results.about(job, time.perf_counter() - started, warnings))
+
+
+def _two(job, resident, spaces):
+    """Fits of two spaces, each alone and both together, with their predictions."""
+    joint = resident.session(job.subject).fit_joint(spaces, resident.study.variance.gammas, keep=True)
+    return dict(zip("ab", joint.alone.values())) | {"ab": joint}
+
+
+def _of_two(r2):
+    return variance.partition(r2["a"], r2["b"], r2["ab"])
 
 
 def make_triple(job, resident, progress=None):

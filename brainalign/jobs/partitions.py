@@ -10,6 +10,7 @@ from brainalign.store.schema import columns as stored
 MODELS = ("r2_a", "r2_b", "r2_ab")
 PARTS = (*MODELS, "shared", "unique_a", "unique_b")
 UNIQUE = ("r2_all", "r2_others", "unique_r2")
+ENDS = ("floor", "low", "high", "p")
 REGIONS = ("shared_ab", "shared_ac", "shared_bc", "shared_abc", "unique_a", "unique_b", "unique_c")
 
 
@@ -36,24 +37,27 @@ def roi_pair(job, person, alike=None):
 
     alike : the job of the same pair with both at one layer, None where there is none
     """
-    columns, ends = results.read_table(job.path, list(PARTS)), _ends(job)
-    moved = _moved(job, columns, alike) if alike else {}
+    columns, ends = results.read_table(job.path, list(PARTS)), _ends(job.beside)
+    moved = _ends(alike.path) if alike else None
 
-    def summary(name, units):
-        return variance.summarise(columns | moved, units) | ends(name)
+    def summary(region, units):
+        found = variance.summarise(columns, units) | ends(region)
+        return found | (_moved(job, found, moved(region)) if moved else {})
 
     one = _by_region(job, person, summary, **_sides(job)).reindex(columns=stored("roi_variance"))
     return pd.concat([one, one.rename(columns=_other_way)])
 
 
-def _moved(job, columns, alike):
-    """The parts of a pair with both at the layer of a, and of b: <part>_at_a, <part>_at_b -> (n_units,)."""
-    found, tables = {}, results.read_table(alike.path)
-    for side, layer in zip("ab", job.inputs["layers"]):
-        rows = tables["layer"] == layer
-        r2 = {name: tables[name][rows] if rows.any() else columns[name] for name in MODELS}
-        found |= {f"{part}_at_{side}": values for part, values in variance.partition(*r2.values()).items()}
-    return found
+def _moved(job, found, there):
+    """The parts less their floors with both at the layer of a, and of b.
+
+    there : <part>_<layer>, where layers differ
+    """
+    return {
+        f"{part}_at_{side}": there.get(f"{part}_{layer}", found[part] - found[f"{part}_floor"])
+        for part in PARTS[3:]
+        for side, layer in zip("ab", job.inputs["layers"])
+    }
 
 
 def _other_way(name):
@@ -64,7 +68,7 @@ def _other_way(name):
 
 def roi_triple(job, person):
     """Rows of `roi_triples`: one a part."""
-    columns, ends = results.read_table(job.path, list(REGIONS)), _ends(job)
+    columns, ends = results.read_table(job.path, list(REGIONS)), _ends(job.beside)
     frames = []
     for part in REGIONS:
         frames.append(_by_region(job, person, _one_part(columns[part], part, ends), part=part, **_sides(job)))
@@ -86,7 +90,7 @@ def _entering(job):
 
 def roi_uniques(job, person):
     """Rows of `roi_uniques`."""
-    ends, frames = _ends(job), []
+    ends, frames = _ends(job.beside), []
     for name, layer in _entering(job).items():
         found = dict(zip(UNIQUE, results.read_table(job.path, list(_of(name))).values()))
         part = _one_part(found["unique_r2"], name, ends)
@@ -99,7 +103,7 @@ def roi_uniques(job, person):
     return pd.concat(frames)
 
 
-_NAMES = {"unique_r2": "value", "low": "low", "high": "high", "negative": "negative"}
+_NAMES = {"unique_r2": "value"} | {name: name for name in (*ENDS, "negative")}
 
 
 def _of(instruction):
@@ -107,9 +111,9 @@ def _of(instruction):
     return "r2_all", f"r2_without {instruction}", instruction
 
 
-def _ends(job):
-    """Function from a region's name to the ends of the parts' intervals there."""
-    found = results.read_arrays(job.beside)
+def _ends(path):
+    """Function from a region's name to the numbers of an arrays' file there: floors, ends of intervals, p."""
+    found = results.read_arrays(path)
     row = {name: k for k, name in enumerate(found.pop("regions").tolist())}
     return lambda region: {name: float(values[row[region]]) for name, values in found.items()}
 
@@ -118,7 +122,7 @@ def _one_part(values, name, ends):
     def summary(region, units):
         found, end = variance.summarise({"value": values}, units), ends(region)
         renamed = {"value": found["value"], "negative": found["value_negative"], "n": found["n"]}
-        return renamed | {"low": end[f"{name}_low"], "high": end[f"{name}_high"]}
+        return renamed | {which: end[f"{name}_{which}"] for which in ENDS}
 
     return summary
 

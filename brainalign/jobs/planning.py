@@ -364,7 +364,8 @@ def _variance(study, name, spaces, encodes):
             **({} if kind == "triple" else {"gammas": choice.gammas}),
             **_choices(study),
         }
-        yield Job(*job, inputs, _path(study, kind, inputs, *job, suffix=".parquet"))
+        suffix = ".npz" if kind == "alike" else ".parquet"
+        yield Job(*job, inputs, _path(study, kind, inputs, *job, suffix=suffix))
 
 
 def _entering(choice, fitted):

@@ -227,6 +227,8 @@ def signed(sheet, frame, colours, names, axis, x, y, width, height, moved=None):
         low, high = (row.reindex([f"{part}_{end}" for part in names]).to_numpy(float) for end in ("low", "high"))
         axes.vlines(at + offset, low, high, "#80868e", linewidth=0.6, zorder=2)
         axes.plot(at + offset, row[list(names)].to_numpy(float), ms=2.6, zorder=3, **RING)
+    raw = frame.reindex(columns=[f"{part}_raw" for part in names]).mean()
+    axes.hlines(raw, at - 0.3, at + 0.3, INK, ":", linewidth=0.8, zorder=2.5)
     for side, (_, colour) in (moved or {}).items():
         means_at = frame.reindex(columns=[f"{part}_at_{side}" for part in names]).mean()
         axes.plot(at + ASIDE[side], means_at, "D", ms=3, zorder=4, mfc=colour, mec=INK, mew=0.4)

@@ -17,6 +17,15 @@ DOTTED = {
     "r_norm_mean": "1",
 }
 PAIRED = "paired bootstrap of the difference over test images, two-sided"
+KNOWN = (
+    "less its floor, which is what the part owes to weights that are estimated from finitely many training images (by "
+    "the predictive variance of ridge regression)"
+)
+HELD = "95 % intervals by drawing test images with replacement, the fitted weights and the floor held fixed"
+TESTED = (
+    "two-sided by the same draws of the part less its floor, q < {} by Benjamini–Hochberg over the {} of a subject in "
+    "the region; not corrected over regions{}"
+)
 INTERVAL = "95 % intervals by drawing test images with replacement, without fitting again"
 BORROWED = " (as today's table has them; the store, of an earlier version, does not carry them: publish again)"
 WEAK = 0.2  # kappa below which agreement is slight (Landis and Koch 1977, Biometrics 33:159)

@@ -53,6 +53,7 @@ def variance(wish):
 def matrix(wish):
     """One part of each pair's variance: the second instruction by region."""
     table = _rows(wish, "roi_variance")
+    table = frames.less_floor(table)
     a = wish.one("a", wish.known.sort_instructions(table.a), what="first instruction")
     part, kinds = wish.one("part", ["shared", "unique_a", "unique_b"]), wish.known.families(table.roi)
     regions = wish.several("regions", kinds, [kind for kind in kinds if kind != "streams"], "family of regions")
@@ -66,7 +67,7 @@ def matrix(wish):
 
 def pairs(wish):
     """One part of every two instructions' variance in a region."""
-    rows = _in_region(wish, _rows(wish, "roi_variance"))
+    rows = frames.less_floor(_in_region(wish, _rows(wish, "roi_variance")))
     part = wish.one("square", ["shared", "unique_a"], what="part")
     grid, about = frames.square(rows, part, wish.known), words.of_square(wish.store, rows, part)
     return draw_matrix(grid, "R²", about, "pairs", wish.made, queries.square(rows, part), "other")

@@ -13,11 +13,12 @@ TRUE = "Areas are true to the numbers."
 PARTS = ("unique_a", "shared", "unique_b")
 
 
-def variance(frame, names, colours, about, choices=None, query=""):
+def variance(pair, names, colours, about, choices=None, query=""):
     """A `Plot` of the partition of two instructions' variance in one region.
 
-    frame : one row a subject: subject, unique_a, shared, unique_b, r2_ab; names, colours : dict a, b
+    pair : rows of `roi_variance`, one a subject; names, colours : dict a, b
     """
+    frame = frames.less_floor(pair)
     parts = frame[list(PARTS)].mean().to_dict()
     called = {"unique_a": f"{names['a']} only", "shared": "shared", "unique_b": f"{names['b']} only"}
     note = says(parts, called)
@@ -42,7 +43,7 @@ def variance(frame, names, colours, about, choices=None, query=""):
         discs = DISC + _note_height(note, width * 0.52 if beside else width)
         return max(discs, under) if beside else discs + under
 
-    return Plot("variance", draw, height, frame, f"{about} {note}", choices or {}, query)
+    return Plot("variance", draw, height, pair, f"{about} {note}", choices or {}, query)
 
 
 def says(parts, called):

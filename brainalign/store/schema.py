@@ -12,7 +12,7 @@ _INTERVALS = ", ".join(f"{name} FLOAT, {name}_low FLOAT, {name}_high FLOAT" for 
 _PAIR = "subject VARCHAR, model VARCHAR, pooling VARCHAR, a VARCHAR, b VARCHAR"
 _LAYERS = "layer_a UTINYINT, layer_b UTINYINT"
 _OF_PAIR = ("shared", "unique_a", "unique_b")
-_ENDS = ", ".join(f"{part}_{end} FLOAT" for part in _OF_PAIR for end in ("low", "high"))
+_ENDS = ", ".join(f"{part}_{end} FLOAT" for part in _OF_PAIR for end in ("floor", "low", "high", "p"))
 _MOVED = ", ".join(f"{part}_at_{side} FLOAT" for part in _OF_PAIR for side in "ab")
 _OWN = "subject VARCHAR, model VARCHAR, pooling VARCHAR, instruction VARCHAR"
 _SUMS = ", ".join(  # of what is stored, so that the parts of a unit add up
@@ -71,18 +71,20 @@ TABLES = {
     # layer_a, layer_b: those at which the two enter. Stores of an earlier version have one `layer` in these five
     # tables, at which all entered
     "variance": f"{_PAIR}, {_LAYERS}, unit UINTEGER, r2_a FLOAT, r2_b FLOAT, r2_ab FLOAT, {_SUMS}",
-    # each pair both ways round; *_negative: the fraction of units where that part is below 0; *_at_a, *_at_b: the part
-    # had both entered at the layer of a, of b; of pairs of the anchor, where layers are chosen
+    # each pair both ways round; *_negative: the fraction of units where that part is below 0; *_floor: what the part
+    # owes to weights that are estimated, see jobs.nested.part_intervals; *_low, *_high: 95 % interval of the part less
+    # its floor, *_p: two-sided, that it is 0; *_at_a, *_at_b: the part less its floor, had both entered at the layer
+    # of a, of b; of pairs of the anchor, where layers are chosen
     "roi_variance": f"{_PAIR}, {_LAYERS}, roi VARCHAR, n INTEGER, n_all INTEGER, {_PARTS}, "
     f"shared_negative FLOAT, unique_a_negative FLOAT, unique_b_negative FLOAT, {_ENDS}, {_MOVED}",
     # one row a part of three instructions: unique_a ..., shared_ab (by a and b but not c) ..., shared_abc
     "roi_triples": f"{_PAIR}, c VARCHAR, {_LAYERS}, layer_c UTINYINT, roi VARCHAR, n INTEGER, n_all INTEGER, "
-    "part VARCHAR, value FLOAT, low FLOAT, high FLOAT, negative FLOAT",
+    "part VARCHAR, value FLOAT, floor FLOAT, low FLOAT, high FLOAT, p FLOAT, negative FLOAT",
     # what an instruction explains beyond all the others of its model: unique_r2 = r2_all - r2_others, signed;
     # layer: that at which it enters, as the others do at theirs
     "uniques": f"{_OWN}, layer UTINYINT, unit UINTEGER, unique_r2 FLOAT",
     "roi_uniques": f"{_OWN}, layer UTINYINT, roi VARCHAR, n INTEGER, n_all INTEGER, r2_all FLOAT, "
-    "r2_others FLOAT, unique_r2 FLOAT, low FLOAT, high FLOAT, negative FLOAT",
+    "r2_others FLOAT, unique_r2 FLOAT, floor FLOAT, low FLOAT, high FLOAT, p FLOAT, negative FLOAT",
     # representational similarity on test pictures: rho_a of a layer's distances with a region's
     "rsa_scores": f"{_MAP}, roi VARCHAR, rho FLOAT",
     # at the layer that training pictures choose for the subject and region (-1: none), with the ends of the 95 %
