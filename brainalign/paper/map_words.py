@@ -5,6 +5,9 @@ from brainalign.figures.flatmap import CHOSEN, palettes
 from brainalign.paper import method
 from brainalign.paper.asked import PARTS
 
+RAW = (
+    "Each unit's value is raw, with what it owes to estimated weights; the page on variance takes that off by region."
+)
 PALETTE = {"viridis": "viridis", "RdBu_r": "blue below 0, red above"}
 
 
@@ -35,7 +38,7 @@ def _made(store, maps):
     layers = [m.at for m in maps] + [CHOSEN] * (asked.quantity in ("layer", "winner"))
     said.append(method.rule("chosen", 1) if CHOSEN in layers else "")
     if layers := parted_at(store, maps):
-        said.append(f"{layers} Several instructions together by banded ridge regression.")
+        said.append(f"{layers} Several instructions together by banded ridge regression. {RAW}")
     return " ".join(filter(None, [*said, method.fitted(store)]))
 
 
