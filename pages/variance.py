@@ -121,8 +121,8 @@ def all_pairs(table, a):
             figures.matrix(grid, "R²", known.label), "matrix",
             f"Variance (R²) of {a} with each other instruction, {words[part]}, by region; {frames.ends(grid)}",
         )  # fmt: skip
-        if dependence := paper.words.how_much_layers_matter(rows, part):
-            ui.sentence(dependence)
+        if told := " ".join(filter(None, (_less(rows), paper.words.how_much_layers_matter(rows, part)))):
+            ui.sentence(told)
         export_ui.export(
             lambda made: paper.matrix(
                 grid, "R²", paper.words.of_matrix(store, rows, a, part), "matrix", made | {"a": a},
@@ -136,6 +136,10 @@ def all_pairs(table, a):
         every_two(here)
 
 
+def _less(rows):
+    return f"Each value is{paper.words.less(rows).removeprefix(',')}." if frames.floored(rows) else ""
+
+
 def every_two(here):
     st.header(f"Every two instructions in {roi}", anchor=False)
     ways = {"shared": "shared", "unique_a": "of the row beyond the column"}
@@ -145,11 +149,12 @@ def every_two(here):
         figures.matrix(square, "R²"), "square",
         f"Variance (R²) in {roi}, {ways[way]}, of every two instructions; {frames.ends(square)}",
     )  # fmt: skip
-    ui.sentence(
+    told = (
         "Shared: R²(row) + R²(column) − R²(both); on the diagonal R² of one alone."
         if way == "shared"
         else "What the row's instruction explains that the column's does not: R²(both) − R²(column)."
     )
+    ui.sentence(f"{told} {_less(here)}")
     export_ui.export(
         lambda made: paper.matrix(
             square, "R²", paper.words.of_square(store, here, way), "pairs", made, paper.queries.square(here, way),
@@ -176,7 +181,8 @@ def each_against_the_rest(uniques):
     )  # fmt: skip
     ui.sentence(
         f"R² of the {len(order)} instructions together less that of the others without this one, by banded ridge. "
-        f"{paper.words.reduced(alone)} Points: the subjects, with {paper.words.interval_of(alone)}."
+        f"{paper.words.reduced(alone)} Points: the subjects, with {paper.words.interval_of(alone)}. "
+        f"{paper.method.parted_at(store, alone)}"
     )
     if claims := paper.words.claims_of_each(each, order):
         ui.sentence(claims)
@@ -217,7 +223,7 @@ def seven_parts(triples):
         whose = "a point a subject" if subject == MEAN else f"{subject} alone"
         ui.sentence(
             f"Signed, {whose}, with {paper.words.interval_of(found)}. {paper.words.reduced(found)} "
-            "Dots below a bar say who shares the part."
+            f"Dots below a bar say who shares the part. {paper.method.parted_at(store, found)}"
         )
     if claims := paper.words.claims_of_three(seven, three):
         ui.sentence(claims)

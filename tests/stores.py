@@ -11,7 +11,7 @@ from brainalign import store, surface
 from brainalign.tables import today
 
 SUBJECTS = ("subj01", "subj02", "subj05")
-FLOORS = {"shared": -0.004, "unique_a": -0.002, "unique_b": -0.001}  # what each part owes to estimated weights
+FLOORS = {"shared": -0.004, "unique_a": -0.002, "unique_b": -0.001}  # what estimating weights adds to each part
 MOVED = {"a": -0.02, "b": 0.03}  # what each part gains had both entered at the layer of a, of b
 INSTRUCTIONS = ("IC", "VQ1", "IU3")
 POOLINGS = ("last_prompt", "mean_generated")

@@ -424,6 +424,13 @@ def test_circles_have_the_areas_of_the_numbers(store):
     assert areas[0] / areas[1] == pytest.approx(whole[0] / whole[1], rel=1e-6)
 
 
+def test_the_layers_at_which_instructions_enter_are_told_by_subject_where_they_differ(store):
+    rows = store.roi_variance(a="IC", b="VQ1", roi="FFA")
+    assert words.method.parted_at(store, rows).endswith("training images): IC 2, VQ1 1.")
+    rows.loc[rows.subject == "subj05", "layer_b"] = 3
+    assert words.method.parted_at(store, rows).endswith("IC 2, VQ1 1 (subj01, subj02) and 3 (subj05).")
+
+
 def test_a_claim_is_that_of_the_test_and_not_of_the_interval(store):
     """In every subject and after correction over the figure's parts; a dotted line stands at the raw value."""
     frame = pd.DataFrame({"subject": ["s1", "s2"], "n": 9, "r2_a": 0.2, "r2_b": 0.2, "r2_ab": 0.25})

@@ -5,9 +5,7 @@ from brainalign.figures.flatmap import CHOSEN, palettes
 from brainalign.paper import method
 from brainalign.paper.asked import PARTS
 
-RAW = (
-    "Each unit's value is raw, with what it owes to estimated weights; the page on variance takes that off by region."
-)
+RAW = "Units have their raw values, from which no floor (the cost of estimating weights) was taken."
 PALETTE = {"viridis": "viridis", "RdBu_r": "blue below 0, red above"}
 
 

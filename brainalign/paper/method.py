@@ -18,13 +18,13 @@ DOTTED = {
 }
 PAIRED = "paired bootstrap of the difference over test images, two-sided"
 KNOWN = (
-    "less its floor, which is what the part owes to weights that are estimated from finitely many training images (by "
-    "the predictive variance of ridge regression)"
+    "less its floor, which is what estimating weights from a finite number of training images adds to it or takes "
+    "from it (by the predictive variance of ridge regression)"
 )
 HELD = "95 % intervals by drawing test images with replacement, the fitted weights and the floor held fixed"
 TESTED = (
-    "two-sided by the same draws of the part less its floor, q < {} by Benjamini–Hochberg over the {} of a subject in "
-    "the region; not corrected over regions{}"
+    "two-sided by the same draws of the part less its floor with and without the cost of shrinkage, the less sure of "
+    "both; q < {} by Benjamini–Hochberg over the {} of a subject in the region, not corrected over regions{}"
 )
 INTERVAL = "95 % intervals by drawing test images with replacement, without fitting again"
 BORROWED = " (as today's table has them; the store, of an earlier version, does not carry them: publish again)"

@@ -304,7 +304,7 @@ def of_three(store, rows, three):
 
 def claims_of_three(frame, three):
     """Which of the seven parts are told from 0; frame : as `frames.apart` makes it."""
-    names = {part: " with ".join(members) for part, members in frames.parts_of_three(three).items()}
+    names = {part: " + ".join(members) for part, members in frames.parts_of_three(three).items()}
     return claims(frame, names, "seven parts", " and sets of three")
 
 
