@@ -444,7 +444,7 @@ def test_unique_variance_and_three_instructions(tiny, monkeypatch):
     unique = chart(app, "unique")["data"]
     assert numbers(unique[0]["y"])[0] > 0.03 > 0.02 > abs(numbers(unique[0]["y"])[1])
     assert "Above 0 in each of 3 subjects: IC; below 0: none (two-sided" in words(app)
-    assert "over the 3 instructions of a subject in the region; not corrected over regions" in words(app)
+    assert "over the 3 instructions of a subject in the region, not corrected over regions" in words(app)
     alone = words(show("variance", tiny, monkeypatch, view="rest", roi="V1", subject="subj02"))
     assert "Above 0 in subj02: IC" in alone
     assert "every subject" not in alone

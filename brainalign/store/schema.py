@@ -72,9 +72,9 @@ TABLES = {
     # tables, at which all entered
     "variance": f"{_PAIR}, {_LAYERS}, unit UINTEGER, r2_a FLOAT, r2_b FLOAT, r2_ab FLOAT, {_SUMS}",
     # each pair both ways round; *_negative: the fraction of units where that part is below 0; *_floor: what estimating
-    # weights adds to the part, see jobs.nested.part_intervals; *_low, *_high: 95 % interval of the part less its floor,
-    # *_p: two-sided, that it is 0; *_at_a, *_at_b: the part less its floor, had both entered at the layer of a, of b; of
-    # pairs of the anchor, where layers are chosen
+    # weights adds to the part, see jobs.nested.part_intervals; *_low, *_high: 95 % interval of the part less its
+    # floor, *_p: two-sided, that it is 0; *_at_a, *_at_b: the part less its floor, had both entered at the layer of a,
+    # of b; of pairs of the anchor, where layers are chosen
     "roi_variance": f"{_PAIR}, {_LAYERS}, roi VARCHAR, n INTEGER, n_all INTEGER, {_PARTS}, "
     f"shared_negative FLOAT, unique_a_negative FLOAT, unique_b_negative FLOAT, {_ENDS}, {_MOVED}",
     # one row a part of three instructions: unique_a ..., shared_ab (by a and b but not c) ..., shared_abc
