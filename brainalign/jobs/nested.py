@@ -101,7 +101,8 @@ def part_intervals(y, fits, parts, masks, reliable, choice, seed):
         without_noise[name], known[name] = variance.known_weights(raw[name], cost)
     raw, without_noise, known = parts(raw), parts(without_noise), parts(known)
     found = {}
-    luck = KNOWN_TO * np.random.default_rng(seed).standard_normal((choice.draws, 1))
+    luck = np.random.default_rng(seed).standard_normal((choice.draws, 1))
+    luck = KNOWN_TO * (luck - luck.mean())
     for part in known:
         draws = [2 * values[0] - values[1:] for values in (without_noise[part], known[part])]
         draws[1] += luck * (known[part][0] - raw[part][0])

@@ -16,7 +16,7 @@ from brainalign.jobs.planning import plan
 from brainalign.store import warned
 from brainalign.store.schema import columns
 
-KINDS = ("across", "encode", "pair", "triple", "unique", "weights", "rdms", "rsa")
+KINDS = ("across", "encode", "pair", "alike", "triple", "unique", "weights", "rdms", "rsa")
 
 
 def publish(study, partial=False):
@@ -72,6 +72,7 @@ def _tables(study, jobs):
     spaces = [job for job in jobs if job.kind == "features"]
     across = {job.subject: results.read_table(job.path) for job in of["across"]}
     anchor = study.variance.anchor if study.variance else ""
+    alike = {(job.subject, tuple(job.inputs["instructions"])): job for job in of["alike"]}
     mapped = sorted((job for job in of["pair"] if job.inputs["instructions"][0] == anchor), key=partitions.key)
 
     def each(kind, make):
@@ -93,7 +94,10 @@ def _tables(study, jobs):
         "roi_contrasts": (_contrasts(of["encode"], name, person) for name, person in people.items()),
         "winner_reliability": winners.tables(of["encode"], people),
         "variance": (partitions.pair(job) for job in mapped),
-        "roi_variance": each("pair", partitions.roi_pair),
+        "roi_variance": (
+            partitions.roi_pair(job, people[job.subject], alike.get((job.subject, tuple(job.inputs["instructions"]))))
+            for job in of["pair"]
+        ),
         "roi_triples": each("triple", partitions.roi_triple),
         "uniques": chain.from_iterable(partitions.uniques(job) for job in of["unique"]),
         "roi_uniques": each("unique", partitions.roi_uniques),

@@ -5,6 +5,7 @@ from itertools import groupby
 import numpy as np
 
 from brainalign.figures import frames, theme
+from brainalign.figures.bars import ASIDE
 from brainalign.figures.numerals import digits, said
 from brainalign.figures.regions import GROUP_WIDTH, crowded, offsets
 from brainalign.paper import legend
@@ -223,7 +224,7 @@ def _family_bands(sheet, axes, regions, x, y, width):
         sheet.text(x + (first + last + 1) / 2 * slot, y - 0.8, text, ha="center", va="bottom", fontsize=SIZE - 1)
 
 
-def signed(sheet, frame, colours, names, axis, x, y, width, height):
+def signed(sheet, frame, colours, names, axis, x, y, width, height, moved=None):
     """Signed parts as bars (mean over subjects) with the subjects as points: as `figures.signed_bars`."""
     means, at = frame[list(names)].mean(), np.arange(len(names))
     axes = sheet.axes(x + WIDE_LEFT, y, width - WIDE_LEFT - 1, height)
@@ -233,6 +234,11 @@ def signed(sheet, frame, colours, names, axis, x, y, width, height):
         low, high = (row.reindex([f"{part}_{end}" for part in names]).to_numpy(float) for end in ("low", "high"))
         axes.vlines(at + offset, low, high, "#80868e", linewidth=0.6, zorder=2)
         axes.plot(at + offset, row[list(names)].to_numpy(float), ms=2.6, zorder=3, **RING)
+    raw = frame.reindex(columns=[f"{part}_raw" for part in names]).mean()
+    axes.hlines(raw, at - 0.3, at + 0.3, INK, ":", linewidth=0.8, zorder=2.5)
+    for side, (_, colour) in (moved or {}).items():
+        means_at = frame.reindex(columns=[f"{part}_at_{side}" for part in names]).mean()
+        axes.plot(at + ASIDE[side], means_at, "D", ms=3, zorder=4, mfc=colour, mec=INK, mew=0.4)
     axes.set_ylabel(axis, labelpad=2)
     axes.yaxis.get_major_locator().set_params(nbins=6, steps=[1, 2, 5, 10])
     _from_zero(axes)

@@ -7,6 +7,7 @@ from brainalign.figures.flatmap import CHOSEN, palettes
 from brainalign.paper import method
 from brainalign.paper.asked import PARTS
 
+RAW = "Units have their raw values, from which no floor (the cost of estimating weights) was taken."
 PALETTE = {"viridis": "viridis", "RdBu_r": "blue below 0, red above"}
 
 
@@ -36,10 +37,21 @@ def _made(store, maps):
         said.append(f"States: {'; '.join(poolings)}.")
     layers = [m.at for m in maps] + [CHOSEN] * (asked.quantity in ("layer", "winner"))
     said.append(method.rule("chosen", 1) if CHOSEN in layers else "")
-    if asked.quantity in (*PARTS, "unique"):
-        rows = pd.DataFrame({"subject": [m.subject for m in maps], "layer": [m.at for m in maps]})
-        said.append(f"{method.parted_at(store, rows)} Several instructions together by banded ridge regression.")
+    if layers := parted_at(store, maps):
+        said.append(f"{layers} Several instructions together by banded ridge regression. {RAW}")
     return " ".join(filter(None, [*said, method.fitted(store)]))
+
+
+def parted_at(store, maps):
+    """The layers at which instructions enter the parts of variance that are shown; "" for other maps."""
+    asked = maps[0].asked
+    if asked.quantity not in (*PARTS, "unique"):
+        return ""
+    table, key = "roi_uniques", {"instruction": asked.chosen[1]}
+    if asked.quantity in PARTS:
+        table, key = "roi_variance", dict(zip("ab", asked.pair))
+    rows = store.rows(table, model=asked.chosen[0], **key)
+    return method.parted_at(store, rows[rows.subject.isin([m.subject for m in maps])])
 
 
 def _instructions(maps):

@@ -8,6 +8,7 @@ from brainalign.study import ANSWERS
 
 OWN = "the best in each region, chosen on the same test images and so a little too good"
 CHOSEN = "for each unit the one that predicts left-out training images best; the test images had no say"
+BY_TRAINING = "by cross-validation on training images"
 OTHERS = "for each region and subject the one that was best in the other subjects"
 FORMULA = "NC = 100 · ncsnr² / (ncsnr² + mean(1/n)) percent of variance, n the repeats of each test image"
 DOTTED = {"r_mean": "the noise ceiling", "r2_mean": "the noise ceiling", "r_norm_mean": "1"}
@@ -18,6 +19,18 @@ OF_REGION = (
 )
 OF_UNIT = "Of a single unit this ratio carries the noise of NC; a region's is the mean r over the region's ceiling."
 INTERVAL_OF_RATIO = "its interval draws both on the same test images"
+KNOWN = (
+    "less its floor, which is what estimating weights from a finite number of training images adds to it or takes "
+    "from it (by the predictive variance of ridge regression)"
+)
+HELD = (
+    "95 % intervals by drawing test images with replacement, the fitted weights held fixed and the floor taken to be "
+    "known within 15 % (one standard deviation)"
+)
+TESTED = (
+    "two-sided by the same draws of the part less its floor with and without the cost of shrinkage, the less sure of "
+    "both; q < {} by Benjamini–Hochberg over the {} of a subject in the region, not corrected over regions{}"
+)
 INTERVAL = "95 % intervals by drawing test images with replacement, without fitting again"
 BORROWED = " (as today's table has them; the store, of an earlier version, does not carry them: publish again)"
 WEAK = 0.2  # kappa below which agreement is slight (Landis and Koch 1977, Biometrics 33:159)
@@ -108,13 +121,23 @@ def rule(layer, subjects):
 
 
 def parted_at(store, rows):
-    """The layers of a partition of variance; rows : with subject and layer."""
-    choice = tomllib.loads(store.info().get("study_toml", "")).get("variance", {}).get("layer", "best")
-    how = " (by cross-validation on training images)" if choice == "best" else ""
-    each = rows.drop_duplicates(["subject", "layer"])
-    if each.layer.nunique() == 1:
-        return f"Layer {each.layer.iloc[0]}{how}."
-    return f"Layer{how}: {', '.join(f'{row.layer} ({row.subject})' for row in each.itertuples())}."
+    """The layers at which instructions enter a partition of variance; rows : of the store's tables of parts."""
+    choice = tomllib.loads(store.info().get("study_toml", "")).get("variance", {})
+    found = frames.entered(rows)
+    if choice.get("layer", "best") != "best":
+        return f"Layer {found.layer.iloc[0]}, as the study says."
+    if not store.own_layers:
+        of = choice.get("anchor", "IC")
+        return f"Layer, for all instructions that of {of} ({BY_TRAINING}): {_where(found)}."
+    ids = store.catalogue.sort_instructions(found.instruction)
+    each = (f"{id} {_where(found[found.instruction == id])}" for id in ids)
+    return f"Layers, of each instruction its own ({BY_TRAINING}): {', '.join(each)}."
+
+
+def _where(layers):
+    """`5`, or `5 (subj01, subj02) and 4 (subj05)`; layers : rows with subject and layer."""
+    of = layers.drop_duplicates(["subject", "layer"]).groupby("layer", sort=False).subject.agg(", ".join)
+    return str(of.index[0]) if len(of) == 1 else " and ".join(f"{layer} ({names})" for layer, names in of.items())
 
 
 def fitted(store):
