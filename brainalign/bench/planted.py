@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from brainalign import features, nsd, study
+from brainalign import features, study
 from brainalign.demo import cortex, files, noise
 from brainalign.demo.atlas import TABLES
 from brainalign.demo.design import N_IMAGES, N_TRIALS, design, expdesign
@@ -31,7 +31,7 @@ REGIONS = {  # region: collection and label
     "PPA": ("floc-places", "PPA"),
 }
 SPACE, BETAS = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
-MODELS = {"llava-demo": ("IC", "VQ1", "CR", "IU3"), "instructblip-demo": ("IC", "VQ1")}
+MODELS = {"llava-demo": ("IC", "VQ1", "CR", "IU3"), "instructblip-demo": ("IC",)}
 MODEL, DRIVER = "llava-demo", "VQ1"  # whose parts of variance are told; and what drives responses, where one does
 POOLING = "mean_generated"
 LAYERS, DRIVEN_LAYER, KEPT = 2, 1, 0.6  # of the variance of the last layer, this share is in the first one
@@ -163,16 +163,21 @@ def _signal(sources, rng):
 
 
 def _write_root(root, plan, sessions):
-    """What `nsd.sources` reads of a root, and pictures of one pixel that holds their number."""
+    """What `nsd.sources` reads of a root, and the pictures."""
     layout = Layout(root)
     files.save_mat(layout.design, expdesign(sessions.design))
-    pictures = {i: np.array([i % 256, i // 256 % 256, i // 65536], np.uint8) for i in sessions.ids.tolist()}
-    list(files.save_pictures(layout.stimuli, pictures, (N_IMAGES, 1, 1, 3), lambda i: files.compressed(pictures[i])))
+    ids, shape = sessions.ids.tolist(), (N_IMAGES, 1, 1, 3)
+    list(files.save_pictures(layout.stimuli, ids, shape, lambda image_id: files.compressed(_picture(image_id))))
     for number in SUBJECTS:
         _write_anatomy(layout, f"subj{number:02d}")
         _write_betas(layout, f"subj{number:02d}", sessions.signal(number), plan.rng(5, number), sessions.design)
     manifest = {"simulated": True, "seed": plan.seed, "fsaverage_vertices": N_VERTICES}
     files.save_text(layout.manifest, json.dumps(manifest))
+
+
+def _picture(image_id):
+    """One pixel that holds the picture's number."""
+    return np.array([[[image_id % 256, image_id // 256 % 256, image_id // 65536]]], np.uint8)
 
 
 def _write_anatomy(layout, name):
@@ -218,7 +223,7 @@ def _write_features(found, sessions):
         jobs = {job.path.parent: asked[key] for key, job in planning.feature_sets(found).items() if key[0] == model}
         known = {instructions()[one].text: values for (of, one), values in sessions.states.items() if of == model}
         adapter = _Known(sessions.ids, known)
-        features.extract(jobs, lambda adapter=adapter: adapter, lambda image_id: nsd.stimulus(found.root, image_id))
+        features.extract(jobs, lambda adapter=adapter: adapter, _picture)
 
 
 class _Known:
