@@ -12,7 +12,7 @@ from brainalign.bench.projection import MODELS, projection
 from brainalign.bench.projection import whole as study
 
 BENCHES = {"ridge": "engine:ridge", "banded": "engine:banded", "extract": "extraction:extract", "app": "apps:app"}
-BENCHES |= {"nulls": "nulls:nulls"}
+BENCHES |= {"nulls": "rates:nulls"}
 __all__ = ["BENCHES", "as_text", "projection", "study", *BENCHES]
 
 
@@ -30,7 +30,7 @@ def as_text(found):
     if "pairs_per_s" in found:
         return import_module("brainalign.bench.extraction").as_text(found)
     if "tests" in found:
-        return import_module("brainalign.bench.nulls").as_text(found)
+        return import_module("brainalign.bench.rates").as_text(found)
     lines = [f"n {found['n']}, p {found['p']}, T {found['T']}, {found['alphas']} alphas on {found['device']}"]
     times = {"BrainAlign": found["seconds"], **found["peer_seconds"]}
     width = max(map(len, times))

@@ -116,8 +116,21 @@ def _rsa_q(store, plan):
     return _any(_one_sided(rows, "q"), rows, MAP)
 
 
+def _across(store, plan):
+    """Of units where subjects have nothing in common; pages show the map without a test, so the usual one is taken."""
+    rows, most = [], 1.96 / store.subjects().test_images.min() ** 0.5
+    for name in store.subjects().subject if _apart(plan) else ():
+        rows.append(store.units(name).query("reliable"))
+    r = pd.concat(rows).across_r.dropna() if rows else pd.Series(dtype=float)
+    return pd.DataFrame({"above": r > most, "below": r < -most})
+
+
 def _winners(store, plan):
     return _one_sided(store.rows("winner_reliability"))
+
+
+def _apart(plan):
+    return not plan.common
 
 
 # --- Parts of variance ---
@@ -183,6 +196,7 @@ NULL = {
     "similarity of models compared, 95 % interval": Test(_rsa_contrast("models")),
     "similarity of models compared, any q < .05": Test(_contrast_q("models", "rsa_contrasts")),
     "winners agree, p < .05": Test(_winners),
+    "unit r from other subjects, beyond 1.96 / sqrt(n), nothing in common": Test(_across),
 }
 
 
@@ -236,10 +250,6 @@ DRIVEN = {
 
 
 # --- Quantities without a test of their own, whose right value is 0 where responses follow no model ---
-
-
-def _apart(plan):
-    return not plan.common
 
 
 MEANS = {  # name: function of a store, and of which plans

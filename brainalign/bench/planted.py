@@ -1,6 +1,6 @@
 """Small studies whose truth is known: responses that no model explains, or those that one instruction's states drive.
 
-A study is files as any other: a simulated NSD root of two subjects with NSD's design, and features in their shards.
+A study is files as any other: a simulated NSD root with NSD's design, and features in their shards.
 No network runs: the states are drawn, and lie where the plan of the study asks for those of its models.
 """
 
@@ -19,8 +19,7 @@ from brainalign.jobs import planning
 from brainalign.nsd.layout import Layout
 from brainalign.tables import instructions
 
-SESSIONS = 3  # 803 training and 149 test pictures
-SUBJECTS = (1, 2)
+SESSIONS = 3  # about 800 training and 143 test pictures
 SHAPE, VOXEL = (5, 6, 5), 1.8  # of the volume, every voxel of which is a unit of one region
 REGIONS = {  # region: collection and label
     "V1": ("prf-visualrois", "V1v"),
@@ -67,6 +66,7 @@ class Plan:
     related : of each other instruction, the share of the variance of its states that is the driver's; where none
         drives, that all have in common
     common : whether subjects have a part of their signal in common, where no instruction drives it
+    subjects : numbers
     permutations, draws : of the study's statistics
     """
 
@@ -74,6 +74,7 @@ class Plan:
     driver: str = ""
     related: tuple[float, ...] = (0.5,) * 4
     common: bool = True
+    subjects: tuple[int, ...] = (1, 2)
     permutations: int = 3000  # with 150 units, one alone can have q below 0.05
     draws: int = 1000
 
@@ -102,7 +103,7 @@ class _Sessions:
 
     def __init__(self, plan):
         self.plan, self.design = plan, design(plan.seed)
-        self.trials = {number: self.design.trials(number, SESSIONS) for number in SUBJECTS}
+        self.trials = {number: self.design.trials(number, SESSIONS) for number in plan.subjects}
         self.ids = np.unique(np.concatenate(list(self.trials.values())))
 
     @cached_property
@@ -168,7 +169,7 @@ def _write_root(root, plan, sessions):
     files.save_mat(layout.design, expdesign(sessions.design))
     ids, shape = sessions.ids.tolist(), (N_IMAGES, 1, 1, 3)
     list(files.save_pictures(layout.stimuli, ids, shape, lambda image_id: files.compressed(_picture(image_id))))
-    for number in SUBJECTS:
+    for number in plan.subjects:
         _write_anatomy(layout, f"subj{number:02d}")
         _write_betas(layout, f"subj{number:02d}", sessions.signal(number), plan.rng(5, number), sessions.design)
     manifest = {"simulated": True, "seed": plan.seed, "fsaverage_vertices": N_VERTICES}
