@@ -219,7 +219,13 @@ def publish(study):
     click.echo(f"published {jobs.publish(load(study))}")
 
 
-@main.command(epilog=_example("brainalign bench ridge --json", "brainalign bench banded --n 1800 --p 820 --t 600"))
+@main.command(
+    epilog=_example(
+        "brainalign bench ridge --json",
+        "brainalign bench banded --n 1800 --p 820 --t 600",
+        "brainalign bench nulls --seeds 10 --out runs/nulls",
+    )
+)
 @click.argument("what", type=click.Choice(["ridge", "banded", "extract", "app", "nulls"]))
 @click.option("--n", type=int, help="Training images; extract: pictures.")
 @click.option("--p", type=int, help="Dimensions of a feature space; extract: instructions.")

@@ -118,10 +118,8 @@ def _rsa_q(store, plan):
 
 def _across(store, plan):
     """Of units where subjects have nothing in common; pages show the map without a test, so the usual one is taken."""
-    rows, most = [], 1.96 / store.subjects().test_images.min() ** 0.5
-    for name in store.subjects().subject if _apart(plan) else ():
-        rows.append(store.units(name).query("reliable"))
-    r = pd.concat(rows).across_r.dropna() if rows else pd.Series(dtype=float)
+    r, most = _reliable(store).across_r.dropna(), 1.96 / store.subjects().test_images.min() ** 0.5
+    r = r if _apart(plan) else r[:0]
     return pd.DataFrame({"above": r > most, "below": r < -most})
 
 
@@ -131,6 +129,12 @@ def _winners(store, plan):
 
 def _apart(plan):
     return not plan.common
+
+
+def _reliable(store):
+    """Rows of the reliable units of all subjects."""
+    rows = store.rows("units")
+    return rows[rows.reliable]
 
 
 # --- Parts of variance ---
@@ -262,10 +266,7 @@ MEANS = {  # name: function of a store, and of which plans
     "shared of two": (lambda store: _reduced(_pairs(store), "shared"), None),
     "unique of two": (lambda store: _reduced(store.rows("roi_variance"), "unique_a"), None),
     "unique beyond all others": (lambda store: _reduced(store.rows("roi_uniques"), ""), None),
-    "r of a subject from others, nothing in common": (
-        lambda store: pd.concat([store.units(name) for name in store.subjects().subject]).query("reliable").across_r,
-        _apart,
-    ),
+    "r of a subject from others, nothing in common": (lambda store: _reliable(store).across_r, _apart),
     "lower bound of similarity, nothing in common": (lambda store: store.rows("rsa_ceilings").lower, _apart),
 }
 
