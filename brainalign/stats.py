@@ -19,16 +19,17 @@ def correlate(a, b):
     return (a * b).sum(0) / _positive((a**2).sum(0) * (b**2).sum(0)) ** 0.5
 
 
-def r2(y, yhat):
-    """Signed share of variance explained: 1 - sum (y - yhat)^2 / sum (y - mean(y))^2 -> (n_units,).
-
-    The mean is that of `y` itself, so on test images it is the test mean: a prediction that is worse than
-    knowing this mean is negative, and it is not clipped. NaN where a column of `y` is constant.
+def r2(y, yhat, mean=None):
+    """Signed share of variance explained: 1 - sum (y - yhat)^2 / sum (y - mean)^2 -> (n_units,), not clipped.
 
     y, yhat : (n_images, n_units)
+    mean : (n_units,) or a number, of the training responses: a prediction that knows nothing else scores 0
+        (Campbell and Thompson 2008, Rev Financ Stud 21:1509-1531). None: that of `y` itself, as scikit-learn does;
+        on n test images no prediction can know it, so that one that knows the training mean scores about -1 / n
+    NaN where a column of `y` is constant.
     """
     y, yhat = _both(y, yhat)
-    return 1 - ((y - yhat) ** 2).sum(0) / _positive((_centred(y) ** 2).sum(0))
+    return 1 - ((y - yhat) ** 2).sum(0) / _positive((_about(y, mean) ** 2).sum(0))
 
 
 def noise_ceiling(ncsnr, repeats):
@@ -71,24 +72,27 @@ def standardise(values, train):
     return (values - xp.asarray(mean, dtype=values.dtype)) / xp.asarray(scale, dtype=values.dtype)
 
 
-def bootstrap(y, predictions, n=2000, seed=0, score="r2"):
+def bootstrap(y, predictions, n=2000, seed=0, score="r2", mean=None):
     """Scores on test images drawn with replacement, responses and all predictions together.
 
     y : (n_images, n_units); predictions : name -> (n_images, n_units)
-    score : "r2" or "r". The variance of n drawn responses about their own mean is (n - 1) / n of what it should be, on
-        average; R2 makes up for that, else all draws would lie too low by (1 - R2) / n
+    score : "r2" or "r"
+    mean : of the training responses, which R2 refers to, as for `r2`. None: that of the drawn responses, about which
+        their variance is (n - 1) / n of what it should be, on average; R2 makes up for that, else all draws would lie
+        too low by (1 - R2) / n
     Returns name -> (n, n_units). The draws are paired: the difference of two predictions' draws is a draw of the
     difference, and `variance.partition` of draws gives draws of the parts.
     """
     if score not in ("r", "r2"):
         raise ValueError(f"no score {score!r}; choose r or r2")
-    of = {"r2": _drawn_r2, "r": _drawn_r}[score]
     rng, n_images = np.random.default_rng(seed), len(y)
     counts = rng.multinomial(n_images, np.full(n_images, 1 / n_images), n) / n_images
     predictions = {name: _both(y, yhat)[1] for name, yhat in predictions.items()}
-    mean, y = _double(y).mean(0), _centred(y)
+    known = score == "r2" and mean is not None
+    of = _drawn_r if score == "r" else _drawn_r2_about if known else _drawn_r2
+    origin, y = mean if known else _double(y).mean(0), _about(y, mean if known else None)
     counts = _library(y).asarray(counts, dtype=y.dtype, device=y.device)
-    return {name: of(counts, y, yhat - mean) for name, yhat in predictions.items()}
+    return {name: of(counts, y, yhat - origin) for name, yhat in predictions.items()}
 
 
 def interval(draws, level=0.95):
@@ -98,13 +102,33 @@ def interval(draws, level=0.95):
     return xp.quantile(draws, tail, 0), xp.quantile(draws, 1 - tail, 0)
 
 
-def sign_p(draws):
-    """Two-sided p that the drawn quantity, (n, ...), is 0: twice the share of draws on the lesser side."""
+def interval_r2(value, draws, level=0.95):
+    """Interval of an R2, or of a mean of several, from its draws (n, ...): lower and upper end (...).
+
+    The variance of few responses is itself uncertain, which makes R2 skewed and too low on average. So the percentiles
+    are taken of log(1 - R2) and reflected at the value (...): the basic bootstrap interval after a transformation
+    (Davison and Hinkley 1997, chapter 5). Of means over a region it covers in 0.90 to 0.96 of data sets of 30 to 143
+    images, the percentiles of R2 itself in 0.77 to 0.95.
+    """
+    value, draws = arrays.taken(value, "value"), arrays.taken(draws, "draws")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = interval(np.log(1 - draws), level)
+        at = 2 * np.log(1 - value)
+        return 1 - np.exp(at - low), 1 - np.exp(at - high)
+
+
+def sign_p(draws, upper=None):
+    """Two-sided p that the drawn quantity, (n, ...), is 0: twice the share of draws on the lesser side.
+
+    upper : (n, ...) draws of a higher bound, where `draws` are of a lower one: the quantity lies above 0 where the
+        lower bound does, and below where the higher one does
+    """
     draws = arrays.taken(draws, "draws")
+    upper = draws if upper is None else arrays.taken(upper, "draws of the higher bound")
     n = len(draws)
-    below, above = (1 + _double((draws <= 0).sum(0))) / (1 + n), (1 + _double((draws >= 0).sum(0))) / (1 + n)
+    below, above = (1 + _double((draws <= 0).sum(0))) / (1 + n), (1 + _double((upper >= 0).sum(0))) / (1 + n)
     xp = _library(draws)
-    return xp.where(xp.isnan(draws).any(0), xp.nan, (2 * xp.minimum(below, above)).clip(max=1))
+    return xp.where(xp.isnan(draws + upper).any(0), xp.nan, (2 * xp.minimum(below, above)).clip(max=1))
 
 
 def permutation_p(y, yhat, n=5000, seed=0, block=1):
@@ -179,6 +203,10 @@ def _drawn_r2(counts, y, yhat):
     return 1 - (n - 1) / n * (counts @ (y - yhat) ** 2) / _positive(counts @ y**2 - (counts @ y) ** 2)
 
 
+def _drawn_r2_about(counts, y, yhat):
+    return 1 - (counts @ (y - yhat) ** 2) / _positive(counts @ y**2)
+
+
 def _drawn_r(counts, y, yhat):
     yhat = _centred(yhat)
     my, mh = counts @ y, counts @ yhat
@@ -206,6 +234,14 @@ def _centred(values):
     """Columns minus their means in float64; a column of one repeated value becomes exactly 0."""
     values = _double(values)
     return _library(values).where((values == values[:1]).all(0), 0, values - values.mean(0))
+
+
+def _about(values, mean):
+    """Columns minus a mean, None: their own; one of one repeated value becomes 0, to be undefined as a score."""
+    if mean is None:
+        return _centred(values)
+    values = _double(values)
+    return _library(values).where((values == values[:1]).all(0), 0, values - mean)
 
 
 def _positive(values):

@@ -38,6 +38,22 @@ def partition_three(r2):
     }
 
 
+def known_weights(r2, cost):
+    """R2 that a model would have if its weights were known, not estimated from a finite number of images.
+
+    r2 : (..., n) R2 on the test images, means over regions or draws of them
+    cost : encoding.costs.Cost of (n,), in the unit of R2: the mean over the same units
+    Returns (without_noise, known), both (..., n). The first adds to R2 only what the noise of the training responses
+    costs, and misses what shrinkage takes from the predictions. The second adds this too, which depends on the signal:
+    as much of it as the penalty implies where R2 is as high as the penalty implies, in proportion where R2 is lower.
+    So a model that predicts nothing gains nothing.
+    """
+    without_noise = r2 + cost.variance
+    expected = cost.signal - cost.bias
+    share = np.where(expected > 0, without_noise / np.where(expected > 0, expected, 1), 0).clip(0, 1)
+    return without_noise, without_noise + share * cost.bias
+
+
 def product_measure(y, split):
     """R2 of a joint model as a sum over its spaces, himalaya's way: name -> (n_units,), signed.
 

@@ -42,17 +42,17 @@ def test_kept_predictions_have_the_scores_told_and_are_the_sum_of_their_parts(so
     Y[is_test.nonzero()[0][:5], 3] = np.nan
     Y[:, 4] = np.nan
     subject = encoding.Session(Y, is_test, ALPHAS, solver=solver)
-    joint = subject.fit_joint({"a": spaces["a"], "b": spaces["b"]}, keep=True)
+    joint = subject.fit_joint({"a": spaces["a"], "b": spaces["b"]}, split=True)
     for fit in (joint, joint.alone["a"]):
         for unit in (0, 3, 9):
             known = ~np.isnan(subject.y_test[:, unit])
             y, yhat = subject.y_test[known, unit, None], fit.yhat[known, unit, None]
-            np.testing.assert_allclose(stats.r2(y, yhat)[0], fit.r2[unit], atol=1e-9)
+            np.testing.assert_allclose(stats.r2(y, yhat, 0)[0], fit.r2[unit], atol=1e-9)
             assert known.sum() == is_test.sum() - (5 if unit == 3 else 0)
         assert np.isnan(fit.yhat[:, 4]).all()
     assert subject.fit_joint({"a": spaces["a"], "b": spaces["b"]}).r2[0] == pytest.approx(joint.r2[0], abs=1e-9)
     parts = variance.product_measure(subject.y_test[:, :3], {k: v[:, :3] for k, v in joint.split.items()})
-    np.testing.assert_allclose(sum(parts.values()), joint.r2[:3], atol=1e-8)
+    np.testing.assert_allclose(sum(parts.values()), stats.r2(subject.y_test, joint.yhat)[:3], atol=1e-8)
     assert min(part.min() for part in parts.values()) > 0.02
 
 
@@ -162,10 +162,11 @@ def test_what_a_space_adds_to_the_others_comes_with_predictions():
     Y = (spaces["a"] + spaces["b"]) @ rng.standard_normal((4, 5)) + rng.standard_normal((300, 5))
     session = encoding.Session(Y, np.arange(300) < 100, np.logspace(-1, 3, 5), 3)
     unique = session.unique(spaces)
-    for name, both, others in session.beyond(spaces, keep=True):
-        np.testing.assert_allclose(stats.r2(session.y_test, both.yhat), both.r2, atol=1e-6)
-        np.testing.assert_allclose(stats.r2(session.y_test, others.yhat), others.r2, atol=1e-6)
-        np.testing.assert_allclose(both.r2 - others.r2, unique[name], atol=1e-6)
+    everything, without = session.beyond(spaces, keep=True)
+    np.testing.assert_allclose(stats.r2(session.y_test, everything.yhat, 0), everything.r2, atol=1e-6)
+    for name, others in without:
+        np.testing.assert_allclose(stats.r2(session.y_test, others.yhat, 0), others.r2, atol=1e-6)
+        np.testing.assert_allclose(everything.r2 - others.r2, unique[name], atol=1e-6)
     assert unique["a"].mean() > 0.2
     assert abs(unique["c"].mean()) < 0.02
 

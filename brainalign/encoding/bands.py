@@ -59,9 +59,10 @@ class Bands:
                 torch.eye(len(kernel), device=kernel.device, dtype=kernel.dtype),
                 kernel,
                 self._sum(used, self._kernel_test),
+                self._power(used),
             )
         X, test = self._beside(used, self.X), self._beside(used, self.test)
-        return Factored(X, X, self._blocks(used), test)
+        return Factored(X, X, self._blocks(used), test, self._power(used))
 
     def pairs_off(self, gamma):
         """The widths of two spaces that fit side by side into the training images; None for any other number."""
@@ -78,12 +79,16 @@ class Bands:
 
     def _from_gram(self, used):
         l, Q = positive(*dev.eigh(self._blocks(used)))
-        return Basis(self._beside(used, self.X) @ Q, l, self._beside(used, self.test) @ Q)
+        return Basis(self._beside(used, self.X) @ Q, l, self._beside(used, self.test) @ Q, self._power(used))
 
     def _from_kernel(self, used):
         l, U = positive(*dev.eigh(self._sum(used, self._kernel)))
         root = l.clamp_min(TINY).sqrt()
-        return Basis(U * root, l, self._sum(used, self._kernel_test) @ (U / root))
+        return Basis(U * root, l, self._sum(used, self._kernel_test) @ (U / root), self._power(used))
+
+    def _power(self, used):
+        """(n_test,) squared length of the test images' weighted features."""
+        return sum(a**2 * self.test[i].square().sum(1) for i, a in used)
 
     def _beside(self, used, spaces):
         import torch

@@ -33,7 +33,7 @@ def nested(fits, per_unit=True):
     if not per_unit:
         return fits[layer], layer
     chosen = {}
-    for name in (field.name for field in fields(Fit) if field.name not in ("warnings", "yhat")):
+    for name in (field.name for field in fields(Fit) if field.name not in ("warnings", "cost", "yhat")):
         values = np.take_along_axis(np.stack([getattr(fit, name) for fit in fits]), np.maximum(layer, 0)[None], 0)[0]
         chosen[name] = np.where(layer >= 0, values, np.nan)
     return Fit(**chosen, warnings=tuple(dict.fromkeys(text for fit in fits for text in fit.warnings))), layer

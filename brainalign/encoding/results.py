@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brainalign.encoding.costs import Cost
 from brainalign.types import Scores
 
 
@@ -15,12 +16,14 @@ class Solution:
         on the device where it was made
     alpha : (n_units,) the penalty chosen by cross-validation, one of the grid
     cv : (n_units,) R2 of that penalty on left-out training images, mean over folds
+    cost : what it costs these predictions that weights are estimated; see `costs`
     warnings : what went wrong on the way and was mended, as sentences
     """
 
     yhat: np.ndarray
     alpha: np.ndarray
     cv: np.ndarray
+    cost: Cost
     warnings: tuple = ()
 
 
@@ -29,10 +32,12 @@ class Fit(Scores):
     """Scores on the test images, with the evidence from the training images alone.
 
     cv : (n_units,) R2 on left-out training images of the chosen alpha, mean over folds: what may choose a layer
+    cost : of estimating the weights, of each unit
     yhat : (n_test, n_units) predictions for the test images, where they were to be kept
     """
 
     cv: np.ndarray
+    cost: Cost | None = None
     yhat: np.ndarray | None = None
 
 
@@ -42,7 +47,7 @@ class Joint(Fit):
 
     gamma : (n_units, n_spaces) the weights chosen by cross-validation, summing to 1; NaN where not fitted
     alone : name -> Fit of that space alone, as `encoding.fit` gives it
-    split : name -> (n_test, n_units) that space's part of the predictions, where they were to be kept
+    split : name -> (n_test, n_units) that space's part of the predictions, where they were to be split
     """
 
     gamma: np.ndarray

@@ -6,10 +6,13 @@ w = C / (l + alpha), C = Z'Y. Folds are left out by one of two exact routes (see
 GPU and for many features, DownDate on a processor for few; `_route` decides, and the other steps in where one fails.
 """
 
+from functools import partial
+
 import numpy as np
 
 from brainalign.encoding import device as dev
 from brainalign.encoding.bands import Bands
+from brainalign.encoding.costs import of_units
 from brainalign.encoding.designs import Basis, Factored, NearlySingular
 from brainalign.encoding.folds import DownDate, LeaveOut
 from brainalign.encoding.results import Solution
@@ -24,7 +27,7 @@ SAMPLE, TOLERANCE, AGREEMENT = 512, 5e-5, 0.998
 BY_CHOLESKY = "eigenvalues of the features did not converge: solved by a Cholesky decomposition at every alpha"
 
 
-def solve(spaces, Y, gammas, alphas, folds, device=None, shared=False, route=None, keys=None, kept=None):
+def solve(spaces, Y, gammas, alphas, folds, device=None, shared=False, route=None, keys=None, kept=None, n_test=None):
     """Yield one Solution per gamma; see `brainalign.encoding.SOLVERS` for the arguments.
 
     Y : an array, or the `Targets` made of it and the folds
@@ -32,6 +35,7 @@ def solve(spaces, Y, gammas, alphas, folds, device=None, shared=False, route=Non
     shared : one alpha for all units, by their mean score
     route : LeaveOut or DownDate; None: the faster
     keys, kept : for products that outlive this call, see `bands.Bands`
+    n_test : how many rows of X_test are test images; None: all
     """
     targets = Y if isinstance(Y, Targets) else Targets(Y, folds, device)
     bands = Bands(spaces, targets.device, keys, kept)
@@ -41,7 +45,9 @@ def solve(spaces, Y, gammas, alphas, folds, device=None, shared=False, route=Non
         design, cv, warnings = _search(bands, gamma, targets, alphas, route)
         best = _best(cv, shared)
         alpha, cv = alphas[best.cpu().numpy()], cv.gather(0, best[None])[0].double().cpu().numpy()
-        yield Solution(predict(design, targets, alpha), alpha, cv, (*warnings, *targets.told()))
+        yhat = predict(design, targets, alpha)
+        cost = of_units(partial(design.cost, n=n_test or len(yhat)), alpha)
+        yield Solution(yhat, alpha, cv, cost, (*warnings, *targets.told()))
 
 
 def _search(bands, gamma, targets, alphas, route):

@@ -9,11 +9,14 @@ import numpy as np
 from brainalign import stats
 from brainalign.encoding import checks, himalaya_ridge, ridge
 from brainalign.encoding.bands import Kept
+from brainalign.encoding.costs import Cost
 from brainalign.encoding.device import to_keep
 from brainalign.encoding.grid import with_corners
 from brainalign.encoding.results import Fit, Joint
+from brainalign.encoding.weighting import Stacking, typical
 
 PREDICTIONS = 24  # fits whose predictions are kept for models that come soon after; the scores of all are
+SCORES, COSTS = ("r", "r2", "alpha", "cv"), ("variance", "bias", "signal")
 SOLVERS = {"ridge": ridge.solve, "himalaya": himalaya_ridge.solve}
 
 
@@ -48,7 +51,7 @@ class Session:
         Y, is_test = checks.responses(Y, is_test)
         self.is_test, self.alphas = is_test, checks.alphas(alphas)
         self._folds = checks.folds(folds, is_test, seed)
-        self._solve = checks.solver(solver, SOLVERS)
+        self._solve, self._seed = checks.solver(solver, SOLVERS), seed
         self._on_device = solver == "ridge"
         self._dtype = Y.dtype
         found, self._warnings = checks.groups(Y, is_test, self._folds)
@@ -64,7 +67,7 @@ class Session:
         space = checks.spaces({"": X}, len(self.is_test))
         return self._side_by_side(space, [_content(space[""])], keep)
 
-    def fit_joint(self, spaces, gammas=None, keep=False):
+    def fit_joint(self, spaces, gammas=None, keep=False, split=False):
         """Banded ridge on several feature spaces, name -> (n_images, n_dims): alpha and gamma per unit.
 
         The corners of the grid, each space alone, are always tried, and are the fits that `fit` makes: where a
@@ -72,54 +75,85 @@ class Session:
 
         gammas : (n_gammas, n_spaces) weights that sum to 1, or (n_gammas,) weights of the first of two spaces;
             None: `gamma_grid`
+        keep, split : keep the predictions of the test images, and those by each space, as `Joint.yhat` and `.split`
         """
-        spaces = checks.spaces(spaces, len(self.is_test))
+        spaces, keep = checks.spaces(spaces, len(self.is_test)), keep or split
         gammas, contents = with_corners(gammas, len(spaces)), [_content(X) for X in spaces.values()]
         alone = {
             name: self._side_by_side({"": X}, [content], keep) for (name, X), content in zip(spaces.items(), contents)
         }
-        best = self._nothing(len(spaces), len(spaces) if keep else 0)
+        best = self._nothing(len(spaces), len(spaces) if split else int(keep))
         for i, fit in enumerate(alone.values()):
-            self._improve(best, slice(None), gammas[i], vars(fit), _one_of(len(spaces), i, fit.yhat))
+            predicted = _one_of(len(spaces), i, fit.yhat) if split else _stacked(fit.yhat)
+            self._improve(best, slice(None), gammas[i], fit, predicted)
         best, warnings = self._search(best, spaces, contents, gammas[len(spaces) :])
         return Joint(
             **self._scores(best),
             gamma=best["gamma"],
             alone=alone,
-            yhat=best["split"].sum(0) if keep else None,
-            split=dict(zip(spaces, best["split"])) if keep else None,
+            yhat=best["yhat"].sum(0) if keep else None,
+            split=dict(zip(spaces, best["yhat"])) if split else None,
             warnings=self._told(best, warnings),
         )
 
-    def unique(self, spaces, gammas=None):
+    def unique(self, spaces):
         """Variance that only one space explains, against all the others jointly: name -> (n_units,), signed."""
-        return {name: both.r2 - others.r2 for name, both, others in self.beyond(spaces, gammas)}
+        everything, without = self.beyond(spaces)
+        return {name: everything.r2 - others.r2 for name, others in without}
 
-    def beyond(self, spaces, gammas=None, keep=False):
-        """Yield for each space its name, the Fit of it with all the others, and the Fit of the others without it.
+    def beyond(self, spaces, keep=False):
+        """The Fit of all spaces together, and a generator of each space's name and the Fit of all but this one.
 
-        Each space makes one band, the others side by side, with one weight for all, the second: R2 of both less R2 of
-        the others. A weight for each of nine others would need a random search over weights, whose luck differs from
-        space to space and would pass for unique variance; a grid of two bands is the same for all and has both
-        corners. The products of any two spaces are made once for all the models.
+        In every one of these banded models each space has a weight of its own (`weighting`): with one weight for all
+        others, irrelevant ones dilute those that matter, and a copy of what they explain would pass for unique. Each
+        space alone is a candidate too. All models are found in the same way, so that none is luckier than another.
 
-        gammas : weights of the space and of the others, as for `fit_joint`
         keep : keep the predictions of the test images, as `Fit.yhat`
         """
         spaces = checks.spaces(spaces, len(self.is_test))
         if len(spaces) < 2:
             raise ValueError(f"unique variance needs two or more feature spaces, got {len(spaces)}")
-        gammas, contents = with_corners(gammas, 2), [_content(X) for X in spaces.values()]
-        for k, name in enumerate(spaces):
-            tied = gammas[:, [int(other != name) for other in spaces]]
-            rest = {other: X for other, X in spaces.items() if other != name}
-            others = self._side_by_side(rest, contents[:k] + contents[k + 1 :], keep)
-            own = self._side_by_side({"": spaces[name]}, [contents[k]], keep)
-            best = self._nothing(len(spaces), int(keep))
-            for weights, fit in zip(tied, (own, others)):
-                self._improve(best, slice(None), weights, vars(fit), fit.yhat[None] if keep else None)
-            best, warnings = self._search(best, spaces, contents, tied[2:])
-            yield name, self._fit(best, warnings), others
+        stacked = self._stacking(spaces)
+        every = range(len(spaces))
+        return self._weighted(spaces, stacked, every, keep), (
+            (name, self._weighted(spaces, stacked, [other for other in every if other != k], keep))
+            for k, name in enumerate(spaces)
+        )
+
+    def _weighted(self, spaces, stacked, chosen, keep):
+        """The Fit of the spaces at the positions `chosen`, each alone or with typical weights of the units."""
+        used = dict(list(spaces.items())[k] for k in chosen)
+        contents = [_content(X) for X in used.values()]
+        best = self._nothing(len(used), int(keep))
+        for gamma, X, content in zip(np.eye(len(used)), used.values(), contents):
+            alone = self._side_by_side({"": X}, [content], keep)
+            self._improve(best, slice(None), gamma, alone, _stacked(alone.yhat))
+        # a kernel weighs as much as its weight times the mean square of its features, 1 where they are standardised
+        shares = stacked.explained(list(chosen)) / [X.shape[1] for X in used.values()]
+        gammas = typical(shares / shares.sum(1, keepdims=True), self._seed)
+        return self._fit(*self._search(best, used, contents, gammas))
+
+    def _stacking(self, spaces):
+        """What each space alone predicts of each fold of training images from the others, in a `Stacking`."""
+        found = Stacking(self.y_test.shape[1], len(spaces))
+        for group in self._groups:
+            train = group.measured & ~self.is_test
+            arrays, labels = [self._standardised(X, train, group)[train] for X in spaces.values()], self._folds[train]
+            Y = group.train.Y if self._on_device else group.train
+            for fold in np.unique(labels):
+                out, inside = labels == fold, np.flatnonzero(labels != fold)
+                inner = labels[inside] if len(np.unique(labels[inside])) > 1 else np.arange(len(inside)) % 2
+                origin = Y[inside].mean(0)
+                targets = Y[inside] - origin
+                targets = ridge.Targets(targets, inner, group.train.device) if self._on_device else targets
+                predicted = []
+                for X in arrays:
+                    mean = X[inside].mean(0)
+                    pair = X[inside] - mean, X[out] - mean
+                    solved = next(iter(self._solve([pair], targets, [[1.0]], self.alphas, inner)))
+                    predicted.append(_numpy(solved.yhat + origin))
+                found.add(group.units, _numpy(Y[out]), predicted)
+        return found
 
     def weights(self, X):
         """The fit of `fit` as weights of the features as they are: (W (n_dims, n_units), bias (n_units,)), float32.
@@ -179,12 +213,12 @@ class Session:
         return self._fits[key]
 
     def _fit(self, best, warnings):
-        yhat = None if best["split"] is None else best["split"][0]
+        yhat = None if best["yhat"] is None else best["yhat"][0]
         return Fit(**self._scores(best), yhat=yhat, warnings=self._told(best, warnings))
 
     def _search(self, best, spaces, contents, gammas):
         """Improve on `best` with every gamma, for every group of units; and what is odd about the spaces."""
-        warnings, each = (), best["split"] is not None and len(best["split"]) == len(spaces) > 1
+        warnings, each = (), best["yhat"] is not None and len(best["yhat"]) == len(spaces) > 1
         for g, group in enumerate(self._groups):
             train, test = (group.measured & rows for rows in (~self.is_test, self.is_test))
             arrays = [self._standardised(X, train, group) for X in spaces.values()]
@@ -192,15 +226,22 @@ class Session:
                 warnings = *checks.constant_columns(dict(zip(spaces, arrays)), train), *warnings
             pairs = [(X[train], _copies(X[test], i, len(arrays)) if each else X[test]) for i, X in enumerate(arrays)]
             keys = [(g, content, (i, len(contents)) if each else 0) for i, content in enumerate(contents)]
-            solutions = self._solve(pairs, group.train, gammas, self.alphas, self._folds[train], **self._shared(keys))
+            more = self._shared(keys) | {"n_test": int(test.sum())}
+            solutions = self._solve(pairs, group.train, gammas, self.alphas, self._folds[train], **more)
             for gamma, found in zip(gammas, solutions):
                 yhat = found.yhat.reshape(-1, *group.test.shape)
-                scores = stats.correlate(group.test, yhat[0]), stats.r2(group.test, yhat[0]), found.alpha, found.cv
-                scores = dict(zip(("r", "r2", "alpha", "cv"), map(_numpy, scores)))
-                scores = {name: np.where(group.varies, values, np.nan) for name, values in scores.items()}
-                kept = None if best["split"] is None else yhat[1:] if each else yhat
-                split = None if kept is None else self._spread(_numpy(kept), group)
-                self._improve(best, group.units, np.asarray(gamma), scores, split)
+                # responses are standardised on the training images: their mean there is 0
+                scores = (
+                    stats.correlate(group.test, yhat[0]),
+                    stats.r2(group.test, yhat[0], 0.0),
+                    found.alpha,
+                    found.cv,
+                )
+                scores = [np.where(group.varies, _numpy(values), np.nan) for values in scores]
+                fit = Fit(**dict(zip(SCORES, scores)), cost=found.cost)
+                kept = None if best["yhat"] is None else yhat[1:] if each else yhat
+                kept = None if kept is None else self._spread(_numpy(kept), group)
+                self._improve(best, group.units, np.asarray(gamma), fit, kept)
                 warnings += tuple(text for text in found.warnings if text not in warnings)
         return best, warnings
 
@@ -212,22 +253,24 @@ class Session:
             self._kept = Kept(to_keep(self._groups[0].train.device))
         return {"keys": keys, "kept": self._kept}
 
-    def _improve(self, best, units, gamma, scores, split):
+    def _improve(self, best, units, gamma, fit, predicted):
         """Take over what a gamma gives to the units that it predicts better in cross-validation."""
-        better = ~(scores["cv"] <= best["cv"][units]) & ~np.isnan(scores["cv"])
+        better = ~(fit.cv <= best["cv"][units]) & ~np.isnan(fit.cv)
         at = np.arange(len(best["cv"]))[units][better]
-        for name in ("r", "r2", "alpha", "cv"):
-            best[name][at] = scores[name][better]
+        for name in SCORES:
+            best[name][at] = getattr(fit, name)[better]
+        for name in COSTS:
+            best[name][at] = getattr(fit.cost, name)[better]
         best["gamma"][at] = gamma
-        if split is not None:
-            best["split"][:, :, at] = split[:, :, better]
+        if predicted is not None:
+            best["yhat"][:, :, at] = predicted[:, :, better]
 
     def _nothing(self, n_spaces, n_kept):
         """Nothing found yet; n_kept : predictions to keep, 0, 1 (of all spaces together) or those by each space."""
         n_test, n_units = self.y_test.shape
-        best = {name: np.full(n_units, np.nan) for name in ("r", "r2", "alpha", "cv")}
-        split = np.full((n_kept, n_test, n_units), np.nan, self._dtype) if n_kept else None
-        return best | {"gamma": np.full((n_units, n_spaces), np.nan), "split": split}
+        best = {name: np.full(n_units, np.nan) for name in (*SCORES, *COSTS)}
+        yhat = np.full((n_kept, n_test, n_units), np.nan, self._dtype) if n_kept else None
+        return best | {"gamma": np.full((n_units, n_spaces), np.nan), "yhat": yhat}
 
     def _standardised(self, X, train, group):
         if not self._on_device:
@@ -244,7 +287,7 @@ class Session:
         return spread
 
     def _scores(self, best):
-        return {name: best[name] for name in ("r", "r2", "alpha", "cv")}
+        return {name: best[name] for name in SCORES} | {"cost": Cost(*(best[name] for name in COSTS))}
 
     def _told(self, best, warnings):
         return (*self._warnings, *warnings, *checks.edges(best["alpha"], best["cv"], self.alphas))
@@ -265,10 +308,12 @@ def _copies(X, i, n_spaces):
     return torch.cat([X, *by_each])
 
 
+def _stacked(yhat):
+    return None if yhat is None else yhat[None]
+
+
 def _one_of(n_spaces, i, yhat):
     """Predictions by each space of a model that uses space i alone."""
-    if yhat is None:
-        return None
     split = np.zeros((n_spaces, *yhat.shape), yhat.dtype)
     split[:, np.isnan(yhat)] = np.nan
     split[i] = yhat

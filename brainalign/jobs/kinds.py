@@ -185,13 +185,15 @@ def make_triple(job, resident, progress=None):
 def make_unique(job, resident, progress=None):
     """What each instruction explains beyond all the others of the model jointly."""
     started, session = time.perf_counter(), resident.session(job.subject)
-    spaces, gammas, fits = _spaces(job, resident), resident.study.variance.gammas, {}
-    for k, (name, both, others) in enumerate(session.beyond(spaces, gammas, keep=True)):
-        fits |= {name: both, f"without {name}": others}
+    spaces = _spaces(job, resident)
+    everything, without = session.beyond(spaces, keep=True)
+    fits = {"all": everything}
+    for k, (name, others) in enumerate(without):
+        fits[f"without {name}"] = others
         if progress:
             progress(k + 1, len(spaces), name)
     names = job.inputs["instructions"]
-    _write_parts(job, resident, fits, lambda r2: {n: r2[n] - r2[f"without {n}"] for n in names}, started)
+    _write_parts(job, resident, fits, lambda r2: {n: r2["all"] - r2[f"without {n}"] for n in names}, started)
 
 
 def make_weights(job, resident, progress=None):
@@ -220,7 +222,7 @@ def _joint(session, spaces):
 def _write_parts(job, resident, fits, parts, started):
     """One row a unit: R2 of every model and the parts; beside it the intervals of the parts' means over regions.
 
-    fits : name -> Fit with its predictions; parts : function from {name: R2} to {part: R2}
+    fits : name -> Fit with its predictions; parts : function from {name: R2} to {part: R2}, linear
     """
     study, session = resident.study, resident.session(job.subject)
     masks, reliable, _ = resident.regions(job.subject)
@@ -228,8 +230,7 @@ def _write_parts(job, resident, fits, parts, started):
     about = results.about(
         job, time.perf_counter() - started, dict.fromkeys(w for f in fits.values() for w in f.warnings)
     )
-    predictions = {name: fit.yhat for name, fit in fits.items()}
-    ends = nested.part_intervals(session.y_test, predictions, parts, masks, reliable, study.statistics, study.seed)
+    ends = nested.part_intervals(session.y_test, fits, parts, masks, reliable, study.statistics, study.seed)
     results.write_arrays(job.beside, {"regions": np.array(list(masks))} | ends, about)
     columns = {"layer": job.inputs["layer"], "pooling": job.inputs["pooling"], "unit": np.arange(len(reliable))}
     columns |= {f"r2_{name}": values for name, values in r2.items()} | parts(r2)

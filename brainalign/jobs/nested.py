@@ -7,7 +7,8 @@ resample the same test images, so the difference of two jobs' draws is a draw of
 
 import numpy as np
 
-from brainalign import stats, tables
+from brainalign import stats, tables, variance
+from brainalign.encoding.costs import Cost
 
 MIN_NC = 10.0  # percent: units whose noise ceiling is lower are left out of all that is said of a region
 GROUPS = ("early", "high", "language")  # levels of ROIs whose units are also taken together
@@ -51,7 +52,7 @@ def regions(rois):
 def inference(y, nested, masks, reliable, nc, choice, seed):
     """How sure the chosen layer's scores are: arrays by name.
 
-    y : (n_test, n_units) responses; masks : name -> (n_units,) bool
+    y : (n_test, n_units) responses, standardised on the training images; masks : name -> (n_units,) bool
     reliable : (n_units,) bool, with a noise ceiling nc above 0, in percent
     choice : study.StatisticsChoice
     p : (n_units,) of r, one-sided, by permutation of the test images
@@ -59,7 +60,7 @@ def inference(y, nested, masks, reliable, nc, choice, seed):
     draws_r, draws_r_norm, draws_r2 : (n_draws, n_regions) of the mean over a region's reliable units
     """
     r = stats.bootstrap(y, {"": nested.yhat}, choice.draws, seed, "r")[""]
-    r2 = stats.bootstrap(y, {"": nested.yhat}, choice.draws, seed, "r2")[""]
+    r2 = stats.bootstrap(y, {"": nested.yhat}, choice.draws, seed, "r2", mean=0.0)[""]
     usable = reliable & np.isfinite(nested.r)
     top = np.sqrt(np.where(usable, nc, 100) / 100)
     low, high = stats.interval(r)
@@ -74,17 +75,34 @@ def inference(y, nested, masks, reliable, nc, choice, seed):
     return {name: values.astype(np.float32) for name, values in found.items()}
 
 
-def part_intervals(y, predictions, parts, masks, reliable, choice, seed):
-    """Ends of the 95 % interval of each part's mean over a region: {part + "_low", part + "_high": (n_regions,)}.
+def part_intervals(y, fits, parts, masks, reliable, choice, seed):
+    """How far each part of the variance, as a mean over a region, is from what it costs to estimate weights.
 
-    predictions : name -> (n_test, n_units); parts : function from {name: R2} to {part: R2}, linear, such as
+    fits : name -> encoding.Fit with its predictions; parts : function from {name: R2} to {part: R2}, linear, such as
     `variance.partition`: so the means of draws may be taken before the parts
+    Returns {part + "_floor": (n_regions,), ...}:
+    floor : the part less what it would be with weights that are known, see `variance.known_weights`
+    low, high : 95 % interval of the part less its floor, by drawing test images again; the weights stay as fitted
+    p : two-sided, that the part less its floor is 0. A part counts as above 0 only if it is without what shrinkage
+        costs too, which is known less well
     """
-    drawn = stats.bootstrap(y, predictions, choice.draws, seed)
-    usable = reliable & np.isfinite(np.stack([draws[0] for draws in drawn.values()])).all(0)
-    means = parts({name: region_means(draws, masks, usable) for name, draws in drawn.items()})
-    ends = {name: stats.interval(draws) for name, draws in means.items()}
-    return {f"{name}_{end}": values for name, both in ends.items() for end, values in zip(("low", "high"), both)}
+    drawn = stats.bootstrap(y, {name: fit.yhat for name, fit in fits.items()}, choice.draws, seed, mean=0.0)
+    usable = reliable & np.isfinite(np.stack([fit.r2 for fit in fits.values()])).all(0)
+    raw, without_noise, known = {}, {}, {}
+    for name, fit in fits.items():
+        raw[name] = region_means(np.vstack([fit.r2[None], drawn.pop(name)]), masks, usable)
+        noise = (1 - fit.r2) / (1 + fit.cost.variance + fit.cost.bias)
+        cost = [noise * part for part in (fit.cost.variance, fit.cost.bias, fit.cost.signal)]
+        cost = Cost(*region_means(np.stack(cost), masks, usable))
+        without_noise[name], known[name] = variance.known_weights(raw[name], cost)
+    raw, without_noise, known = parts(raw), parts(without_noise), parts(known)
+    found = {}
+    for part, values in known.items():
+        low, high = stats.interval(values[1:])
+        bounds = np.sort([without_noise[part][1:], values[1:]], 0)
+        found |= {f"{part}_floor": raw[part][0] - values[0], f"{part}_low": low, f"{part}_high": high}
+        found[f"{part}_p"] = stats.sign_p(*bounds)
+    return found
 
 
 def region_means(draws, masks, usable):

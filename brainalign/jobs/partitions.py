@@ -78,7 +78,7 @@ _NAMES = {"unique_r2": "value", "low": "low", "high": "high", "negative": "negat
 
 def _of(instruction):
     """Columns of a result of kind "unique" that belong to an instruction, in the order of UNIQUE."""
-    return f"r2_{instruction}", f"r2_without {instruction}", instruction
+    return "r2_all", f"r2_without {instruction}", instruction
 
 
 def _ends(job):

@@ -41,8 +41,9 @@ def roi_nested(job, person):
             rows[-1] |= {"layer": mean(found["layer"][known], np.median), "nc_mean": mean(nc[units])}
             rows[-1] |= {"significant": mean(1.0 * (q[known] < LEVEL)), "r_ceiling": top_r(nc[units])}
             for score in SCORES:
-                low, high = stats.interval(found[f"draws_{score}"][:, row[roi]])
-                rows[-1] |= {score: mean(found[score][units]), f"{score}_low": low, f"{score}_high": high}
+                value, draws = mean(found[score][units]), found[f"draws_{score}"][:, row[roi]].astype(np.float64)
+                low, high = stats.interval_r2(value, draws) if score == "r2" else stats.interval(draws)
+                rows[-1] |= {score: value, f"{score}_low": low, f"{score}_high": high}
     labels = {"subject": job.subject, "model": job.model, "instruction": job.instruction}
     return rounded_means(pd.DataFrame([labels | row for row in rows]).sort_values(["pooling", "roi"]))
 
