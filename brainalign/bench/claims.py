@@ -117,8 +117,10 @@ def _rsa_q(store, plan):
 
 
 def _across(store, plan):
-    """Of units where subjects have nothing in common; pages show the map without a test, so the usual one is taken."""
-    r, most = _reliable(store).across_r.dropna(), 1.96 / store.subjects().test_images.min() ** 0.5
+    """Of units where subjects have nothing in common. Pages show the map without a test: here it is that of r of n
+    pictures, with twice the variance, as in cross-validation each pair of pictures counts twice, once each way round.
+    """
+    r, most = _reliable(store).across_r.dropna(), 1.96 * (2 / store.subjects().test_images.min()) ** 0.5
     r = r if _apart(plan) else r[:0]
     return pd.DataFrame({"above": r > most, "below": r < -most})
 
@@ -200,7 +202,7 @@ NULL = {
     "similarity of models compared, 95 % interval": Test(_rsa_contrast("models")),
     "similarity of models compared, any q < .05": Test(_contrast_q("models", "rsa_contrasts")),
     "winners agree, p < .05": Test(_winners),
-    "unit r from other subjects, beyond 1.96 / sqrt(n), nothing in common": Test(_across),
+    "unit r from other subjects, beyond 1.96 sqrt(2 / n), nothing in common": Test(_across),
 }
 
 
