@@ -32,7 +32,7 @@ def of_regions(store, scores, frame, axis, made):
     said[0] += f", with {method.INTERVAL}." if known and not many else "."
     if made.get("reference", "nothing") != "nothing":
         said.append(MARKS.format(made["reference"]))
-    dotted = f"Dotted: {method.DOTTED.get(made['quantity'], '')}."
+    dotted = f"Dotted: {method.dotted(scores, made['quantity'])}."
     return " ".join([*said, *_common(store, scores, made), dotted])
 
 
