@@ -92,6 +92,28 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class Trials:
+    """One participant's single trials of some pictures.
+
+    shown : (n_trials,) which of the pictures was shown, counted from 0
+    run : (n_trials,) in which run; trials of one run have noise in common
+    values : (n_trials, n_units) float, responses; NaN: missing
+    """
+
+    shown: np.ndarray
+    run: np.ndarray
+    values: np.ndarray
+
+    def __post_init__(self):
+        values, shown, run = np.shape(self.values), np.shape(self.shown), np.shape(self.run)
+        if len(values) != 2 or not shown == run == values[:1]:
+            raise ValueError(
+                f"trials have values {values}, pictures {shown} and runs {run}; expected a picture and a run for each "
+                "row of values"
+            )
+
+
+@dataclass(frozen=True)
 class Features:
     """What one layer of one model made of pictures under one instruction.
 

@@ -16,7 +16,7 @@ from brainalign.jobs.planning import plan
 from brainalign.store import warned
 from brainalign.store.schema import columns
 
-KINDS = ("across", "encode", "pair", "triple", "unique", "weights", "rdms", "rsa")
+KINDS = ("across", "encode", "pair", "alike", "triple", "unique", "weights", "rdms", "rsa")
 
 
 def publish(study, partial=False):
@@ -33,7 +33,7 @@ def publish(study, partial=False):
     done = sorted((job for job in jobs if job.done), key=lambda j: (j.subject, j.model, j.instruction))
     if not any(job.kind == "encode" for job in done):
         raise ValueError(f"nothing to publish: no scores yet; `brainalign run {study.path}` makes them")
-    return store.write(study.store, _tables(study, done), _info(study) | geometry.info(study, done))
+    return store.write(study.store, _tables(study, done), _info(study, done) | geometry.info(study, done))
 
 
 def warnings(jobs):
@@ -42,7 +42,7 @@ def warnings(jobs):
     return [f"{row.kinds} ({row.jobs} {'jobs' if row.jobs > 1 else 'job'}): {row.warning}" for row in rows]
 
 
-def _info(study):
+def _info(study, jobs):
     """The table `store`, but for what `store.write` and `geometry.info` add."""
     manifest = nsd.simulated(study.root)
     stimuli = f"root:{study.root.resolve()}" if manifest is None else f"demo:{manifest['seed']}"
@@ -56,7 +56,13 @@ def _info(study):
         "decimals": str(DECIMALS),
         "min_nc": f"{MIN_NC:g}",
         "pixels": str(study.features.pixels),
-    }
+        "trend_degree": str(nsd.DEGREE),
+    } | _across(next((job for job in jobs if job.kind == "across"), None))
+
+
+def _across(job):
+    """How many pictures the cross-subject ceilings are of, the same for all subjects."""
+    return {"across_images": str(results.read_about(job.path)["images"])} if job else {}
 
 
 def _tables(study, jobs):
@@ -66,6 +72,7 @@ def _tables(study, jobs):
     spaces = [job for job in jobs if job.kind == "features"]
     across = {job.subject: results.read_table(job.path) for job in of["across"]}
     anchor = study.variance.anchor if study.variance else ""
+    alike = {(job.subject, tuple(job.inputs["instructions"])): job for job in of["alike"]}
     mapped = sorted((job for job in of["pair"] if job.inputs["instructions"][0] == anchor), key=partitions.key)
 
     def each(kind, make):
@@ -87,7 +94,10 @@ def _tables(study, jobs):
         "roi_contrasts": (_contrasts(of["encode"], name, person) for name, person in people.items()),
         "winner_reliability": winners.tables(of["encode"], people),
         "variance": (partitions.pair(job) for job in mapped),
-        "roi_variance": each("pair", partitions.roi_pair),
+        "roi_variance": (
+            partitions.roi_pair(job, people[job.subject], alike.get((job.subject, tuple(job.inputs["instructions"]))))
+            for job in of["pair"]
+        ),
         "roi_triples": each("triple", partitions.roi_triple),
         "uniques": chain.from_iterable(partitions.uniques(job) for job in of["unique"]),
         "roi_uniques": each("unique", partitions.roi_uniques),

@@ -5,10 +5,10 @@ from types import MappingProxyType
 import numpy as np
 
 from brainalign import tables
-from brainalign.nsd import design, read
+from brainalign.nsd import design, read, trend
 from brainalign.nsd.layout import BETA_VERSIONS, HEMISPHERES, SESSIONS_DONE, Layout, known, known_space
 from brainalign.nsd.rois import masks as roi_masks
-from brainalign.types import Roi, Subject
+from brainalign.types import Roi, Subject, Trials
 
 GENERAL = Roi("nsdgeneral", "whole", "all", "nsdgeneral", ("nsdgeneral",))
 BLOCK = 256  # images divided by their trials at a time
@@ -124,23 +124,24 @@ def _noise(means, pictures, repeats, squares):
 
 
 def load_trials(root, subject, image_ids, space="func1pt8mm", beta_version="betas_fithrf_GLMdenoise_RR"):
-    """The single trials of some pictures, as `load_subject` averages them: (shown, values).
+    """`Trials` of some pictures (ascending NSD ids), without the noise's drift: for what compares trials with trials.
 
-    image_ids : ascending NSD ids; shown : (n_trials,) position in them of the picture of each trial
-    values : (n_trials, n_units) float32; NaN where a unit has no value in that session
-    Memory: the values and about two arrays of one session (750 x n_units x 4 bytes).
+    A unit's trials are z-scored within session after `trend.remove`; NaN where a unit has no value in that session.
+    All files of betas are read. Memory: the values and about three arrays of one session (750 x n_units x 4 bytes).
     """
     layout, image_ids = Layout(root), np.asarray(image_ids)
     files = session_files(layout, subject, space, beta_version)
     units, _, grid = _units(layout, subject, space, list(tables.rois().values()))
-    plan, shown, values = design.load(root), [], []
+    plan, shown, run, values = design.load(root), [], [], []
     for number, (session, there) in zip(files, _sessions(layout, subject, files, units, grid)):
-        session[:, ~there] = np.nan
+        trend.remove(session, plan.runs[number - 1])
+        session[:, ~(standardise(session) & there)] = np.nan
         ids = plan.session(subject, number)
         wanted = np.isin(ids, image_ids)
         shown.append(np.searchsorted(image_ids, ids[wanted]))
+        run.append(plan.run(number)[wanted])
         values.append(session[wanted])
-    return np.concatenate(shown), np.concatenate(values)
+    return Trials(*map(np.concatenate, (shown, run, values)))
 
 
 def _sessions(layout, subject, files, units, grid):

@@ -8,7 +8,7 @@ from brainalign.paper.sql import lines, literal, where
 
 MAP = "model instruction pooling"
 CEILING = {"r": "r_ceiling", "r2": "nc_mean / 100", "r_norm": "1"}  # as frames.ceiling
-PARTITION = ("subject layer", "model", "pooling")
+PARTITION = ("subject", "model", "pooling")
 
 
 def regions(rows, quantity, by, layer):
@@ -106,10 +106,21 @@ def variance(rows):
     return f"SELECT *\nFROM roi_variance\nWHERE {where(rows, *PARTITION, 'a', 'b', 'roi')}"
 
 
+def _less_floor(rows, name):
+    """What `frames.less_floor` makes of a column."""
+    floors = "".join(f" - {part}_floor" for part in frames.SUMS[name])
+    return name + floors * frames.floored(rows)
+
+
+def _mean_part(rows, name):
+    value = _less_floor(rows, name)
+    return f"avg({value}) FILTER (isfinite({value}))"
+
+
 def matrix(rows, part):
     """One part of many pairs' variance: means over subjects; rows : of roi_variance."""
     return (
-        f"SELECT b AS instruction, roi, avg({part}) FILTER (isfinite({part})) AS value\nFROM roi_variance\n"
+        f"SELECT b AS instruction, roi, {_mean_part(rows, part)} AS value\nFROM roi_variance\n"
         f"WHERE {where(rows, *PARTITION, 'a', 'b', 'roi')}\nGROUP BY b, roi"
     )
 
@@ -117,20 +128,25 @@ def matrix(rows, part):
 def square(rows, part):
     """One part of every two instructions' variance in a region: means over subjects; rows : of roi_variance."""
     kept = where(rows, *PARTITION, "a", "b", "roi")
-    query = f"SELECT a AS instruction, b AS other, avg({part}) FILTER (isfinite({part})) AS value\nFROM roi_variance\n"
+    query = f"SELECT a AS instruction, b AS other, {_mean_part(rows, part)} AS value\nFROM roi_variance\n"
     query += f"WHERE {kept}\nGROUP BY a, b"
     if part == "shared":
-        query += (
-            "\nUNION ALL  -- R2 of each alone\nSELECT a, a, avg(r2_a) FILTER (isfinite(r2_a))\nFROM roi_variance\n"
-        )
+        query += f"\nUNION ALL  -- R2 of each alone\nSELECT a, a, {_mean_part(rows, 'r2_a')}\nFROM roi_variance\n"
         query += f"WHERE {kept}\nGROUP BY a"
     return query
+
+
+def _of_part(rows, raw):
+    """The columns that `frames.stacked` gives, of a value and what is known of it."""
+    if not frames.floored(rows):
+        return f"{raw} AS value, low, high"
+    return f"{raw} AS raw, {raw} - floor AS value, low, high, p"
 
 
 def uniques(rows):
     """What each instruction explains beyond all the others in a region; rows : of roi_uniques."""
     return (
-        "SELECT subject, instruction, unique_r2 AS value, low, high\nFROM roi_uniques\n"
+        f"SELECT subject, instruction, {_of_part(rows, 'unique_r2')}\nFROM roi_uniques\n"
         f"WHERE {where(rows, *PARTITION, 'instruction', 'roi')}"
     )
 
@@ -138,7 +154,7 @@ def uniques(rows):
 def triples(rows):
     """The seven parts of three instructions' variance in a region; rows : of roi_triples."""
     return (
-        "SELECT subject, part, value, low, high\nFROM roi_triples\n"
+        f"SELECT subject, part, {_of_part(rows, 'value')}\nFROM roi_triples\n"
         f"WHERE {where(rows, *PARTITION, 'a', 'b', 'c', 'roi')}"
     )
 
