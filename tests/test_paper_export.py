@@ -251,7 +251,10 @@ def test_a_bundle_holds_figure_data_query_link_versions_and_caption(figure, stor
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("rois", ("Ridge regression", "subj02 10, shown 2.5", "NC = 100 · ncsnr²", "3 subjects", "Layer", "IU3: “")),
+        (
+            "rois",
+            ("Ridge regression", "subj02 10, shown 2.5", "NC = 1 − v · mean(1/n)", "3 subjects", "in grey its 95"),
+        ),
         ("variance", ("banded ridge", "IC 2, VQ1 1.", "R²(both)", "reliable units", "IC: “Generate")),
         ("layers", ("over 3 subjects", "the answer's words")),
         ("compare", ("llava-demo minus each other model", "paired bootstrap", "3 subjects", "not corrected over")),
