@@ -219,26 +219,43 @@ def publish(study):
     click.echo(f"published {jobs.publish(load(study))}")
 
 
-@main.command(epilog=_example("brainalign bench ridge --json", "brainalign bench banded --n 1800 --p 820 --t 600"))
-@click.argument("what", type=click.Choice(["ridge", "banded", "extract", "app"]))
+@main.command(
+    epilog=_example(
+        "brainalign bench ridge --json",
+        "brainalign bench banded --n 1800 --p 820 --t 600",
+        "brainalign bench nulls --seeds 10 --out runs/nulls",
+    )
+)
+@click.argument("what", type=click.Choice(["ridge", "banded", "extract", "app", "ceilings", "nulls"]))
 @click.option("--n", type=int, help="Training images; extract: pictures.")
 @click.option("--p", type=int, help="Dimensions of a feature space; extract: instructions.")
 @click.option("--t", type=int, help="Units; extract: tokens of an answer at most.")
 @click.option("--repeats", default=3, show_default=True, help="Interleaved runs, of which the median counts.")
 @click.option("--device", help="cpu, cuda ...; by default an accelerator if there is one.")
 @click.option("--store", type=click.Path(exists=True, path_type=Path), help="app: a store; else the demo's.")
+@click.option("--seeds", default=50, show_default=True, help="nulls: simulated studies that nothing explains.")
+@click.option("--out", type=click.Path(path_type=Path), help="nulls: a folder that keeps counts, to go on from.")
 @as_json
-def bench(what, n, p, t, repeats, device, store, as_json):
-    """Time BrainAlign beside its peers in the same run, with their agreement.
+def bench(what, n, p, t, repeats, device, store, seeds, out, as_json):
+    """Time BrainAlign beside its peers in the same run, with their agreement; or count its false claims.
 
     ridge: one feature space; banded: two of them on a grid of weights; extract: answers and states of a LLaVA for
     pictures and instructions, and a live answer. Sizes suit the device unless given. app: what a reader of the app
-    waits for, in a headless browser beside a bare selectbox; needs playwright and Chromium.
+    waits for, in a headless browser beside a bare selectbox; needs playwright and Chromium. ceilings: r / ceiling of a
+    perfect predictor in each region of the simulated cortex, at 3 and at 40 sessions; it should be 1. nulls: how often
+    the pages claim what is not there, in simulated studies that no model explains, and in 0.4 times as many that one
+    instruction drives.
     """
     from brainalign import bench
 
     if what == "app":
         found = bench.app(store, repeats)
+    elif what == "ceilings":
+        found = bench.ceilings()
+    elif what == "nulls":
+        bar, update = _progress("studies")
+        with bar:
+            found = bench.nulls(seeds, out, update)
     else:
         found = getattr(bench, what)(n, p, t, repeats=repeats, device=device)
     click.echo(json.dumps(found, indent=2) if as_json else bench.as_text(found))

@@ -111,7 +111,7 @@ class LiveChoice:
 class RsaChoice:
     """[rsa]: which pictures regions and models tell apart, and whether the same ones.
 
-    distance : "crossnobis", which noise does not raise and which needs two trials of a picture; or "correlation" of
+    distance : "crossnobis", which noise does not raise and which needs a picture in two runs; or "correlation" of
         mean patterns, which noise raises
     training_images : at most, by which the layer is chosen for each subject and region
     """

@@ -171,6 +171,8 @@ def say(store, stock, asked, shown, now, relied):
     relied : what choices.reliability returns
     """
     ui.sentence(sentence(store, stock, shown, now))
+    if family := paper.map_words.family(store, list(shown.values())):
+        ui.sentence(f"Significance: {family}.")
     if relied is not None:
         ui.sentence(choices.relied(relied))
     if asked.minus and asked.quantity == "r":

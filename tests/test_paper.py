@@ -292,7 +292,7 @@ def test_winners_that_hardly_agree_say_so_beside_their_legend(store):
 def test_a_differences_caption_says_which_regions_test_holds(store):
     about = paper.plot(store, "flatmap", instruction="IC", minus_instruction="VQ1").about
     assert "q < 0.05 (paired bootstrap of the difference" in about
-    assert "over the 4 regions of one comparison and subject" in about
+    assert "over the 4 regions of one comparison in one subject" in about
     assert "subj01: FFA +0.100." in about
     turned = paper.plot(store, "flatmap", instruction="VQ1", minus_instruction="IC").about
     assert "subj01: FFA −0.100." in turned

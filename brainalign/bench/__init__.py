@@ -1,4 +1,5 @@
-"""Benches: what the parts of BrainAlign take, measured beside their peers in the same run.
+"""Benches: what the parts of BrainAlign take, measured beside their peers in the same run; and how often it claims
+what is not there (`nulls`).
 
 `python -m brainalign.bench all` prints those of the engine as JSON, with what they mean for whole studies; it needs
 torch, numpy, scikit-learn and himalaya, no data, and uses the first GPU where there is one. A bench is a function of
@@ -11,6 +12,7 @@ from brainalign.bench.projection import MODELS, projection
 from brainalign.bench.projection import whole as study
 
 BENCHES = {"ridge": "engine:ridge", "banded": "engine:banded", "extract": "extraction:extract", "app": "apps:app"}
+BENCHES |= {"ceilings": "ceilings:ceilings", "nulls": "rates:nulls"}
 __all__ = ["BENCHES", "as_text", "projection", "study", *BENCHES]
 
 
@@ -25,8 +27,12 @@ def as_text(found):
     """A result of a bench as a few lines to read."""
     if "pages" in found:
         return import_module("brainalign.bench.apps").as_text(found)
+    if "planted" in found:
+        return import_module("brainalign.bench.ceilings").as_text(found)
     if "pairs_per_s" in found:
         return import_module("brainalign.bench.extraction").as_text(found)
+    if "tests" in found:
+        return import_module("brainalign.bench.rates").as_text(found)
     lines = [f"n {found['n']}, p {found['p']}, T {found['T']}, {found['alphas']} alphas on {found['device']}"]
     times = {"BrainAlign": found["seconds"], **found["peer_seconds"]}
     width = max(map(len, times))

@@ -35,10 +35,10 @@ GROUPS = {
     "language": "language and semantic areas",
 }
 LEVEL = 0.05  # of q
+DRAWS = 100  # in which no map is better, by which it is known how often winners agree by chance
 # R² of pairs of instructions as sums of the parts of variance
 SUMS = {part: (part,) for part in ("shared", "unique_a", "unique_b")}
 SUMS |= {"r2_a": ("shared", "unique_a"), "r2_b": ("shared", "unique_b"), "r2_ab": ("shared", "unique_a", "unique_b")}
-DEALS = 100  # of the maps' predictions, by which it is known how often winners agree by chance
 WHOLE = "visual cortex (nsdgeneral)"
 
 
@@ -48,9 +48,9 @@ def places(rows, known):
     return [*(name for name in GROUPS if name in present), *known.sort_regions(present - set(GROUPS))]
 
 
-def p_of_deals(p):
-    """A p of `winner_reliability` in words; the lowest that so many deals can give is said to be that."""
-    return f"p ≤ 1/{1 + DEALS}" if p < 1.5 / (1 + DEALS) else f"p = {p:.2f}"
+def p_of_draws(p):
+    """A p of `winner_reliability` in words; the lowest that so many draws can give is said to be that."""
+    return f"p ≤ 1/{1 + DRAWS}" if p < 1.5 / (1 + DRAWS) else f"p = {p:.2f}"
 
 
 def in_families(scores, chosen, known):
@@ -75,6 +75,11 @@ def under(scores, instruction):
     """Rows of every model under one instruction; of a model that takes none, those it has."""
     takes = set(scores[scores.instruction != ""].model)
     return scores[(scores.instruction == instruction) | ((scores.instruction == "") & ~scores.model.isin(takes))]
+
+
+def of_two_maps(contrasts):
+    """Rows of `roi_contrasts` or `rsa_contrasts` that are not of two regions within one map."""
+    return contrasts[(contrasts[[f"{n}_a" for n in MAP]].to_numpy() != contrasts[[f"{n}_b" for n in MAP]]).any(axis=1)]
 
 
 def contrasts_of(contrasts, shown):
@@ -339,10 +344,12 @@ def ceiling(scores, quantity):
 
 def roi_frame(scores, quantity, group):
     """Rows for `roi_bars`: subject, roi, group, value, low, high, ceiling, n, n_all, layer; low and high are NaN
-    where no interval is known."""
+    where no interval is known. Of r also ceiling_low and ceiling_high, in stores that know them."""
     frame = scores[["subject", "roi", "n", "n_all", "layer"]].copy()
     frame["group"], frame["value"] = scores[group], scores[quantity]
     for end in ("low", "high"):
         frame[end] = scores.get(f"{quantity}_{end}", np.nan)
     frame["ceiling"] = ceiling(scores, quantity)
+    if quantity == "r_mean" and "r_ceiling_low" in scores:
+        frame["ceiling_low"], frame["ceiling_high"] = scores.r_ceiling_low, scores.r_ceiling_high
     return frame.reset_index(drop=True)

@@ -3,7 +3,7 @@
 Kinds, and what each makes once for the whole study:
 features  the states and answers of a model under an instruction, for every picture of every subject
 subject   where a subject's units lie, their ROIs, noise ceiling and place on the flat surface
-across    how well the other subjects predict a subject's responses to the images all of them saw
+across    how well the other subjects predict a subject's responses to the images all of them saw in two runs
 encode    scores of all layers and poolings of one model and instruction, and how sure those of the best layers are
 pair      the partition of variance between the anchor instruction and another one
 alike     the same with both at one layer, once that of the one and once that of the other
@@ -82,7 +82,8 @@ def _enough_pictures(study):
     shared = nsd.shared_ids(study.root)
     found = {f"training pictures of {name}": np.setdiff1d(ids, shared) for name, ids in seen.items()}
     if len(seen) > 1:
-        found["shared pictures that all subjects saw"] = reduce(np.intersect1d, seen.values(), shared)
+        often = [ids[nsd.image_runs(study.root, name) > 1] for name, ids in seen.items()]
+        found["shared pictures that all subjects saw in two runs"] = reduce(np.intersect1d, often, shared)
     for what, ids in found.items():
         try:
             checks.n_folds(study.encoding.folds, len(ids))
@@ -263,6 +264,12 @@ def _subject(study, name):
 def subject_path(study, name):
     """Where the result of a subject's own job is."""
     return _subject(study, name).path
+
+
+def trials_path(study, name):
+    """Where the same job keeps the subject's single trials of the test pictures; written before its result."""
+    path = subject_path(study, name)
+    return path.with_name(f"{path.stem}-trials.npz")
 
 
 def _data(study, name):

@@ -18,11 +18,11 @@ def regions(rows, quantity, by, layer):
     """
     score, kept = quantity.removesuffix("_mean"), where(rows, "subject", MAP, "roi")
     if layer == "chosen":
-        values = f"{score} AS value, {score}_low AS low, {score}_high AS high"
-        return _regions("roi_nested", values, score, by, kept)
-    values = f"{quantity} AS value, NULL AS low, NULL AS high"
+        values = f"{score} AS value, {score}_low AS low, {score}_high AS high, {_ceiling(rows, score)}"
+        return _regions("roi_nested", values, by, kept)
+    values = f"{quantity} AS value, NULL AS low, NULL AS high, {_ceiling(rows, score)}"
     if layer != "best":
-        return _regions("roi_scores", values, score, by, f"{kept}\n  AND layer = {layer}")
+        return _regions("roi_scores", values, by, f"{kept}\n  AND layer = {layer}")
     return f"""WITH known AS (
   SELECT *, CASE WHEN isfinite({quantity}) THEN {quantity} END AS own
   FROM roi_scores
@@ -33,16 +33,19 @@ def regions(rows, quantity, by, layer):
   FROM known
   WINDOW every_subject AS (PARTITION BY model, instruction, pooling, roi, layer)
 )
-{_regions("ranked", values, score, by, where(rows, "subject"))}
+{_regions("ranked", values, by, where(rows, "subject"))}
 QUALIFY row_number() OVER (
   PARTITION BY subject, model, instruction, pooling, roi ORDER BY coalesce(others, own) DESC NULLS LAST, layer) = 1"""
 
 
-def _regions(table, values, score, by, kept):
-    return (
-        f'SELECT subject, roi, n, n_all, layer, {by} AS "group", {values}, {CEILING[score]} AS ceiling\n'
-        f"FROM {table}\nWHERE {kept}"
-    )
+def _regions(table, values, by, kept):
+    return f'SELECT subject, roi, n, n_all, layer, {by} AS "group",\n  {values}\nFROM {table}\nWHERE {kept}'
+
+
+def _ceiling(rows, score):
+    """The columns of the noise ceiling, as frames.roi_frame has them of these rows."""
+    ends = ", r_ceiling_low AS ceiling_low, r_ceiling_high AS ceiling_high"
+    return f"{CEILING[score]} AS ceiling" + ends * (score == "r" and "r_ceiling_low" in rows)
 
 
 def layers(rows, quantity, by, nested, above=None):
@@ -51,7 +54,7 @@ def layers(rows, quantity, by, nested, above=None):
     nested : rows of roi_nested that are drawn; above : what stands above the only chart
     """
     named, score = "roi" if above is None else f"{literal(above)} AS roi", quantity.removesuffix("_mean")
-    kept, ceiling = f'SELECT subject, {named}, n, n_all, layer, {by} AS "group",', f"{CEILING[score]} AS ceiling"
+    kept, ceiling = f'SELECT subject, {named}, n, n_all, layer, {by} AS "group",', _ceiling(rows, score)
     found = (
         f"{kept} {quantity} AS value, NULL AS low, NULL AS high,\n  {ceiling}, 'layer' AS scored_at\n"
         f"FROM roi_scores\nWHERE {where(rows, 'subject', MAP, 'roi')}"

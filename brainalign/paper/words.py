@@ -1,6 +1,6 @@
 """Drafts of captions: what is seen, of whom, with which states and layers, how it was computed and how sure it is."""
 
-from brainalign.figures import frames, numerals
+from brainalign.figures import frames, numerals, profiles
 from brainalign.figures.regions import crowded
 from brainalign.paper import method
 from brainalign.paper.method import CHOSEN, people, simulated
@@ -12,11 +12,6 @@ SPOKEN = {
     "R²": "Share of the response's variance that is predicted (R²)",
     "r / noise ceiling": "Pearson r of predicted and measured response over the best possible",
 }
-MARKS = (
-    "▲ better or ▼ worse than {} in every subject, △ ▽ in at least half and opposite in none: "
-    f"{method.PAIRED}, q < {frames.LEVEL} by Benjamini–Hochberg over the regions of one comparison and subject, some "
-    "of which contain others; not corrected over comparisons."
-)
 
 
 # Regions and layers ------------------------------------------------------------------------------------------
@@ -32,16 +27,20 @@ def of_regions(store, scores, frame, axis, made):
     said = [f"{SPOKEN.get(axis, axis)} by region, {whose}. {drawn.format(people(frame))}"]
     said[0] += f", with {method.INTERVAL}." if known and not many else "."
     if made.get("reference", "nothing") != "nothing":
-        said.append(MARKS.format(made["reference"]))
+        own = frames.contrasts_of(store.rows("roi_contrasts"), scores)
+        said.append(method.marks(store, "roi_contrasts", own, made["reference"]))
     dotted = f"Dotted: {method.DOTTED.get(made['quantity'], '')}."
     return " ".join([*said, *_common(store, scores, made), dotted])
 
 
-def of_layers(store, scores, axis, made, chosen):
-    """What profiles over layers show; scores : the rows of roi_scores that are drawn."""
+def of_layers(store, scores, axis, made, frame, chosen):
+    """What profiles over layers show; scores : the rows of roi_scores that are drawn, as `frame` and `chosen`."""
     said = f"{SPOKEN.get(axis, axis)} of each layer in each region, each layer fitted by itself: lines are means over "
     said += f"{people(scores)}, bands their range."
-    said += " Diamonds: each unit at the layer chosen by training images, with the range of subjects." * bool(chosen)
+    said += " Diamonds: each unit at the layer chosen by training images, with the range of subjects." * bool(
+        len(chosen)
+    )
+    said += f" {profiles.too_high(profiles.tops(frame, chosen))}"
     return " ".join([said, *_common(store, scores, made)])
 
 
@@ -55,7 +54,11 @@ def _common(store, scores, made):
         method.states(scores),
     ]
     said += [method.rule(made["layer"], scores.subject.nunique())] if "layer" in made else []
-    said += [method.tested(store, scores.subject), method.fitted(store), method.ceiling(store, made["quantity"])]
+    said += [
+        method.tested(store, scores.subject),
+        method.fitted(store),
+        method.regional_ceiling(store, scores, made["quantity"]),
+    ]
     return list(filter(None, said))
 
 
@@ -72,7 +75,7 @@ def of_differences(store, frame, made):
         f"{', with ' + asked if asked else ''}. Points: {people(frame)}, from top to bottom "
         f"{', '.join(sorted(set(frame.subject)))}; lines: 95 % intervals; filled: q < {frames.LEVEL}, blue where "
         f"{model} predicts better, red where it predicts worse ({method.PAIRED}, "
-        f"{method.corrected(store.rows('roi_contrasts', subject=frame.subject.iloc[0]).merge(_pairs(frame)))}).",
+        f"{method.corrected(store, 'roi_contrasts', frame)}).",
         method.units(store, nested, "a subject") if len(nested) else "",
         _members(store, made["roi"]),
         method.quoted(store, [asked]),
@@ -83,11 +86,6 @@ def of_differences(store, frame, made):
         method.fitted(store),
     ]
     return " ".join(filter(None, said))
-
-
-def _pairs(frame):
-    names = [name for name in frame if name[-2:] in ("_a", "_b")]
-    return frame[["subject", *names]].drop_duplicates()
 
 
 def _of_both(maps, others):

@@ -218,6 +218,11 @@ class Store:
         sql = "SELECT * EXCLUDE subject FROM units WHERE subject = $subject ORDER BY unit"
         return self._frame(sql, subject=subject)
 
+    def reliable_units(self):
+        """{subject: how many units are tested in each of its maps}."""
+        rows = self._frame("SELECT subject, count(*) FILTER (reliable) AS n FROM units GROUP BY subject")
+        return dict(zip(rows.subject, rows.n.tolist()))
+
     def noise_ceiling(self, subject):
         """Percent of variance that can be explained in the test images: (n_units,)."""
         sql = "SELECT nc FROM units WHERE subject = $subject ORDER BY unit"

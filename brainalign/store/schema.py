@@ -9,6 +9,7 @@ PACKED = "DECIMAL(9,4)"  # tighter than FLOAT for many numbers of four decimals;
 _MAP = "subject VARCHAR, model VARCHAR, instruction VARCHAR, layer UTINYINT, pooling VARCHAR"
 _CHOSEN = "subject VARCHAR, model VARCHAR, instruction VARCHAR, pooling VARCHAR"
 _INTERVALS = ", ".join(f"{name} FLOAT, {name}_low FLOAT, {name}_high FLOAT" for name in ("r", "r_norm", "r2"))
+_CEILING = "nc_mean FLOAT, r_ceiling FLOAT, r_ceiling_low FLOAT, r_ceiling_high FLOAT"
 _PAIR = "subject VARCHAR, model VARCHAR, pooling VARCHAR, a VARCHAR, b VARCHAR"
 _LAYERS = "layer_a UTINYINT, layer_b UTINYINT"
 _OF_PAIR = ("shared", "unique_a", "unique_b")
@@ -23,7 +24,8 @@ _PARTS = "r2_a FLOAT, r2_b FLOAT, r2_ab FLOAT, shared FLOAT, unique_a FLOAT, uni
 
 TABLES = {
     # version, created, simulated, study_name, study_toml, stimuli, space, solver, decimals, min_nc; with rsa tables
-    # also rsa_distance and rsa_pictures, ids separated by spaces
+    # also rsa_distance and rsa_pictures, ids separated by spaces; trend_degree: of the polynomial taken out of each
+    # run's trials for across_r and RSA; across_images: pictures that across_r is of; earlier versions have neither
     "store": "key VARCHAR, value VARCHAR",
     # what the table of models says: base: the matched model without instruction tuning; control: what is done to `of`
     "models": "model VARCHAR, kind VARCHAR, tuned BOOLEAN, base VARCHAR, control VARCHAR, of VARCHAR, "
@@ -46,24 +48,27 @@ TABLES = {
     "units": "subject VARCHAR, unit UINTEGER, place BIGINT, ncsnr FLOAT, nc FLOAT, reliable BOOLEAN, "
     "across_r FLOAT, across_r2 FLOAT",
     "unit_rois": "subject VARCHAR, roi VARCHAR, unit UINTEGER",
-    # n_all: units in the ROI; n: those of them that are reliable (data in every session, nc of at least min_nc
-    # percent), which all means are taken over; r_norm: r / sqrt(nc/100); r_ceiling: mean of sqrt(nc/100)
+    # n_all: units in the ROI; n: those of them that are reliable (data in every session, a noise ceiling by the
+    # training pictures of at least min_nc percent), which all means are taken over; r_ceiling, nc_mean: the mean r and
+    # 100 R2 over them that a perfect model would reach, by the test pictures (`ceilings`), with the ends of its 95 %
+    # interval; r_norm: mean r / r_ceiling. Stores of an earlier version: units by nc, r_ceiling the mean of
+    # sqrt(nc/100), r_norm the mean of r / sqrt(nc/100), no interval
     "roi_scores": f"{_MAP}, roi VARCHAR, n INTEGER, n_all INTEGER, r_mean FLOAT, r_median FLOAT, "
-    "r2_mean FLOAT, r_norm_mean FLOAT, nc_mean FLOAT, r_ceiling FLOAT",
+    f"r2_mean FLOAT, r_norm_mean FLOAT, {_CEILING}",
     # the layer of each unit that left-out training images choose (-1: none), and how sure its scores are: ends of
     # the 95 % bootstrap interval of r, p by permutation, q by Benjamini-Hochberg over the map's reliable units
     "nested": f"{_CHOSEN}, unit UINTEGER, layer TINYINT, r FLOAT, r2 FLOAT, r_low FLOAT, r_high FLOAT, "
     f"p FLOAT, q {PACKED}",
     # means over reliable units of the above with their intervals; layer: the median of the chosen ones;
     # significant: the share of units with q below 0.05; roi "early", "high" and "language": a level's areas together
-    "roi_nested": f"{_CHOSEN}, roi VARCHAR, n INTEGER, n_all INTEGER, layer FLOAT, {_INTERVALS}, nc_mean FLOAT, "
-    "significant FLOAT, r_ceiling FLOAT",
+    "roi_nested": f"{_CHOSEN}, roi VARCHAR, n INTEGER, n_all INTEGER, layer FLOAT, {_INTERVALS}, {_CEILING}, "
+    "significant FLOAT",
     # differences of two maps' means, or of two regions in one map (then the roi is "high - early"), by paired
     # bootstrap over test images: p two-sided, q over the regions of a comparison
     "roi_contrasts": "subject VARCHAR, model_a VARCHAR, instruction_a VARCHAR, pooling_a VARCHAR, model_b VARCHAR, "
     "instruction_b VARCHAR, pooling_b VARCHAR, roi VARCHAR, difference FLOAT, low FLOAT, high FLOAT, "
     "p FLOAT, q FLOAT",
-    # the same contest for each unit on odd and on even test images, among "instructions" (of a model with a pooling)
+    # the same contest for each unit on two halves of the test images, among "instructions" (of a model with a pooling)
     # or "models" (under an instruction): Cohen's kappa and adjusted mutual information of the two maps of winners;
     # chance: 95th percentile of kappa if the maps were alike, p: how often that agrees as well
     "winner_reliability": "subject VARCHAR, among VARCHAR, model VARCHAR, instruction VARCHAR, pooling VARCHAR, "
