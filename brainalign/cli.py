@@ -226,7 +226,7 @@ def publish(study):
         "brainalign bench nulls --seeds 10 --out runs/nulls",
     )
 )
-@click.argument("what", type=click.Choice(["ridge", "banded", "extract", "app", "ceilings", "nulls"]))
+@click.argument("what", type=click.Choice(["ridge", "banded", "extract", "app", "ceilings", "nulls", "parts"]))
 @click.option("--n", type=int, help="Training images; extract: pictures.")
 @click.option("--p", type=int, help="Dimensions of a feature space; extract: instructions.")
 @click.option("--t", type=int, help="Units; extract: tokens of an answer at most.")
@@ -244,7 +244,7 @@ def bench(what, n, p, t, repeats, device, store, seeds, out, as_json):
     waits for, in a headless browser beside a bare selectbox; needs playwright and Chromium. ceilings: r / ceiling of a
     perfect predictor in each region of the simulated cortex, at 3 and at 40 sessions; it should be 1. nulls: how often
     the pages claim what is not there, in simulated studies that no model explains, and in 0.4 times as many that one
-    instruction drives.
+    instruction drives. parts: shared and unique variance planted in two feature spaces, and what is found of it.
     """
     from brainalign import bench
 
@@ -256,6 +256,10 @@ def bench(what, n, p, t, repeats, device, store, seeds, out, as_json):
         bar, update = _progress("studies")
         with bar:
             found = bench.nulls(seeds, out, update)
+    elif what == "parts":
+        bar, update = _progress("data sets")
+        with bar:
+            found = bench.parts(progress=update)
     else:
         found = getattr(bench, what)(n, p, t, repeats=repeats, device=device)
     click.echo(json.dumps(found, indent=2) if as_json else bench.as_text(found))

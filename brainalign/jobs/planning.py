@@ -32,7 +32,7 @@ from brainalign.encoding import checks
 from brainalign.files import fingerprint
 from brainalign.jobs import identity, results
 
-METHOD = 5  # of everything after the features
+METHOD = 6  # of everything after the features
 
 
 @dataclass(frozen=True)
@@ -368,7 +368,7 @@ def _variance(study, name, spaces, encodes):
             "features": [identity.content(space.path) for space in needed],
             "layers": [layers[i] for i in ids],
             "pooling": choice.pooling,
-            **({} if kind == "triple" else {"gammas": choice.gammas}),
+            **({"gammas": choice.gammas} if kind in ("pair", "alike") else {}),
             **_choices(study),
         }
         suffix = ".npz" if kind == "alike" else ".parquet"
