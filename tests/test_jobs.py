@@ -369,9 +369,7 @@ def test_a_job_is_done_again_when_its_own_inputs_change_and_not_otherwise(small,
     fits = {n for n in ids if not n.startswith(("features", "subject", "shares"))}
     assert changed(TEXT.replace("[1, 10, 100]", "[1, 10]")) == fits
     assert changed(TEXT.replace("draws = 200", "draws = 300")) == {n for n in fits if not n.startswith("across")}
-    assert changed(TEXT.replace("[0, 0.5, 1]", "[0, 1]")) == {
-        n for n in ids if n.startswith(("pair", "alike", "unique"))
-    }
+    assert changed(TEXT.replace("[0, 0.5, 1]", "[0, 1]")) == {n for n in ids if n.startswith(("pair", "alike"))}
     assert changed(TEXT.replace('name = "small"', 'name = "renamed"')) == set()
     assert changed(TEXT.replace("shard = 100", "shard = 100\npixels = 0")) == set()
     seen = {n for n in changed(TEXT.replace("shard = 100", "shard = 100\npixels = 227")) if n.startswith("features")}
