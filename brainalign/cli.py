@@ -226,7 +226,7 @@ def publish(study):
         "brainalign bench nulls --seeds 10 --out runs/nulls",
     )
 )
-@click.argument("what", type=click.Choice(["ridge", "banded", "extract", "app", "nulls"]))
+@click.argument("what", type=click.Choice(["ridge", "banded", "extract", "app", "ceilings", "nulls"]))
 @click.option("--n", type=int, help="Training images; extract: pictures.")
 @click.option("--p", type=int, help="Dimensions of a feature space; extract: instructions.")
 @click.option("--t", type=int, help="Units; extract: tokens of an answer at most.")
@@ -241,14 +241,17 @@ def bench(what, n, p, t, repeats, device, store, seeds, out, as_json):
 
     ridge: one feature space; banded: two of them on a grid of weights; extract: answers and states of a LLaVA for
     pictures and instructions, and a live answer. Sizes suit the device unless given. app: what a reader of the app
-    waits for, in a headless browser beside a bare selectbox; needs playwright and Chromium. nulls: how often the
-    pages claim what is not there, in simulated studies that no model explains, and in 0.4 times as many that one
+    waits for, in a headless browser beside a bare selectbox; needs playwright and Chromium. ceilings: r / ceiling of a
+    perfect predictor in each region of the simulated cortex, at 3 and at 40 sessions; it should be 1. nulls: how often
+    the pages claim what is not there, in simulated studies that no model explains, and in 0.4 times as many that one
     instruction drives.
     """
     from brainalign import bench
 
     if what == "app":
         found = bench.app(store, repeats)
+    elif what == "ceilings":
+        found = bench.ceilings()
     elif what == "nulls":
         bar, update = _progress("studies")
         with bar:

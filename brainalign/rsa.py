@@ -49,31 +49,68 @@ def noise_sd(trials, shown):
     return np.sqrt((apart**2).sum(0) / free) if free else np.full(trials.shape[1], np.nan)
 
 
-def crossnobis(trials, shown):
+def crossnobis(trials, shown, runs):
     """(n_pairs,) cross-validated squared distance of two pictures' patterns, averaged over units.
 
-    Noise has mean 0 in it, so that it does not grow with noise, and falls below 0 as often as above where two pictures
-    evoke the same: |a - b|^2 = aa - 2 ab + bb, each product taken over different trials only (Walther et al. 2016,
-    NeuroImage 137:188-200).
+    |a - b|^2 = aa - 2 ab + bb, each product over trials of different runs only, whose noise has nothing in common
+    (Walther et al. 2016, NeuroImage 137:188-200). So noise has mean 0 in it: it does not grow with noise, and falls
+    below 0 as often as above where two pictures evoke the same.
 
-    trials : (n_trials, n_units), each unit in units of its noise; shown : (n_trials,) pictures 0 .. n - 1, each at
-    least twice
+    trials : (n_trials, n_units), each unit in units of its noise; shown : (n_trials,) pictures 0 .. n - 1
+    runs : (n_trials,) numbers of whatever has noise in common; each picture was shown in two of them or more
     """
+    trials, shown, runs = _in_runs(trials, shown, runs)
+    _, products, number = _products(trials, shown, runs)
+    if n := (np.diag(number) == 0).sum():
+        raise ValueError(f"a cross-validated distance needs trials of each picture in two runs; {n} have one run")
+    products /= number
+    i, j = pairs(len(number))
+    return (products[i, i] + products[j, j] - 2 * products[i, j]) / max(1, trials.shape[1])
+
+
+def _in_runs(trials, shown, runs):
+    """What `_checked` gives, and the run of each trial."""
     trials, shown = _checked(trials, shown)
+    runs = arrays.whole(runs, "the runs")
+    if len(runs) != len(shown):
+        raise ValueError(f"{len(shown)} trials, and runs of {len(runs)}; expected one run for each")
+    return trials, shown, runs
+
+
+def _products(trials, shown, runs):
+    """Products of two pictures' trials, each (n_pictures, n_pictures): mean over all trials; sum over trials of
+    different runs; and how many pairs of trials this sum is of.
+    """
     counts, sums = _sums(trials, shown)
-    if counts.min() < 2:
-        raise ValueError(f"a cross-validated distance needs two trials of each picture; {(counts < 2).sum()} have one")
-    own = np.bincount(shown, (trials.astype(np.float64) ** 2).sum(1))
-    same = ((sums**2).sum(1) - own) / (counts * (counts - 1))
-    i, j = pairs(len(counts))
-    products = (sums @ sums.T) / np.outer(counts, counts)
-    return (same[i] + same[j] - 2 * products[i, j]) / max(1, trials.shape[1])
+    products, number = sums @ sums.T, np.outer(counts, counts)
+    mean = products / np.maximum(number, 1)
+    for own in _groups(runs):
+        at, part = np.ix_(shown[own], shown[own]), trials[own].astype(np.float64)
+        np.subtract.at(products, at, part @ part.T)
+        np.subtract.at(number, at, 1)
+    return mean, products, number
 
 
-def means(trials, shown):
-    """(n_pictures, n_units) mean pattern of each picture."""
-    counts, sums = _sums(*_checked(trials, shown))
-    return sums / counts[:, None]
+def _groups(labels):
+    """The positions of each label."""
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
+
+
+def mean_correlation(trials, shown, runs):
+    """(n_pairs,) 1 - Pearson r of two pictures' mean patterns, their covariance from trials of different runs.
+
+    Trials of one run have noise in common, and what was fitted to a run and taken out of it makes them unlike. A pair
+    with all its trials in one run is compared by these. Nothing is cross-validated: noise lengthens patterns.
+
+    trials : (n_trials, n_units); shown : (n_trials,) pictures 0 .. n - 1; runs : (n_trials,)
+    """
+    trials, shown, runs = _in_runs(trials, shown, runs)
+    trials = trials - trials.mean(1, keepdims=True, dtype=np.float64)
+    mean, products, number = _products(trials, shown, runs)
+    length = np.sqrt(np.diag(mean))
+    covariance = np.where(number > 0, products / np.maximum(number, 1), mean)
+    return 1 - (covariance / _nonzero(np.outer(length, length)))[pairs(len(mean))]
 
 
 def correlation(patterns):
@@ -81,8 +118,13 @@ def correlation(patterns):
     centred = arrays.numbers(patterns, "patterns", 2).astype(np.float64)
     centred = centred - centred.mean(1, keepdims=True)
     length = np.sqrt((centred**2).sum(1, keepdims=True))
-    normed = centred / np.where(length > 0, length, np.nan)
+    normed = centred / _nonzero(length)
     return 1 - (normed @ normed.T)[pairs(len(normed))]
+
+
+def _nonzero(lengths):
+    """NaN in the place of 0, to divide by."""
+    return np.where(lengths > 0, lengths, np.nan)
 
 
 def euclidean(patterns):

@@ -10,6 +10,7 @@ import numpy as np
 
 from brainalign import arrays
 
+ROUNDINGS = 4  # of a dtype, times the mean, are no variation: a constant that was computed differs by so much
 UNITS_AT_ONCE = 256  # columns that are permuted together while they are in a processor's cache
 
 
@@ -59,17 +60,25 @@ def normalise_r2(r2, nc, least=1.0):
     return arrays.numbers(r2, "r2") / _ceiling(nc, least)
 
 
-def standardise(values, train):
+def standardise(values, train, dtype=None):
     """Columns with mean 0 and sd 1 over the rows `train`; constant columns become 0 everywhere.
 
-    values : (n_images, n_columns), train : (n_images,) bool. Constant means: up to the rounding of float32.
+    values : (n_images, n_columns), train : (n_images,) bool; dtype : of the result, None: float32 or float64 as given
+    Constant means: up to a rounding of the values' dtype, which for float32 is 5e-7 of the mean. All is done in
+    float64, about the first row, so that a large mean costs no digits but those that the values have lost.
     """
-    values = _at_least_single(values)
-    xp, known = _library(values), _double(values[train])
+    given = arrays.taken(values, "values")
+    values = _at_least_single(given)
+    xp, first = _library(values), _double(values[train][:1])
+    known = values[train] - first
     mean = known.mean(0)
     sd = ((known - mean) ** 2).mean(0) ** 0.5
-    scale = xp.where(sd > 1e-6 * abs(mean), sd, xp.inf)
-    return (values - xp.asarray(mean, dtype=values.dtype)) / xp.asarray(scale, dtype=values.dtype)
+    varies = sd > ROUNDINGS * _eps(given) * abs(first[0] + mean)
+    del known
+    centred = values - first
+    centred -= mean
+    centred /= xp.where(varies, sd, xp.inf)
+    return xp.asarray(centred, dtype=dtype or values.dtype)
 
 
 def bootstrap(y, predictions, n=2000, seed=0, score="r2", mean=None):
@@ -268,6 +277,13 @@ def _at_least_single(values):
     if xp is np:
         return arrays.numbers(values, "values")
     return values.to(xp.float32 if values.dtype.is_floating_point else xp.float64)
+
+
+def _eps(values):
+    """The relative spacing of the numbers that the values' dtype has; whole numbers are held as float64."""
+    xp = _library(values)
+    floats = values.dtype.is_floating_point if xp is not np else values.dtype.kind == "f"
+    return xp.finfo(values.dtype if floats else xp.float64).eps
 
 
 def _double(values):

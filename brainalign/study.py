@@ -73,7 +73,8 @@ class VarianceChoice:
 
     pairs : "anchor", which is paired with each other instruction; or "all": every two of them, of which the store
         keeps maps for those of the anchor and means over regions for all
-    layer : a number, or "best": the one whose anchor features predict left-out training images best
+    layer : a number, at which all instructions enter; or "best": each at that whose features predict left-out
+        training images best, and the pairs of the anchor at the layer of either too, to tell what depends on it
     pooling : one of the model's; its first where none is named
     gammas : shares of the first in the banded joint model; 0 and 1 (one of the two alone) are among them
     triples : three instructions each, whose seven shares are told
@@ -110,7 +111,7 @@ class LiveChoice:
 class RsaChoice:
     """[rsa]: which pictures regions and models tell apart, and whether the same ones.
 
-    distance : "crossnobis", which noise does not raise and which needs two trials of a picture; or "correlation" of
+    distance : "crossnobis", which noise does not raise and which needs a picture in two runs; or "correlation" of
         mean patterns, which noise raises
     training_images : at most, by which the layer is chosen for each subject and region
     """

@@ -49,6 +49,12 @@ class Subject:
     rois : name -> (n_units,) bool
     ncsnr : (n_units,) signal sd over the noise sd of one trial; NaN where undefined
     valid : (n_sessions, n_units) False where a unit has no data in that session
+    scatter : (n_test, n_units) float32 sum of squares of z-scored trials, without the linear trend of their session,
+        about the mean of their test picture
+    trend : (n_units,) what that trend adds to the variance over test pictures of the betas, less what is taken out of
+        noise with the means and trends of sessions
+    train_noise : (n_units,) variance of z-scored trials about the mean of their training picture
+        These are NaN where a unit lacks a session. None where they are not known: ceilings then follow from ncsnr
     """
 
     name: str
@@ -61,6 +67,9 @@ class Subject:
     rois: MappingProxyType
     ncsnr: np.ndarray
     valid: np.ndarray
+    scatter: np.ndarray | None = None
+    trend: np.ndarray | None = None
+    train_noise: np.ndarray | None = None
 
     def __post_init__(self):
         n_images, n_units = self.betas.shape
@@ -71,11 +80,37 @@ class Subject:
                 raise ValueError(f"{self.name}: {what} has shape {getattr(self, what).shape}, expected ({n},)")
         if self.valid.ndim != 2 or self.valid.shape[1] != n_units:
             raise ValueError(f"{self.name}: valid has shape {self.valid.shape}, expected (sessions, {n_units})")
+        noise = {"scatter": (self.is_test.sum(), n_units), "trend": (n_units,), "train_noise": (n_units,)}
+        for what, shape in noise.items():
+            if getattr(self, what) is not None and getattr(self, what).shape != shape:
+                raise ValueError(f"{self.name}: {what} has shape {getattr(self, what).shape}, expected {shape}")
         if (np.diff(self.image_ids) <= 0).any():
             raise ValueError(f"{self.name}: image_ids must ascend without repeats")
         for name, mask in self.rois.items():
             if mask.shape != (n_units,) or mask.dtype != bool:
                 raise ValueError(f"{self.name}: ROI {name} is {mask.dtype} {mask.shape}, expected bool ({n_units},)")
+
+
+@dataclass(frozen=True)
+class Trials:
+    """One participant's single trials of some pictures.
+
+    shown : (n_trials,) which of the pictures was shown, counted from 0
+    run : (n_trials,) in which run; trials of one run have noise in common
+    values : (n_trials, n_units) float, responses; NaN: missing
+    """
+
+    shown: np.ndarray
+    run: np.ndarray
+    values: np.ndarray
+
+    def __post_init__(self):
+        values, shown, run = np.shape(self.values), np.shape(self.shown), np.shape(self.run)
+        if len(values) != 2 or not shown == run == values[:1]:
+            raise ValueError(
+                f"trials have values {values}, pictures {shown} and runs {run}; expected a picture and a run for each "
+                "row of values"
+            )
 
 
 @dataclass(frozen=True)

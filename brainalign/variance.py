@@ -44,14 +44,14 @@ def known_weights(r2, cost):
     r2 : (..., n) R2 on the test images, means over regions or draws of them
     cost : encoding.costs.Cost of (n,), in the unit of R2: the mean over the same units
     Returns (without_noise, known), both (..., n). The first adds to R2 only what the noise of the training responses
-    costs, and misses what shrinkage takes from the predictions. The second adds this too, which depends on the signal:
-    as much of it as the penalty implies where R2 is as high as the penalty implies, in proportion where R2 is lower.
-    So a model that predicts nothing gains nothing.
+    costs, and misses what shrinkage takes from the predictions and what the choice of penalties costs. The second adds
+    these too, shrinkage in proportion to the signal that the test images show: what `cost` has it, times the R2 found
+    over the R2 that `cost` implies, from 0 to 2. So a model that predicts nothing gains nothing by it.
     """
     without_noise = r2 + cost.variance
     expected = cost.signal - cost.bias
-    share = np.where(expected > 0, without_noise / np.where(expected > 0, expected, 1), 0).clip(0, 1)
-    return without_noise, without_noise + share * cost.bias
+    share = np.where(expected > 0, without_noise / np.where(expected > 0, expected, 1), 0).clip(0, 2)
+    return without_noise, without_noise + share * cost.bias + cost.choice
 
 
 def product_measure(y, split):

@@ -41,6 +41,11 @@ def under(instruction):
     return frames.pooled(frames.under(nested, instruction), frames.FIRST_POOLING)
 
 
+def corrected(differences):
+    """How the tests of some differences are corrected, in words."""
+    return paper.method.corrected(store, "roi_contrasts", differences)
+
+
 def one_against_the_others():
     """One model minus each other in a region, and all of them in numbers."""
     controls = st.columns([1.4, 2.2, 1.6])
@@ -60,12 +65,12 @@ def one_against_the_others():
         ui.plot(figures.forest(differences, axis), "forest", f"{focus}, {axis}, mean over subjects: {told}")
         ui.sentence(
             "Each point is a subject with the 95 % interval of a paired bootstrap over test images; filled where "
-            f"q < 0.05 (two-sided, {corrected}). Right of 0: {focus} predicts better."
+            f"q < 0.05 (two-sided, {corrected(differences)}). Right of 0: {focus} predicts better."
         )
         export_ui.export(
             lambda made: paper.compare(
                 differences, axis, paper.words.of_differences(store, differences, made), made,
-                paper.queries.contrasts(differences),
+                paper.queries.contrasts(differences), paper.method.short_family(store, "roi_contrasts", differences),
             ),
             store, "compare",
         )  # fmt: skip
@@ -107,7 +112,7 @@ def every_model(maps, roi, place, instruction):
     ui.sentence(
         f"Means over {paper.words.people(maps)} in {place}{asked}; {units} reliable units a subject "
         f"({paper.method.reliable(store)}). Units q < 0.05: share of units whose r beats permuted test images, "
-        "Benjamini–Hochberg over the map; not corrected over models and subjects."
+        f"{paper.method.corrected(store, 'nested', maps)}."
     )
 
 
@@ -135,7 +140,7 @@ def suits():
     )
     own = frames.pooled(asked[asked.roi.isin(special.columns)], frames.FIRST_POOLING)
     within = contrasts[(contrasts.model_a == focus) & (contrasts.model_b == focus)]
-    ui.sentence(leads.sentence(leads.leads(own, within, known), asked.instruction.nunique(), corrected))
+    ui.sentence(leads.sentence(leads.leads(own, within, known), asked.instruction.nunique(), corrected(within)))
     export_ui.export(
         lambda made: paper.matrix(
             special, "r minus the mean", paper.words.of_specialisation(store, special, focus), "specialisation", made,
@@ -195,7 +200,7 @@ nested, contrasts = store.rows("roi_nested"), store.rows("roi_contrasts")
 if nested.empty:
     lacking = "The store has no scores at the layers that training images choose, where models are compared."
     ui.empty(lacking, "brainalign run STUDY.toml\nbrainalign publish STUDY.toml")
-about, corrected = store.rows("models").set_index("model"), paper.method.corrected(contrasts)
+about = store.rows("models").set_index("model")
 ids = [id for id in known.sort_instructions(nested.instruction) if id]
 several = (nested[nested.instruction != ""].groupby("model").instruction.nunique() > 1).any()
 view = ui.segments("Show", [name for name in VIEWS if several or name != "instructions"], "view", VIEWS.get)

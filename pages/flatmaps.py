@@ -32,7 +32,7 @@ def outlined(known, rois, container):
     return asking.outlined(known, rois, which, families), asking.LINES[width]
 
 
-def sentence(stock, shown, view):
+def sentence(store, stock, shown, view):
     """What is seen and how it was computed; shown : subject -> paper.Map."""
     first = next(iter(shown.values()))
     layer = first.picture.name(first.picture.layers[first.picture.row(first.layer)])
@@ -47,7 +47,8 @@ def sentence(stock, shown, view):
     said.append(f"those with a value and a noise ceiling of at least {view['threshold']} %.")
     if shown and first.picture.classes and any(name == "tie" for name, _ in first.picture.classes):
         said.append(f"Ties: the next best is no more than {view.get('margin', pictures.MARGIN):g} behind.")
-    return " ".join(said)
+    said.append(paper.map_words.parted_at(store, list(shown.values())))
+    return " ".join(filter(None, said))
 
 
 def on_screen(store, asked, found, drawn, width, view):
@@ -169,7 +170,9 @@ def say(store, stock, asked, shown, now, relied):
 
     relied : what choices.reliability returns
     """
-    ui.sentence(sentence(stock, shown, now))
+    ui.sentence(sentence(store, stock, shown, now))
+    if family := paper.map_words.family(store, list(shown.values())):
+        ui.sentence(f"Significance: {family}.")
     if relied is not None:
         ui.sentence(choices.relied(relied))
     if asked.minus and asked.quantity == "r":

@@ -3,8 +3,7 @@
 import streamlit as st
 
 from brainalign import export_ui, figures, paper, ui
-from brainalign.figures import frames, theme
-from brainalign.figures.numerals import said
+from brainalign.figures import frames, profiles, theme
 
 VIEWS = {"profile": "Every layer", "areas": "Early to high-level areas", "states": "What states depend on"}
 LINES = {"roi": "region", "instruction": "instruction", "model": "model"}
@@ -67,25 +66,22 @@ def profile(scores, nested):
         ui.segments("Depth", list(DEPTHS), "depth", DEPTHS.get) == "relative"
     )  # fmt: skip
     named = {g: names[g] for g in shown}
-    means = frame.groupby(["group", "layer"]).value.mean().dropna()
-    tops = means.groupby("group").idxmax()
-    spoken = (f"{group or 'no instruction'} {said(means[group, layer])} at layer {layer}" for group, layer in tops)
+    tops = profiles.tops(frame, chosen)
     ui.plot(
         figures.layer_profile(frame, colours, named, frames.QUANTITIES[quantity], chosen, relative), "profile",
-        f"Lines of {frames.QUANTITIES[quantity]} by layer, one for each {LINES[by]}; the highest: {', '.join(spoken)}",
+        f"Lines of {frames.QUANTITIES[quantity]} by layer, one for each {LINES[by]}; the highest, of test scores "
+        f"and so too high: {profiles.spoken(tops)}",
     )  # fmt: skip
     ui.sentence(
         f"Lines: means over subjects of the mean over a region's reliable units ({paper.method.reliable(store)}), "
         "each layer fitted and scored by itself on the test images; bands: from the lowest subject to the "
-        "highest. Dotted: noise ceiling."
-        + MARKED * bool(chosen.value.notna().any())
-        + " A line's highest point is the best of several on the same test images, and so a little too good."
+        "highest. Dotted: noise ceiling." + MARKED * bool(chosen.value.notna().any()) + f" {profiles.too_high(tops)}"
     )
     above = f"{model}, {instruction}" if by == "roi" else roi  # the only chart's title
     export_ui.export(
         lambda made: paper.layers(
             frame.assign(roi=above), colours, named, paper.AXES[quantity],
-            paper.words.of_layers(store, scores, paper.AXES[quantity], made, len(chosen) > 0), made,
+            paper.words.of_layers(store, scores, paper.AXES[quantity], made, frame, chosen), made,
             paper.queries.layers(scores, quantity, by, nested, above), chosen.assign(roi=above), relative,
         ),
         store, "layers",

@@ -79,10 +79,11 @@ frame = frames.roi_frame(scores, quantity, by)
 if frame.value.notna().sum() == 0:
     st.info("No score is defined for this choice; choose other bars, regions or another layer.")
     st.stop()
-marks = {}
+marks, family = {}, ""
 if reference in shown:
     contrasts = frames.contrasts_of(store.rows("roi_contrasts"), scores)
     marks = frames.marks(contrasts, by, reference, shown)
+    family = paper.method.short_family(store, "roi_contrasts", contrasts)
 drawn = known.by_family(frame.roi)
 if order == "value":  # families are then not side by side
     drawn = dict.fromkeys(frame.groupby("roi").value.mean().sort_values(ascending=False).index)
@@ -99,7 +100,7 @@ axis = paper.AXES[quantity]
 export_ui.export(
     lambda made: paper.rois(
         frame, colours, shown_names, axis, drawn, paper.words.of_regions(store, scores, frame, axis, made), made,
-        paper.queries.regions(scores, quantity, by, layer), marks,
+        paper.queries.regions(scores, quantity, by, layer), marks, family,
     ),
     store, "rois",
 )  # fmt: skip
@@ -119,10 +120,10 @@ images = ", ".join(f"{subject} {tests.get(subject, 0)}" for subject in sorted(se
 ui.sentence(
     (f"Layer: {paper.words.CHOSEN}" if layer == CHOSEN else f"Layer {layer}")
     + f". Mean over the region's reliable units ({paper.method.reliable(store)}); test images: {images}. "
-    "Noise ceiling: what a perfect model would reach given how often each test image was repeated."
+    + paper.method.regional_ceiling(store, scores, quantity)
 )
 if reference in shown:
-    ui.sentence(paper.words.MARKS.format(reference))
+    ui.sentence(paper.method.marks(store, "roi_contrasts", contrasts, reference))
 if frame.value.isna().any():
     ui.sentence(f"{int(frame.value.isna().sum())} of {len(frame)} values are not defined and not drawn.")
 ui.data(frame.drop(columns=[c for c in ("low", "high") if frame[c].isna().all()]), "bars")

@@ -5,7 +5,7 @@ from base64 import b64encode
 import streamlit as st
 
 from brainalign import export_ui, figures, paper, ui
-from brainalign.figures import frames, similarity
+from brainalign.figures import frames, profiles, similarity
 from brainalign.paper import rsa_asked, rsa_queries, rsa_words
 
 VIEWS = {"bars": "Regions", "pictures": "Pictures in one region", "depth": "Every layer"}
@@ -25,10 +25,11 @@ def uris(stimuli, ids, size):
 
 def bars():
     """How similar each region is to each model or instruction."""
-    marks = {}
+    marks, family = {}, ""
     if reference in shown:
         contrasts = frames.contrasts_of(store.rows("rsa_contrasts"), rows)
         marks = frames.marks(contrasts, by, reference, shown)
+        family = paper.method.short_family(store, "rsa_contrasts", contrasts)
     regions, means = known.by_family(frame.roi), frame.groupby(["roi", "group"]).value.mean().dropna()
     spoken = (
         f"{roi} {group or 'no instruction'} {means[roi, group]:.2f}" for roi, group in means.groupby("roi").idxmax()
@@ -39,15 +40,16 @@ def bars():
     )  # fmt: skip
     export_ui.export(
         lambda made: paper.rsa(
-            frame, colours, shown_names, regions, rsa_words.of_bars(store, frame, made), made,
-            rsa_queries.bars(rows, by), marks,
+            frame, colours, shown_names, regions, rsa_words.of_bars(store, rows, frame, made), made,
+            rsa_queries.bars(rows, by), marks, family,
         ),
         store, "rsa",
     )  # fmt: skip
     ui.sentence(rsa_words.method(store))
     if reference in shown:
-        ui.sentence(paper.words.MARKS.format(reference) + rsa_words.UNMARKED)
-    ui.data(rows.merge(store.rows("rsa_ceilings")[["subject", "roi", "n", "lower", "upper"]]), "similarity")
+        ui.sentence(paper.method.marks(store, "rsa_contrasts", contrasts, reference) + rsa_words.UNMARKED)
+    held = rows.merge(store.rows("rsa_ceilings")[["subject", "roi", "n", "lower", "upper"]])
+    ui.data(held.assign(q_family=paper.method.short_family(store, "rsa_chosen", rows)), "similarity")
 
 
 def region_of(container):
@@ -105,24 +107,22 @@ def depth():
     profile = similarity.profile_rows(through, by)
     depth = similarity.profile_rows(rows[rows.roi == roi], by)
     st.header(f"Through the layers: {roi}", anchor=False)
-    tops = profile.groupby(["group", "layer"]).value.mean().dropna()
-    spoken = (
-        f"{group or 'no instruction'} {tops[group, k]:.2f} at layer {k}" for group, k in tops.groupby("group").idxmax()
-    )
+    tops = profiles.tops(profile, depth)
     ui.plot(
         figures.layer_profile(profile, colours, shown_names, similarity.AXIS, depth), "profile",
-        f"Lines of representational similarity by layer in {roi}, one for each {by}; the highest: {', '.join(spoken)}",
+        f"Lines of representational similarity by layer in {roi}, one for each {by}; the highest, of test "
+        f"pictures and so too high: {profiles.spoken(tops)}",
     )  # fmt: skip
     export_ui.export(
         lambda made: paper.rsa_layers(
-            profile, colours, shown_names, rsa_words.of_layers(store, profile, made), made,
+            profile, colours, shown_names, rsa_words.of_layers(store, profile, made, depth), made,
             rsa_queries.layers(through, by), depth,
         ),
         store, "rsa-layers",
     )  # fmt: skip
     ui.sentence(
         "Every layer by itself on the test pictures, means over subjects; diamonds are the similarity "
-        "at the layer that training pictures choose in each subject."
+        f"at the layer that training pictures choose in each subject. {profiles.too_high(tops)}"
     )
     ui.data(through, "similarity by layer")
 

@@ -1,7 +1,5 @@
 """The variance that instructions explain together and apart."""
 
-import tomllib
-
 import streamlit as st
 
 from brainalign import export_ui, figures, paper, ui
@@ -28,12 +26,13 @@ def pair_of(table, container):
 
 def one_pair(table, a, b):
     """Circles and signed bars of two instructions in one region."""
-    names = {"unique_a": f"{a} only", "shared": "shared", "unique_b": f"{b} only"}
+    names = paper.words.called(a, b)
     colours = {"a": theme.instruction_colour(a), "b": theme.instruction_colour(b)}
-    pair = table[(table.a == a) & (table.b == b) & (table.roi == roi)].dropna(subset=list(names))
-    if pair.empty:
+    own = table[(table.a == a) & (table.b == b) & (table.roi == roi)].dropna(subset=list(names))
+    if own.empty:
         st.info(f"The partition of {a} and {b} is not defined in {roi} for {subject}.")
         return
+    pair = frames.less_floor(own)
     parts = pair[list(names)].mean().to_dict()
     spoken = ", ".join(f"{names[part]} {said(value)}" for part, value in parts.items())
     left, right = st.columns([1.15, 1], gap="large")
@@ -52,43 +51,43 @@ def one_pair(table, a, b):
     with right:
         st.header("Signed values", anchor=False)
         bars = {"unique_a": colours["a"], "shared": theme.MUTED, "unique_b": colours["b"], "r2_ab": theme.MUTED}
-        signed = figures.signed_bars(pair, bars, names | {"r2_ab": "both together"}, "R²")
+        moved = {"a": (a, colours["a"]), "b": (b, colours["b"])} if frames.elsewhere(pair) else None
+        signed = figures.signed_bars(pair, bars, names | {"r2_ab": "both together"}, "R²", moved)
         ui.plot(signed, "signed", f"The same numbers as bars, each subject a point: {spoken}")
-        below = ", ".join(f"{names[part]} {100 * pair[f'{part}_negative'].mean():.0f} %" for part in names)
         who = (
             "Bars: means over subjects; points: the subjects"
             if subject == MEAN
             else f"Bars and points: {subject} alone"
         )
         known = "shared_low" in pair and pair.shared_low.notna().any()
-        interval = ", with 95 % intervals by drawing test images with replacement" if known else ""
-        ui.sentence(f"{who}{interval}. Units below 0: {below}.")
-    ui.sentence(told(pair, a, b))
-    to_the_map(pair, a, b)
+        interval = f", with {paper.words.interval_of(own)}" if known else ""
+        rest = (
+            paper.words.reduced(own),
+            paper.words.units_negative(own, a, b),
+            paper.words.at_other_layers(own, a, b),
+        )
+        ui.sentence(" ".join(filter(None, (f"{who}{interval}.", *rest))))
+    if claims := paper.words.claims_of_pair(own, a, b):
+        ui.sentence(claims)
+    ui.sentence(told(own, a, b))
+    to_the_map(own, a, b)
     export_ui.export(
         lambda made: paper.variance(
-            pair, {"a": a, "b": b}, colours, paper.words.of_variance(store, pair, a, b, roi), made | {"a": a},
-            paper.queries.variance(pair),
+            own, {"a": a, "b": b}, colours, paper.words.of_variance(store, own, a, b, roi), made | {"a": a},
+            paper.queries.variance(own),
         ),
         store, "variance",
     )  # fmt: skip
-    ui.data(pair, "pair")
+    ui.data(own, "pair")
 
 
 def told(pair, a, b):
     """The instructions in full, the layers and the units of a pair."""
-    layers = (
-        f"Layer {pair.layer.iloc[0]}"
-        if pair.layer.nunique() == 1
-        else "Layers " + ", ".join(f"{row.layer} ({row.subject})" for row in pair.itertuples())
-    )
     units = f"{pair.n.min()}–{pair.n.max()}" if pair.n.min() < pair.n.max() else pair.n.min()
-    chosen = tomllib.loads(store.info().get("study_toml", "")).get("variance", {}).get("layer", "best")
-    rule = ", chosen by cross-validation on the training images" if chosen == "best" else " as the study says"
     texts = " ".join(known.quoted([a, b]))
     return (
-        f"{texts} {layers}{rule}; {units} of the region's {pair.n_all.max()} units are reliable "
-        f"({paper.method.reliable(store)})."
+        f"{texts} {paper.method.parted_at(store, pair)} {units} of the region's {pair.n_all.max()} units are "
+        f"reliable ({paper.method.reliable(store)})."
     )
 
 
@@ -112,7 +111,8 @@ def all_pairs(table, a):
     part = ui.segments("Part", list(words), "part", words.get)
     kinds = known.families(table.roi)
     regions = ui.several("Regions", kinds, "regions", default=[k for k in kinds if k != "streams"])
-    rows = frames.in_families(table[table.a == a], regions, known)
+    drawn = frames.less_floor(table)
+    rows = frames.in_families(drawn[drawn.a == a], regions, known)
     if rows.empty:
         st.info("Choose at least one group of regions.")
     else:
@@ -121,6 +121,8 @@ def all_pairs(table, a):
             figures.matrix(grid, "R²", known.label), "matrix",
             f"Variance (R²) of {a} with each other instruction, {words[part]}, by region; {frames.ends(grid)}",
         )  # fmt: skip
+        if told := " ".join(filter(None, (_less(rows), paper.words.how_much_layers_matter(rows, part)))):
+            ui.sentence(told)
         export_ui.export(
             lambda made: paper.matrix(
                 grid, "R²", paper.words.of_matrix(store, rows, a, part), "matrix", made | {"a": a},
@@ -129,9 +131,13 @@ def all_pairs(table, a):
             store, "matrix",
         )  # fmt: skip
         ui.data(table[table.a == a], "parts")
-    here = table[table.roi == roi]
+    here = drawn[drawn.roi == roi]
     if here.a.nunique() > 2:
         every_two(here)
+
+
+def _less(rows):
+    return f"Each value is{paper.words.less(rows).removeprefix(',')}." if frames.floored(rows) else ""
 
 
 def every_two(here):
@@ -143,11 +149,12 @@ def every_two(here):
         figures.matrix(square, "R²"), "square",
         f"Variance (R²) in {roi}, {ways[way]}, of every two instructions; {frames.ends(square)}",
     )  # fmt: skip
-    ui.sentence(
+    told = (
         "Shared: R²(row) + R²(column) − R²(both); on the diagonal R² of one alone."
         if way == "shared"
         else "What the row's instruction explains that the column's does not: R²(both) − R²(column)."
     )
+    ui.sentence(f"{told} {_less(here)}")
     export_ui.export(
         lambda made: paper.matrix(
             square, "R²", paper.words.of_square(store, here, way), "pairs", made, paper.queries.square(here, way),
@@ -172,13 +179,13 @@ def each_against_the_rest(uniques):
         figures.signed_bars(each, shades, {id: id for id in order}, "R²"), "unique",
         f"Unique variance of each instruction, mean over subjects: {spoken}",
     )  # fmt: skip
-    sure = [id for id in order if (each[f"{id}_low"] > 0).all()]
-    where = f"in {each.subject.iloc[0]}" if len(each) == 1 else f"in each of {len(each)} subjects"
     ui.sentence(
-        f"R² of the {len(order)} instructions together less that of the others without this one, by banded ridge; "
-        f"95 % intervals by drawing test images. The whole interval is above 0 {where}: "
-        f"{', '.join(sure) or 'none'} (not corrected for {len(order)} instructions)."
+        f"R² of the {len(order)} instructions together less that of the others without this one, by banded ridge. "
+        f"{paper.words.reduced(alone)} Points: the subjects, with {paper.words.interval_of(alone)}. "
+        f"{paper.method.parted_at(store, alone)}"
     )
+    if claims := paper.words.claims_of_each(each, order):
+        ui.sentence(claims)
     export_ui.export(
         lambda made: paper.unique(
             each, shades, paper.words.of_unique(store, alone), made, paper.queries.uniques(alone)
@@ -199,9 +206,10 @@ def seven_parts(triples):
     found = triples[(triples.a == three[0]) & (triples.b == three[1]) & (triples.c == three[2])]
     st.header(f"{', '.join(three[:2])} and {three[2]} in {roi}", anchor=False)
     left, right = st.columns([1.15, 1], gap="large")
-    parts = found.groupby("part").value.mean().to_dict()
-    tint = {side: theme.instruction_colour(id) for side, id in zip("abc", three)}
     called = frames.parts_of_three(three)
+    seven = frames.apart(found, "part", "value", called)
+    parts = seven[list(called)].mean().to_dict()
+    tint = {side: theme.instruction_colour(id) for side, id in zip("abc", three)}
     spoken = ", ".join(f"{' and '.join(members)} {said(parts[part])}" for part, members in called.items())
     with left:
         ui.plot(figures.venn_three(parts, dict(zip("abc", three)), tint), "venn of three", f"Three circles: {spoken}")
@@ -211,10 +219,14 @@ def seven_parts(triples):
             "are exact."
         )
     with right:
-        seven = frames.apart(found, "part", "value", called)
         ui.plot(figures.upset(seven, called, three, tint), "upset", f"Seven parts as bars: {spoken}")
         whose = "a point a subject" if subject == MEAN else f"{subject} alone"
-        ui.sentence(f"Signed, {whose}, with 95 % intervals; dots below a bar say who shares the part.")
+        ui.sentence(
+            f"Signed, {whose}, with {paper.words.interval_of(found)}. {paper.words.reduced(found)} "
+            f"Dots below a bar say who shares the part. {paper.method.parted_at(store, found)}"
+        )
+    if claims := paper.words.claims_of_three(seven, three):
+        ui.sentence(claims)
     export_ui.export(
         lambda made: paper.triple(
             seven, three, tint, paper.words.of_three(store, found, three), made, paper.queries.triples(found)
@@ -250,9 +262,8 @@ table = table[table.model == model]
 subject = ui.choice("Subject", [MEAN, *sorted(set(table.subject))], "subject", container=controls[1])
 roi = ui.choice("Region", known.sort_regions(table.roi), "roi", default=frames.WHOLE, container=controls[2])
 if view in ("pair", "all"):
-    several = [key for key in ("pooling", "layer") if (table.groupby(["subject", "a", "b"])[key].nunique() > 1).any()]
-    for key in several:
-        table = table[table[key].astype(str) == ui.choice(key.capitalize(), sorted(map(str, set(table[key]))), key)]
+    if (table.groupby(["subject", "a", "b"]).pooling.nunique() > 1).any():
+        table = table[table.pooling == ui.choice("Pooling", sorted(set(table.pooling)), "pooling")]
     a, b = pair_of(table, controls[3:])
     shown = frames.of_subject(table, subject, MEAN)
     if view == "pair":

@@ -11,6 +11,8 @@ from brainalign import store, surface
 from brainalign.tables import today
 
 SUBJECTS = ("subj01", "subj02", "subj05")
+FLOORS = {"shared": -0.004, "unique_a": -0.002, "unique_b": -0.001}  # what estimating weights adds to each part
+MOVED = {"a": -0.02, "b": 0.03}  # what each part gains had both entered at the layer of a, of b
 INSTRUCTIONS = ("IC", "VQ1", "IU3")
 POOLINGS = ("last_prompt", "mean_generated")
 LAYERS = range(4)
@@ -21,7 +23,7 @@ ROIS = {
     "PPA": slice(110, 180),
     "visual cortex (nsdgeneral)": slice(0, 280),
 }
-PAIR_LAYER = 2
+ENTERS = {"IC": 2, "VQ1": 1, "IU3": 2}  # at which layer each takes part in partitions of variance
 MAP = ["subject", "model", "instruction", "layer", "pooling"]
 
 
@@ -42,6 +44,7 @@ def scores():
         r = np.clip(rng.normal(0.15 + 0.05 * layer, 0.1, N_UNITS), -0.1, 0.7)
         r[ROIS["V1"] if model == "vit-demo" else ROIS["FFA"]] += 0.1
         r[::50] = np.nan
+        r = np.round(r, 4)
         key = {
             "subject": subject,
             "model": model,
@@ -49,7 +52,7 @@ def scores():
             "layer": layer,
             "pooling": pooling,
         }
-        frames.append(pd.DataFrame(key | {"unit": np.arange(N_UNITS), "r": r, "r2": np.sign(r) * r**2}))
+        frames.append(pd.DataFrame(key | {"unit": np.arange(N_UNITS), "r": r, "r2": np.round(np.sign(r) * r**2, 4)}))
     return pd.concat(frames, ignore_index=True).astype({"r": "f4", "r2": "f4", "layer": "u1", "unit": "u4"})
 
 
@@ -83,12 +86,8 @@ def variance():
             )
             r2_ab = np.maximum(r2_a, r2_b) + extra
             parts = {"shared": r2_a + r2_b - r2_ab, "unique_a": r2_ab - r2_b, "unique_b": r2_ab - r2_a}
-            key = {
-                "subject": subject,
-                "model": "llava-demo",
-                "layer": PAIR_LAYER,
-                "pooling": "mean_generated",
-            }
+            key = {"subject": subject, "model": "llava-demo", "pooling": "mean_generated"}
+            key |= {"layer_a": ENTERS["IC"], "layer_b": ENTERS[b]}
             key |= {"a": "IC", "b": b, "unit": np.arange(N_UNITS), "r2_a": r2_a, "r2_b": r2_b, "r2_ab": r2_ab}
             frames.append(pd.DataFrame(key | parts))
     return pd.concat(frames, ignore_index=True)
@@ -107,6 +106,7 @@ def _nested_rows():
     def summary(groups):
         means = groups.agg(n=("r", "count"), layer=("layer", "median"), r=("r", "mean"), r2=("r2", "mean"))
         means["nc_mean"], means["r_ceiling"] = 30.0, np.sqrt(0.3)
+        means["r_ceiling_low"], means["r_ceiling_high"] = 0.5, 0.6
         means["r_norm"] = means.r / np.sqrt(0.3)
         means["significant"] = groups.q.agg(lambda q: (q < 0.05).mean())
         ends = {
@@ -136,7 +136,7 @@ def _contrasts():
 
 
 def _reliability():
-    """Winners among instructions agree somewhat between odd and even images, in subj05 no more than by chance."""
+    """Winners among instructions agree somewhat between two halves of the images, in subj05 no more than by chance."""
     key = {"among": "instructions", "model": "llava-demo", "instruction": "", "pooling": "mean_generated"}
     rows = [
         {"subject": subject}
@@ -153,7 +153,7 @@ def _uniques():
     for subject in SUBJECTS:
         for i in sorted(INSTRUCTIONS):
             own = np.where(i == "IC", 0.05, -0.001) + np.linspace(-0.02, 0.02, N_UNITS)
-            key = {"subject": subject, "model": "llava-demo", "layer": PAIR_LAYER, "pooling": "mean_generated"}
+            key = {"subject": subject, "model": "llava-demo", "layer": ENTERS[i], "pooling": "mean_generated"}
             key |= {"instruction": i, "unit": np.arange(N_UNITS), "unique_r2": own}
             frames.append(pd.DataFrame(key))
     return pd.concat(frames, ignore_index=True)
@@ -163,17 +163,19 @@ def _unique_rows():
     def summary(groups):
         means = groups.agg(n=("unit", "size"), unique_r2=("unique_r2", "mean"))
         negative = groups.unique_r2.agg(lambda values: (values < 0).mean())
-        ends = {"low": means.unique_r2 - 0.01, "high": means.unique_r2 + 0.01}
+        known = means.unique_r2 + 0.002
+        ends = {"floor": -0.002, "low": known - 0.01, "high": known + 0.01, "p": np.where(known > 0.03, 0.002, 0.5)}
         return means.assign(r2_all=0.3 + means.unique_r2, r2_others=0.3, negative=negative, **ends)
 
-    return _roi_rows(_uniques(), ["subject", "model", "layer", "pooling", "instruction"], summary)
+    return _roi_rows(_uniques(), ["subject", "model", "pooling", "instruction", "layer"], summary)
 
 
 def _triples():
     """The table `roi_triples`: captioning, VQ1 and IU3; what all share is the most, one part is negative."""
     parts = {"unique_a": 0.05, "unique_b": 0.03, "unique_c": -0.01, "shared_ab": 0.04, "shared_ac": 0.02}
     parts |= {"shared_bc": 0.01, "shared_abc": 0.1}
-    key = {"model": "llava-demo", "layer": PAIR_LAYER, "pooling": "mean_generated", "a": "IC", "b": "VQ1", "c": "IU3"}
+    key = {"model": "llava-demo", "pooling": "mean_generated", "a": "IC", "b": "VQ1", "c": "IU3"}
+    key |= {f"layer_{side}": ENTERS[key[side]] for side in "abc"}
     rows = [
         {"subject": s, **key, "roi": roi, "n": 50, "n_all": 60, "part": part, "value": value}
         for s in SUBJECTS
@@ -181,7 +183,9 @@ def _triples():
         for part, value in parts.items()
     ]
     frame = pd.DataFrame(rows)
-    return frame.assign(low=frame.value - 0.01, high=frame.value + 0.01, negative=np.where(frame.value < 0, 0.6, 0.1))
+    known = frame.value + 0.003
+    tested = {"floor": -0.003, "low": known - 0.01, "high": known + 0.01, "p": np.where(known > 0.04, 0.002, 0.5)}
+    return frame.assign(**tested, negative=np.where(frame.value < 0, 0.6, 0.1))
 
 
 RSA_PICTURES = (0, 3, 6, 12, 21, 27)
@@ -251,7 +255,8 @@ def _score_summary(groups):
     means = groups.agg(n=("unit", "size"), r_mean=("r", "mean"), r_median=("r", "median"), r2_mean=("r2", "mean"))
     means["nc_mean"] = groups.unit.apply(lambda unit: nc[unit].mean())
     means["r_ceiling"] = groups.unit.apply(lambda unit: np.sqrt(nc[unit] / 100).mean())
-    means["r_norm_mean"] = means.r_mean / np.sqrt(means.nc_mean / 100)
+    means["r_ceiling_low"], means["r_ceiling_high"] = means.r_ceiling - 0.05, means.r_ceiling + 0.04
+    means["r_norm_mean"] = means.r_mean / means.r_ceiling
     return means
 
 
@@ -259,14 +264,20 @@ def _variance_summary(groups):
     parts = ["shared", "unique_a", "unique_b"]
     means = groups[["r2_a", "r2_b", "r2_ab", *parts]].mean()
     negative = groups[parts].agg(lambda values: (values < 0).mean()).add_suffix("_negative")
-    ends = {f"{p}_{end}": means[p] + d for p in parts for end, d in (("low", -0.01), ("high", 0.01))}
-    return pd.concat([means, negative, groups.size().rename("n")], axis=1).assign(**ends)
+    known = {p: means[p] - FLOORS[p] for p in parts}
+    ends = {f"{p}_{end}": known[p] + d for p in parts for end, d in (("low", -0.01), ("high", 0.01))}
+    ends |= {f"{p}_floor": FLOORS[p] for p in parts}
+    ends |= {f"{p}_p": np.where(known[p] > 0.1, 0.002, 0.5) for p in parts}
+    moved = {f"{p}_at_{side}": known[p] + shift for p in parts for side, shift in MOVED.items()}
+    return pd.concat([means, negative, groups.size().rename("n")], axis=1).assign(**ends, **moved)
 
 
 def _swapped(pairs):
     """The same pairs with a and b exchanged."""
-    ends = ("", "_low", "_high", "_negative")
-    there = [("a", "b"), ("r2_a", "r2_b"), *((f"unique_a{end}", f"unique_b{end}") for end in ends)]
+    ends = ("", "_floor", "_low", "_high", "_p", "_negative")
+    there = [("a", "b"), ("layer_a", "layer_b"), ("r2_a", "r2_b"), ("shared_at_a", "shared_at_b")]
+    there += [("unique_a_at_a", "unique_b_at_b"), ("unique_a_at_b", "unique_b_at_a")]
+    there += [(f"unique_a{end}", f"unique_b{end}") for end in ends]
     return pairs.rename(columns=dict(there) | {b: a for a, b in there})
 
 
@@ -286,7 +297,7 @@ def tables():
 @cache
 def _tables():
     keys, known = ["subject", "model", "instruction", "layer", "pooling"], today()
-    pair = ["subject", "model", "layer", "pooling", "a", "b"]
+    pair = ["subject", "model", "pooling", "a", "b", "layer_a", "layer_b"]
     pairs = _roi_rows(variance(), pair, _variance_summary)
     geometry = surface.flat_geometry(256, 128)
     flat = {"hash": geometry.hash, "width": geometry.width, "height": geometry.height}

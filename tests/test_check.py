@@ -371,7 +371,7 @@ def test_how_many_shared_pictures_apply_follows_from_the_sessions():
     rest = np.r_[np.repeat(np.arange(1000), 3 - shared), own[22_500 - len(early) :]]
     order = np.r_[rng.permutation(first), rng.permutation(rest)]
     images = np.arange(80_000).reshape(8, 10_000) % 73_000
-    plan = design.Design(order, images, images[0, :1000])
+    plan = design.Design(order, images, images[0, :1000], np.zeros((40, 12), int))
     counts = {"subj04": range(1, 31), "subj01": range(1, 41)}
     coco = np.where(np.arange(73_000) % 2, 0, np.arange(73_000) + 300_000)
     found = {name: pictures.summary(plan, name, list(numbers), coco) for name, numbers in counts.items()}

@@ -7,6 +7,7 @@ import torch
 
 from brainalign import arrays, encoding, rsa, stats, variance
 from brainalign.encoding.estimator import RidgeCV
+from brainalign.types import Trials
 
 SETS = ("a", "b", "c", "ab", "ac", "bc", "abc")
 ALPHAS = [1.0, 10.0, 100.0]
@@ -15,6 +16,12 @@ X, Y = RNG.integers(-9, 10, (80, 6)).astype(float), RNG.integers(-9, 10, (80, 4)
 Y += X[:, :4]
 OTHER = X[:, ::-1] + RNG.integers(-3, 4, X.shape)
 IS_TEST = np.arange(80) % 4 == 0
+
+
+def twice(values, lost=None):
+    """Two trials of each of 40 pictures, each in another run; the lost picture under another number."""
+    shown = np.arange(80) % 40
+    return Trials(np.where(shown == lost, 99, shown), np.arange(80) // 40, values)
 
 
 def strided(values):
@@ -84,7 +91,7 @@ DOORS = {  # name -> what it makes of (array, array, ...) that a caller gives it
         lambda alphas, folds: of_fits(encoding.fit(X, Y, IS_TEST, alphas, folds)),
         (np.array(ALPHAS), np.arange(80.0) // 20),
     ),
-    "across subjects": (lambda x, y: [encoding.cross_subject(y, [x], ALPHAS, 3).r2], (X, Y)),
+    "across subjects": (lambda x, y: [encoding.cross_subject(twice(y), [twice(x)], ALPHAS, 3).r2], (X, Y)),
     "best layer": (lambda x: [encoding.best_layer(x), *encoding.best_layer(x, per_unit=True)], (X,)),
     "compress": (lambda w, b, x: [encoding.compress(w, b, x, 2).predict(X)], (X[:6], X[0], X)),
     "estimator": (lambda x, y: [RidgeCV(ALPHAS, 3).fit(x, y).coef_], (X, Y)),
@@ -104,8 +111,11 @@ DOORS = {  # name -> what it makes of (array, array, ...) that a caller gives it
     "product measure": (lambda y, a, b: list(variance.product_measure(y, {"a": a, "b": b}).values()), (X, OTHER, X)),
     "summarise": (lambda a, b: list(variance.summarise({"a": a, "b": b}, np.arange(6) > 1).values()), (X[0], X[1])),
     "noise sd": (lambda x, s: [rsa.noise_sd(x, s)], (X, np.arange(80.0) % 20)),
-    "crossnobis": (lambda x, s: [rsa.crossnobis(x, s)], (X, np.arange(80.0) % 20)),
-    "means": (lambda x, s: [rsa.means(x, s)], (X, np.arange(80.0) % 20)),
+    "crossnobis": (lambda x, s, r: [rsa.crossnobis(x, s, r)], (X, np.arange(80.0) % 20, np.arange(80.0) // 20)),
+    "mean correlation": (
+        lambda x, s, r: [rsa.mean_correlation(x, s, r)],
+        (X, np.arange(80.0) % 20, np.arange(80.0) // 20),
+    ),
     "correlation": (lambda x: [rsa.correlation(x)], (X,)),
     "euclidean": (lambda x: [rsa.euclidean(x)], (X,)),
     "rho": (lambda a, b: [rsa.rho(rsa.ranks(a), rsa.ranks(b))], (X, OTHER)),
@@ -223,11 +233,17 @@ OTHER_DOORS = {
     "gammas .* must be weights from 0 to 1": lambda: encoding.fit_joint(
         {"a": X, "b": X}, Y, IS_TEST, ALPHAS, gammas=[np.nan, 0.5]
     ),
-    "80 images make 2 to 40": lambda: encoding.cross_subject(Y, [X], ALPHAS, 600),
-    "1 of 4 units have infinite": lambda: encoding.cross_subject(np.where(np.arange(4) == 2, np.inf, Y), [X], ALPHAS),
-    "6 of 6 units have infinite responses of": lambda: encoding.cross_subject(
-        Y, [np.where(X == 1, np.inf, X)], ALPHAS
+    "40 images make 2 to 20": lambda: encoding.cross_subject(twice(Y), [twice(X)], ALPHAS, 600),
+    "1 of 4 units have infinite": lambda: encoding.cross_subject(
+        twice(np.where(np.arange(4) == 2, np.inf, Y)), [twice(X)], ALPHAS
     ),
+    "6 of 6 units have infinite responses of": lambda: encoding.cross_subject(
+        twice(Y), [twice(np.where(X == 1, np.inf, X))], ALPHAS
+    ),
+    "2 of 80 trials show pictures that another subject saw in no other run": lambda: encoding.cross_subject(
+        twice(Y, lost=3), [twice(X)], ALPHAS
+    ),
+    "values \\(80, 4\\), pictures \\(80,\\) and runs \\(79,\\)": lambda: Trials(IS_TEST, IS_TEST[1:], Y),
     "cv of the layers has shape": lambda: encoding.best_layer([]),
     "alphas must be positive": lambda: RidgeCV([np.nan]).fit(X, Y),
     "r2_b has shape \\(3,\\), but r2_a has \\(4,\\)": lambda: variance.partition(Y[0], Y[0, :3], Y[0]),
@@ -240,8 +256,9 @@ OTHER_DOORS = {
     "values \\(80, 4\\) and \\(80,\\) are compared": lambda: stats.bootstrap(Y, {"a": Y[:, 0]}),
     "at least one trial of each": lambda: stats.noise_ceiling([1.0], [np.nan]),
     "states has shape \\(80, 4\\), expected 3 axes": lambda: stats.two_way(Y),
-    "2 trials, and pictures shown in 3": lambda: rsa.crossnobis(Y[:2], [0, 0, 1]),
-    "must be whole numbers from 0": lambda: rsa.means(Y[:2], [0, -1]),
+    "2 trials, and pictures shown in 3": lambda: rsa.crossnobis(Y[:2], [0, 0, 1], [0, 1, 2]),
+    "2 trials, and runs of 3": lambda: rsa.crossnobis(Y[:2], [0, 0], [0, 1, 2]),
+    "must be whole numbers from 0": lambda: rsa.noise_sd(Y[:2], [0, -1]),
     "1 of 4 units have infinite values in a trial": lambda: rsa.noise_sd(
         np.where(np.arange(4) == 1, np.inf, Y), [0] * 80
     ),

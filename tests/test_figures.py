@@ -19,6 +19,7 @@ from brainalign.figures import (
     leads,
     matrix,
     numerals,
+    profiles,
     roi_bars,
     signed_bars,
     theme,
@@ -421,6 +422,23 @@ def test_the_best_instruction_leads_only_where_the_test_says_so():
     assert "in 1 of 2 regions: FFA (IC over VQ1, 0.200)" in said
     assert said.endswith("Not tested: PPA.")
     assert "not tested" in leads.sentence(leads.leads(rows, tests.iloc[:0], TODAY), 2, "")
+
+
+def test_the_highest_point_of_a_line_stands_beside_the_score_that_training_images_choose():
+    """Of layers without any signal the highest mean is above 0; the chosen ones, of other noise, are not."""
+    rng = np.random.default_rng(0)
+    keys = [(subject, group) for subject in ("s1", "s2") for group in ("a", "b", "c")]
+    frame = pd.DataFrame([(s, g, k, v) for s, g in keys for k, v in enumerate(rng.normal(0, 0.01, 12))])
+    frame.columns = ["subject", "group", "layer", "value"]
+    chosen = pd.DataFrame([(*key, 0.001) for key in keys], columns=["subject", "group", "value"])
+    found = profiles.tops(frame, chosen)
+    means = frame[frame.group == "b"].groupby("layer").value.mean()
+    assert found[found.group == "b"][["layer", "highest"]].iloc[0].tolist() == [means.idxmax(), means.max()]
+    said = profiles.too_high(found)
+    assert f"mean over 3 lines {found.highest.mean():.3f}, at the layers that training images choose 0.001." in said
+    assert profiles.spoken(found).count("(0.001 at the layers chosen by training images)") == 3
+    assert found.highest.mean() > 0.005
+    assert "no score at layers chosen" in profiles.too_high(profiles.tops(frame))
 
 
 def test_charts_are_drawn_by_the_plotly_that_made_them():

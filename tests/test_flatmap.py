@@ -200,8 +200,8 @@ def test_each_quantity_shows_the_stores_numbers(open_page, path, quantity):
         nc = store.noise_ceiling("subj01")
         chosen = store.nested_map("subj01", "llava-demo", "IC", "last_prompt")
         across = store.units("subj01").across_r.to_numpy()
-        parts = store.variance_map("subj01", "llava-demo", "IC", "VQ1", 2, "mean_generated")
-        unique = store.unique_map("subj01", "llava-demo", "IC", 2, "mean_generated")
+        parts = store.variance_map("subj01", "llava-demo", "IC", "VQ1", "mean_generated")
+        unique = store.unique_map("subj01", "llava-demo", "IC", "mean_generated")
     r, r2 = np.vstack([chosen["r"], r]), np.vstack([chosen["r2"], r2])
     expected = {"r2": r2, "r_norm": np.where(nc >= 10, r / np.sqrt(nc / 100), np.nan), "nc": nc[None]}
     expected |= {"across": across[None], "layer": chosen["layer"][None], "unique": unique[None]}
@@ -236,7 +236,9 @@ def test_a_unit_in_the_link_shows_its_exact_values(open_page, path):
     assert len(table) == 7  # three instructions in two poolings, and the ViT
     assert (table.r.diff().dropna() <= 0).all()
     row = table[(table.instruction == "IU3") & (table["states of"] == "the last word before the answer")].iloc[0]
-    assert (row.r, row["R²"], row.q, row.layer) == tuple(maps[name][70] for name in ("r", "r2", "q", "layer"))
+    assert (row.r, row["R²"], np.float32(row.q), row.layer) == tuple(
+        maps[name][70] for name in ("r", "r2", "q", "layer")
+    )
     assert "Unit 70 of subj01: FFA, visual cortex (nsdgeneral); noise ceiling 47.12 %" in texts(app)
     assert sent(app)[0]["start"]["unit"] == 70
 
@@ -339,7 +341,9 @@ def test_colours_fade_with_the_noise_ceiling_or_without_significance(open_page, 
     header, values, _ = sent(open_page(second="ceiling"))
     top = float(header["second"]["ticks"][-1][1])
     np.testing.assert_array_equal(header["also"]["weights"], np.rint(255 * np.clip(nc / top, 0, 1)))
-    header, values, _ = sent(open_page(second="q"))
+    app = open_page(second="q")
+    assert "Significance: q over the 294 reliable units of one map" in texts(app)
+    header, values, _ = sent(app)
     assert header["layers"] == [CHOSEN]
     assert len(values) == 1
     words = {int(weight): text for weight, text in header["second"]["words"].items()}

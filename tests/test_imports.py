@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LEVELS = [
     {"types", "entries", "files", "catalogue", "pictures", "arrays"},
     {"tables", "stats", "serving", "unmet", "captions", "writing"},
-    {"nsd", "surface", "models", "encoding", "variance", "rsa", "demo"},
+    {"nsd", "surface", "models", "encoding", "variance", "rsa", "ceilings", "demo"},
     {"study", "store"},
     {"features", "figures", "live"},
     {"jobs", "paper"},

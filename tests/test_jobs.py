@@ -17,15 +17,16 @@ from brainalign import catalogue, encoding, features, jobs, models, nsd, stats, 
 from brainalign.cli import main
 from brainalign.jobs import kinds, results
 from brainalign.nsd.layout import Layout
-from brainalign.types import Subject
+from brainalign.types import Subject, Trials
 
 SUBJECTS = ("subj01", "subj05")
 N_IMAGES, N_TEST, N_UNITS, DIMS = 160, 40, 30, 4
 SPACE = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
 LAYERS = ("embeddings", "layer 1", "layer 2")
 SEEN = {"subj01": np.arange(0, 160), "subj05": np.r_[0:40, 160:280]}  # the first 40 are shared
-# 4 feature sets, shares of one model; for each subject: itself, across, 4 encodes, 2 pairs, triple, unique, weights
-N_JOBS = 29
+# 4 feature sets, shares of one model; for each subject: itself, across, 4 encodes, 3 pairs, 2 of them at other layers
+# too, triple, unique, weights
+N_JOBS = 33
 TEXT = """
 [study]
 name = "small"
@@ -108,6 +109,16 @@ def subject(name):
     )
 
 
+def trials(name, image_ids):
+    """Three trials of each picture, each in another run: the rule's responses with noise."""
+    found = subject(name)
+    shown = np.tile(np.arange(len(image_ids)), 3)
+    betas = found.betas[np.searchsorted(found.image_ids, image_ids)][shown]
+    noise = np.random.default_rng(len(image_ids)).standard_normal(betas.shape)
+    values = np.where(found.valid.all(0), betas + noise, np.nan).astype(np.float32)
+    return Trials(shown, np.repeat(np.arange(3), len(image_ids)), values)
+
+
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """The study, with NSD's files and the models replaced by rules; counts how often a subject is loaded."""
@@ -123,6 +134,8 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(nsd, "coco_ids", lambda root: coco)
     monkeypatch.setattr(nsd, "simulated", lambda root: {"seed": 4})
     monkeypatch.setattr(nsd, "load_subject", lambda root, name, *rest: loaded.append(name) or subject(name))
+    monkeypatch.setattr(nsd, "image_runs", lambda root, name: subject(name).repeats)
+    monkeypatch.setattr(nsd, "load_trials", lambda root, name, ids, *rest: trials(name, ids))
     monkeypatch.setattr(nsd, "flat_units", lambda root, name, space, units: np.arange(20484, dtype=np.int32) % 31 - 1)
     monkeypatch.setattr(nsd, "stimulus", lambda root, i: np.full((2, 2, 3), [i % 256, i // 256, 0], np.uint8))
     monkeypatch.setattr(models, "load", lambda name: Adapter())
@@ -153,6 +166,7 @@ def test_a_run_does_every_job_and_loads_each_subject_once(small):
         "across": 2,
         "encode": 8,
         "pair": 6,
+        "alike": 4,
         "triple": 2,
         "unique": 2,
         "weights": 2,
@@ -332,7 +346,9 @@ def test_jobs_wait_for_what_they_need_in_words(small):
         "encode subj01 llava-demo IU3": "the features llava-demo IU3",
         "encode subj01 vit-demo": "the features vit-demo",
         "pair subj01 llava-demo IC+VQ1": "the features llava-demo IC",
+        "alike subj01 llava-demo IC+VQ1": "the features llava-demo IC",
         "pair subj01 llava-demo IC+IU3": "the features llava-demo IC",
+        "alike subj01 llava-demo IC+IU3": "the features llava-demo IC",
         "pair subj01 llava-demo VQ1+IU3": "the features llava-demo VQ1",
         "triple subj01 llava-demo IC+VQ1+IU3": "the features llava-demo IC",
         "unique subj01 llava-demo": "the features llava-demo IC",
@@ -353,7 +369,9 @@ def test_a_job_is_done_again_when_its_own_inputs_change_and_not_otherwise(small,
     fits = {n for n in ids if not n.startswith(("features", "subject", "shares"))}
     assert changed(TEXT.replace("[1, 10, 100]", "[1, 10]")) == fits
     assert changed(TEXT.replace("draws = 200", "draws = 300")) == {n for n in fits if not n.startswith("across")}
-    assert changed(TEXT.replace("[0, 0.5, 1]", "[0, 1]")) == {n for n in ids if n.startswith(("pair", "unique"))}
+    assert changed(TEXT.replace("[0, 0.5, 1]", "[0, 1]")) == {
+        n for n in ids if n.startswith(("pair", "alike", "unique"))
+    }
     assert changed(TEXT.replace('name = "small"', 'name = "renamed"')) == set()
     assert changed(TEXT.replace("shard = 100", "shard = 100\npixels = 0")) == set()
     seen = {n for n in changed(TEXT.replace("shard = 100", "shard = 100\npixels = 227")) if n.startswith("features")}
@@ -375,8 +393,7 @@ def test_an_edited_instruction_is_asked_again_and_published_with_its_new_words(s
         jobs.publish(small)
     now = {str(job): job.id for job in jobs.run(small)}
     changed = {name for name in ids if now[name] != ids[name]}
-    at_its_layer = ("shares", "unique", "pair")
-    assert changed == {name for name in ids if "IC" in name or name.startswith(at_its_layer)}
+    assert changed == {name for name in ids if "IC" in name or name.startswith(("shares", "unique"))}
     with store.Store(jobs.publish(small)) as opened:
         assert opened.catalogue.instructions["IC"].text == "Say what you see"
         assert set(opened.rows("prompts", instruction="IC").prompt) == {"Say what you see"}
@@ -390,9 +407,56 @@ def test_states_under_other_words_are_not_published(small):
         jobs.publish(small)
 
 
-def test_the_layer_of_the_partition_is_chosen_on_training_images(small):
-    pairs = [job for job in jobs.run(small) if job.kind == "pair"]
-    assert {job.inputs["layer"] for job in pairs} == {1}
+def test_each_instruction_enters_partitions_at_the_layer_that_its_training_images_choose(small, monkeypatch):
+    """V1 follows layer 1 of captioning and FFA layer 2 of VQ1, so at one layer for both, one of them is lost."""
+
+    def load(root, name, *rest):
+        person, rng = subject(name), np.random.default_rng(5)
+        drive = states(person.image_ids, "What is in this image?", "mean_generated")[:, 2]
+        betas = person.betas.copy()
+        betas[:, N_UNITS // 2 :] = drive @ rng.normal(size=(DIMS, N_UNITS // 2))
+        return replace(person, betas=betas + rng.normal(size=betas.shape).astype(np.float32) / 4)
+
+    monkeypatch.setattr(nsd, "load_subject", load)
+    parted = [job for job in jobs.run(small) if job.kind in ("pair", "alike", "triple", "unique")]
+    for job in parted:
+        layers = dict(zip(job.inputs["instructions"], job.inputs["layers"]))
+        assert layers == layers | {i: layer for i, layer in {"IC": 1, "VQ1": 2}.items() if i in layers}
+    with store.open_latest(jobs.publish(small)) as opened:
+        pairs = opened.roi_variance(subject="subj01").set_index(["a", "b", "roi"])
+        each = opened.rows("roi_uniques", subject="subj01").set_index(["instruction", "roi"])
+        three = opened.rows("roi_triples", subject="subj01").set_index(["roi", "part"])
+    there, back = pairs.loc["IC", "VQ1"], pairs.loc["VQ1", "IC"]
+    assert (there.layer_a == 1).all()
+    assert (there.layer_b == 2).all()
+    assert min(there.unique_a["V1"], there.unique_b["FFA"]) > 0.5
+    assert min(there.unique_a_at_a["V1"], there.unique_b_at_b["FFA"]) > 0.5
+    assert max(abs(there.unique_a_at_b["V1"]), abs(there.unique_b_at_a["FFA"])) < 0.1
+    same = pairs.loc["IC", "IU3"].query("layer_a == layer_b")  # then the layer of either is the pair's own
+    np.testing.assert_allclose(same.shared_at_a, same.shared - same.shared_floor, atol=2e-4)
+    for part, turned in {"unique_a": "unique_b", "unique_b": "unique_a", "shared": "shared"}.items():
+        assert there[f"{part}_at_a"].tolist() == back[f"{turned}_at_b"].tolist()
+        for end in ("", "_floor", "_low", "_high", "_p"):
+            assert there[part + end].tolist() == back[turned + end].tolist()
+    assert pairs.loc["VQ1", "IU3"][["shared_at_a", "unique_b_at_b"]].isna().all(axis=None)  # no pair of the anchor
+    assert max(there.unique_a_p["V1"], there.unique_b_p["FFA"], each.p["IC", "V1"], three.p["FFA", "unique_b"]) < 0.05
+    known = there.unique_a - there.unique_a_floor
+    assert (there.unique_a_low["V1"] < known["V1"]) & (known["V1"] < there.unique_a_high["V1"])
+    assert (each.layer["IC"] == 1).all()
+    assert (each.layer["VQ1"] == 2).all()
+    assert min(each.unique_r2["IC", "V1"], each.unique_r2["VQ1", "FFA"]) > 0.5
+    assert three.value["FFA", "unique_b"] > 0.5
+    assert (three[["layer_a", "layer_b"]] == [1, 2]).all(axis=None)
+
+
+def test_a_layer_of_the_study_is_that_of_all_instructions(small):
+    small.path.write_text(TEXT.replace('pairs = "all"', 'pairs = "all"\nlayer = 2'))
+    found = study.load(small.path)
+    parted = [job for job in jobs.run(found) if "layers" in job.inputs and "instructions" in job.inputs]
+    assert {layer for job in parted if job.kind != "shares" for layer in job.inputs["layers"]} == {2}
+    assert "alike" not in {job.kind for job in parted}
+    with store.open_latest(jobs.publish(found)) as opened:
+        assert opened.roi_variance().shared_at_a.isna().all()
 
 
 def test_an_encode_result_is_what_encoding_gives(small):
@@ -418,7 +482,7 @@ def test_the_store_holds_what_the_result_files_hold(small):
                 np.testing.assert_allclose(r, columns["r"], atol=6e-5)
                 np.testing.assert_allclose(r2, columns["r2"], atol=6e-5)
         pair = next(job for job in done if str(job) == "pair subj01 llava-demo IC+VQ1")
-        parts = opened.variance_map("subj01", "llava-demo", "IC", "VQ1", 1, "mean_generated")
+        parts = opened.variance_map("subj01", "llava-demo", "IC", "VQ1", "mean_generated")
         plain = results.read_table(pair.path)
         for name, values in parts.items():
             np.testing.assert_allclose(values, plain[name], atol=2e-4)  # sums of up to three rounded numbers
@@ -447,7 +511,7 @@ def test_the_small_tables_agree_with_the_subject(small):
         assert row.r_mean == pytest.approx(kept.mean(), abs=1e-4)
         assert row.r_median == pytest.approx(np.median(kept), abs=1e-4)
         nc = units.nc[:15][units.reliable[:15]]
-        assert row.r_norm_mean == pytest.approx((kept / np.sqrt(nc / 100)).mean(), abs=1e-4)
+        assert row.r_norm_mean == pytest.approx(kept.mean() / np.sqrt(nc / 100).mean(), abs=1e-4)
         assert row.r_ceiling == pytest.approx(np.sqrt(nc / 100).mean(), abs=1e-4)
         assert opened.subjects().set_index("subject").loc["subj05"].to_dict() == {
             "sessions": 2,
@@ -477,7 +541,7 @@ def test_how_sure_scores_are_holds_against_what_drives_the_units(small):
         contrasts = opened.rows("roi_contrasts", subject="subj01", pooling_a=key["pooling"], pooling_b=key["pooling"])
         uniques = opened.rows("roi_uniques", **key).set_index(["instruction", "roi"])
         triple = opened.rows("roi_triples", **key, roi="V1").set_index("part").value
-        joint = opened.unique_map(**key, instruction="IC", layer=1)
+        joint = opened.unique_map(**key, instruction="IC")
         units, shares = opened.units("subj01"), opened.rows("shares", pooling="last_prompt")
         r = opened.unit_map("subj01", "llava-demo", "IC", 1, "mean_generated")[0]
     driven = np.flatnonzero(reliable & (np.arange(N_UNITS) < 15))
@@ -577,13 +641,13 @@ def test_publishing_twice_from_nothing_gives_the_same_version(small, tmp_path):
 
 
 def test_an_incomplete_study_is_published_only_when_told(small, monkeypatch):
-    with pytest.raises(ValueError, match=r"29 of 29 jobs are not done: features llava-demo IC, .*`brainalign run "):
+    with pytest.raises(ValueError, match=r"33 of 33 jobs are not done: features llava-demo IC, .*`brainalign run "):
         jobs.publish(small)
     with pytest.raises(ValueError, match="nothing to publish"):
         jobs.publish(small, partial=True)
     done = jobs.run(small)
     next(job for job in done if str(job) == "encode subj05 vit-demo").path.unlink()
-    with pytest.raises(ValueError, match="1 of 29 jobs are not done: encode subj05 vit-demo;"):
+    with pytest.raises(ValueError, match="1 of 33 jobs are not done: encode subj05 vit-demo;"):
         jobs.publish(small)
     with store.open_latest(jobs.publish(small, partial=True)) as opened:
         assert opened.coverage().groupby("model").size().to_dict() == {"llava-demo": 6, "vit-demo": 1}
@@ -597,7 +661,7 @@ def test_subjects_that_the_root_does_not_have(small):
 
 @pytest.mark.parametrize(
     ("folds", "of", "n"),
-    [(61, "training pictures of subj01", 120), (21, "shared pictures that all subjects saw", 40)],
+    [(61, "training pictures of subj01", 120), (21, "shared pictures that all subjects saw in two runs", 40)],
 )
 def test_too_many_folds_are_told_before_anything_is_computed(small, folds, of, n):
     small.path.write_text(TEXT.replace("folds = 3", f"folds = {folds}"))

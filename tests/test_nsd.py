@@ -11,13 +11,14 @@ import nsd_fixture
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.polynomial import Polynomial
 
 from brainalign import nsd, tables
 from brainalign.demo.cortex import load_truth, signal
 from brainalign.demo.geometry import hemisphere
 from brainalign.demo.root import write_root
 from brainalign.demo.scenes import scene
-from brainalign.nsd import design, read
+from brainalign.nsd import design, read, trend
 from brainalign.nsd.layout import Layout
 from brainalign.nsd.subject import standardise
 from brainalign.stats import correlate
@@ -92,6 +93,9 @@ def test_images_repeats_and_test_set_follow_the_design(made, subject):
     assert subject.is_test.sum() == 60
     np.testing.assert_array_equal(subject.is_test, np.isin(ids, plan["sharedix"] - 1))
     np.testing.assert_array_equal(nsd.image_ids(root, "subj01"), ids)
+    run = np.repeat(np.arange(36), np.tile([63, 62], 18))
+    each = [len(set(run[nsd_fixture.shown(plan, 1, 3) == image])) for image in ids]
+    np.testing.assert_array_equal(nsd.image_runs(root, "subj01"), each)
     np.testing.assert_array_equal(nsd.shared_ids(root), plan["sharedix"][0] - 1)
 
 
@@ -298,7 +302,9 @@ def test_a_truncated_session_names_its_file(copy):
 
 
 def test_a_session_that_the_design_does_not_have():
-    plan = design.Design(np.zeros(30_000, int), np.zeros((8, 10_000), int), np.zeros(1000, int))
+    plan = design.Design(
+        np.zeros(30_000, int), np.zeros((8, 10_000), int), np.zeros(1000, int), np.zeros((40, 12), int)
+    )
     with pytest.raises(ValueError, match="sessions 1 to 40"):
         plan.session("subj01", 41)
 
@@ -314,7 +320,7 @@ def test_memory_is_the_result_and_a_few_sessions(root, monkeypatch):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     n_units = len(subject.units)
-    bound = subject.betas.nbytes + 4 * 750 * n_units * 4
+    bound = subject.betas.nbytes + 4 * (750 + subject.is_test.sum()) * n_units * 4
     fixed = 4_000_000  # the design and the label volumes
     assert subject.repeats.sum() == 12 * 750
     assert subject.betas.nbytes < peak < bound + fixed
@@ -363,14 +369,35 @@ def test_flat_units_of_a_simulated_root_lie_where_they_were_planted(demo):
     assert np.median(apart) < 6
 
 
-def test_single_trials_average_to_the_betas(root, subject):
-    wanted = subject.image_ids[subject.is_test][::7]
-    shown, trials = nsd.load_trials(root, "subj01", wanted)
-    at = np.searchsorted(subject.image_ids, wanted)
-    np.testing.assert_array_equal(np.bincount(shown), subject.repeats[at])
-    means = np.stack([np.nanmean(trials[shown == k][:, subject.valid.any(0)], axis=0) for k in range(len(wanted))])
-    np.testing.assert_allclose(means, subject.betas[at][:, subject.valid.any(0)], atol=1e-5)
-    assert (np.isnan(trials).any(0) <= ~subject.valid.all(0)).all()
+def _fitted(run):
+    return Polynomial.fit(np.arange(len(run)), run, nsd.DEGREE)(np.arange(len(run)))
+
+
+def test_single_trials_are_what_a_polynomial_of_each_run_leaves(made, subject):
+    """z-scores within session of what NumPy's least squares leaves of the stored values of each run."""
+    root, plan = made
+    wanted, starts = subject.image_ids[subject.is_test][::7], np.cumsum([63, 62] * 6)[:-1]
+    found, ids = nsd.load_trials(root, "subj01", wanted), nsd_fixture.shown(plan, 1, 3)
+    own = np.flatnonzero(np.isin(ids, wanted))
+    np.testing.assert_array_equal(wanted[found.shown], ids[own])
+    np.testing.assert_array_equal(found.run, own // 750 * 12 + np.searchsorted(starts, own % 750, side="right"))
+    for column in [0, 17, len(subject.units) - 1, np.flatnonzero(~subject.valid.all(0))[0]]:
+        expected = []
+        for session, valid in zip(voxel_trials(root, 1, subject.units[column]), subject.valid[:, column]):
+            runs = np.split(session.astype(float), starts)
+            left = np.concatenate([run - _fitted(run) for run in runs])
+            expected.append(left / left.std(ddof=1) if valid else np.full(750, np.nan))
+        np.testing.assert_allclose(found.values[:, column], np.concatenate(expected)[own], atol=1e-4)
+
+
+def test_a_drift_is_taken_out_of_each_run_and_pictures_are_left():
+    place = np.concatenate([np.arange(63), np.arange(62)])[:, None]
+    evoked = np.random.default_rng(0).standard_normal((125, 5)).astype(np.float32)
+    before, drifting = evoked.var(), evoked + np.where(np.arange(125)[:, None] < 63, 40 - 3 * place, 0.02 * place**2)
+    for values in (evoked, drifting):
+        trend.remove(values, [63, 62])
+    np.testing.assert_allclose(drifting, evoked, atol=1e-4)
+    assert evoked.var() / before == pytest.approx(1 - 6 / 125, abs=0.02)
 
 
 @pytest.mark.parametrize("space", ["func1pt8mm", "fsaverage"])

@@ -248,7 +248,9 @@ def test_variance_draws_the_means_of_the_units(tiny, monkeypatch):
     units = stores.variance()
     units = units[(units.b == "VQ1") & (units.subject == "subj02")]
     units = units[units.unit.between(60, 109) & (units.unit % 50 > 0)]
-    want = [units[part].mean() for part in ("unique_a", "shared", "unique_b", "r2_ab")]
+    floors = [stores.FLOORS[part] for part in ("unique_a", "shared", "unique_b")]
+    raw = np.array([units[part].mean() for part in ("unique_a", "shared", "unique_b", "r2_ab")])
+    want = raw - [*floors, sum(floors)]
     assert numbers(chart(app, "signed")["data"][0]["y"]) == pytest.approx(want, abs=1e-6)
     texts = " ".join(note["text"] for note in chart(app, "venn")["layout"]["annotations"])
     assert all(f"{value:.3f}" in texts for value in want[:3])
@@ -258,13 +260,29 @@ def test_variance_draws_the_means_of_the_units(tiny, monkeypatch):
     assert np.pi * np.ptp(x[1]) ** 2 / 4 == pytest.approx(want[2] + want[1], abs=1e-5)
 
 
+def test_a_pair_shows_what_it_would_be_at_the_layer_of_either(tiny, monkeypatch):
+    """VQ1 enters at another layer than IC, IU3 at the same one."""
+    app = show("variance", tiny, monkeypatch, b="VQ1", roi="FFA")
+    bars, *others = chart(app, "signed")["data"]
+    diamonds = [trace for trace in others if trace.get("marker", {}).get("symbol") == "diamond"]
+    assert [round(float(x), 2) for x in numbers(diamonds[0]["x"])] == [-0.36, 0.64, 1.64, 2.64]
+    for trace, shift in zip(diamonds, stores.MOVED.values()):
+        assert np.array(numbers(trace["y"]))[:3] - numbers(bars["y"])[:3] == pytest.approx(shift, abs=1e-6)
+    assert "IC 2, VQ1 1." in words(app)
+    assert "Diamonds: the means had both entered at one layer, at that of IC: IC only" in words(app)
+    assert "Diamonds" not in words(show("variance", tiny, monkeypatch, b="IU3", roi="FFA"))
+    assert "would differ by 0.0250 on average and by 0.0300 at most" in words(
+        show("variance", tiny, monkeypatch, view="all")
+    )
+
+
 def test_negative_parts_are_marked(tmp_path, monkeypatch):
     tables = stores.tables()
     pairs = tables["roi_variance"][0].copy()
     pairs["shared"] = -0.01
     store.write(tmp_path, tables | {"roi_variance": [pairs]}, stores.info())
     app = show("variance", tmp_path, monkeypatch)
-    assert "negative: shared is −0.0100" in words(app)
+    assert "negative: shared is −0.0060" in words(app)  # less its floor
     assert "the areas are not true" in words(app)
     assert "Areas are true" not in words(app)
 
@@ -281,7 +299,8 @@ def test_a_pair_is_the_same_the_other_way_round(tiny, monkeypatch):
     assert np.isnan(square[1, 2])  # VQ1 and IU3 are no pair of this store
     units = stores.variance()
     units = units[units.unit.between(60, 109) & (units.unit % 50 > 0)]
-    assert square[0, 0] == pytest.approx(units.r2_a.mean(), abs=1e-6)  # all that IC explains
+    floors = stores.FLOORS["shared"] + stores.FLOORS["unique_a"]
+    assert square[0, 0] == pytest.approx(units.r2_a.mean() - floors, abs=1e-6)  # all that IC explains
 
 
 def test_only_configured_stores_open(tiny, undefined, tmp_path, monkeypatch):
@@ -350,6 +369,7 @@ def test_roi_marks_say_who_differs_from_whom(tiny, monkeypatch):
     assert marks["text"] == ["▼", "▼"]
     assert set(np.round(numbers(marks["x"]))) == {1.0}  # FFA
     assert "paired bootstrap" in words(app)
+    assert "not corrected over the 5 comparisons and 3 subjects of this store" in words(app)
 
 
 def test_roi_points_carry_their_intervals(tiny, monkeypatch):
@@ -424,12 +444,15 @@ def test_unique_variance_and_three_instructions(tiny, monkeypatch):
     app = show("variance", tiny, monkeypatch, view="rest", roi="V1")
     unique = chart(app, "unique")["data"]
     assert numbers(unique[0]["y"])[0] > 0.03 > 0.02 > abs(numbers(unique[0]["y"])[1])
-    assert "The whole interval is above 0 in each of 3 subjects: IC (not corrected" in words(app)
+    assert "Above 0 in each of 3 subjects: IC; below 0: none (two-sided" in words(app)
+    assert "over the 3 instructions of a subject in the region, not corrected over regions" in words(app)
     alone = words(show("variance", tiny, monkeypatch, view="rest", roi="V1", subject="subj02"))
-    assert "above 0 in subj02: IC" in alone
+    assert "Above 0 in subj02: IC" in alone
     assert "every subject" not in alone
     seven = numbers(chart(show("variance", tiny, monkeypatch, view="three", roi="V1"), "upset")["data"][0]["y"])
-    assert seven == pytest.approx([0.05, 0.03, -0.01, 0.04, 0.02, 0.01, 0.1], abs=1e-6)
+    assert seven == pytest.approx(
+        np.array([0.05, 0.03, -0.01, 0.04, 0.02, 0.01, 0.1]) + 0.003, abs=1e-6
+    )  # less floors
 
 
 def test_runs_are_listed_and_a_running_study_shows(tmp_path, monkeypatch):
@@ -451,12 +474,15 @@ def test_charts_say_their_numbers_to_a_screen_reader(tiny, monkeypatch):
     bars = next(text for id, text in said("rois", instructions="IC").items() if "bars" in id)
     assert f"FFA IC {ffa:.3f}" in bars
     seven = next(text for id, text in said("variance", view="three", roi="V1").items() if "upset" in id)
-    assert "IC 0.050" in seven
-    assert "IU3 −0.010" in seven
+    assert "IC 0.053" in seven
+    assert "IU3 −0.007" in seven
     forest = next(text for id, text in said("compare", roi="FFA", instruction="IC").items() if "forest" in id)
     assert "minus vit-demo: 0.200" in forest
     lines = next(text for id, text in said("layers", lines="instruction", roi="FFA").items() if "profile" in id)
     assert lines.count(" at layer 3") == 3
+    for instruction in stores.INSTRUCTIONS:  # beside each, what training images choose
+        chosen = np.mean(expected_chosen("FFA", instruction))
+        assert f"({chosen:.3f} at the layers chosen by training images)" in lines
 
 
 def test_compare_stands_beside_earlier_work(tiny, tmp_path, monkeypatch):

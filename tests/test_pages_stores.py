@@ -48,8 +48,15 @@ def earlier(tmp_path_factory):
         for table in LATER:
             db.execute(f"DROP TABLE {table}")
         for part in ("shared", "unique_a", "unique_b"):
-            for end in ("low", "high"):
+            for end in ("floor", "low", "high", "p", "at_a", "at_b"):
                 db.execute(f"ALTER TABLE roi_variance DROP COLUMN {part}_{end}")
+        db.execute("ALTER TABLE roi_variance DROP COLUMN layer_b")
+        db.execute("ALTER TABLE roi_variance RENAME COLUMN layer_a TO layer")
+        parts = "r2_a + r2_b - r2_ab AS shared, r2_ab - r2_b AS unique_a, r2_ab - r2_a AS unique_b"
+        kept = "subject, model, layer_a AS layer, pooling, a, b, unit, r2_a, r2_b, r2_ab"
+        db.execute(f"CREATE TABLE one AS SELECT {kept}, {parts} FROM variance")  # DuckDB alters no computed columns
+        db.execute("DROP TABLE variance")
+        db.execute("ALTER TABLE one RENAME TO variance")
     return directory
 
 
@@ -80,6 +87,11 @@ def test_a_store_of_an_earlier_version_opens(page, earlier, monkeypatch):
         assert len(charts(app)) == 1
     if page == "variance":
         assert list(charts(app)) == ["venn", "signed"]
+        assert "Layer, for all instructions that of IC (by cross-validation on training images): 2." in words(app)
+        assert "Diamonds" not in words(app)
+        assert "less its floor" not in words(app)
+        mapped = words(show("flatmaps", earlier, monkeypatch, quantity="shared"))
+        assert "that of IC (by cross-validation on training images): 2." in mapped
         app = show(page, earlier, monkeypatch, view="all")
         assert list(charts(app)) == ["matrix", "square"]
     if page == "compare":

@@ -14,7 +14,7 @@ from stores import SUBJECTS, tiny_store
 from brainalign import figures, paper, surface
 from brainalign.figures import frames
 from brainalign.figures.flatmap import palettes
-from brainalign.paper import export, labels, panels, raster, sheet
+from brainalign.paper import export, labels, panels, raster, sheet, words
 from brainalign.store import open_latest
 from brainalign.tables import DATA, today
 
@@ -292,7 +292,7 @@ def test_winners_that_hardly_agree_say_so_beside_their_legend(store):
 def test_a_differences_caption_says_which_regions_test_holds(store):
     about = paper.plot(store, "flatmap", instruction="IC", minus_instruction="VQ1").about
     assert "q < 0.05 (paired bootstrap of the difference" in about
-    assert "over the 4 regions of one comparison and subject" in about
+    assert "over the 4 regions of one comparison in one subject" in about
     assert "subj01: FFA +0.100." in about
     turned = paper.plot(store, "flatmap", instruction="VQ1", minus_instruction="IC").about
     assert "subj01: FFA −0.100." in turned
@@ -419,11 +419,37 @@ def test_circles_have_the_areas_of_the_numbers(store):
     plot.draw(page, 0, 0, 180)
     discs = [patch.get_path() for patch in page.page.patches + page.page.artists if patch.get_linewidth() == 1]
     areas = [np.prod(disc.get_extents().size) * np.pi / 4 for disc in discs]
-    whole = [
-        rows[["unique_a", "shared"]].mean().clip(lower=0).sum(),
-        rows[["unique_b", "shared"]].mean().clip(lower=0).sum(),
-    ]
+    parts = {part: max(0, (rows[part] - rows[f"{part}_floor"]).mean()) for part in ("unique_a", "shared", "unique_b")}
+    whole = parts["unique_a"] + parts["shared"], parts["unique_b"] + parts["shared"]
     assert areas[0] / areas[1] == pytest.approx(whole[0] / whole[1], rel=1e-6)
+
+
+def test_the_layers_at_which_instructions_enter_are_told_by_subject_where_they_differ(store):
+    rows = store.roi_variance(a="IC", b="VQ1", roi="FFA")
+    assert words.method.parted_at(store, rows).endswith("training images): IC 2, VQ1 1.")
+    rows.loc[rows.subject == "subj05", "layer_b"] = 3
+    assert words.method.parted_at(store, rows).endswith("IC 2, VQ1 1 (subj01, subj02) and 3 (subj05).")
+
+
+def test_a_claim_is_that_of_the_test_and_not_of_the_interval(store):
+    """In every subject and after correction over the figure's parts; a dotted line stands at the raw value."""
+    frame = pd.DataFrame({"subject": ["s1", "s2"], "n": 9, "r2_a": 0.2, "r2_b": 0.2, "r2_ab": 0.25})
+    values = {"shared": (0.09, 0.004), "unique_a": (0.05, 0.03), "unique_b": (-0.03, 0.021)}
+    for part, (value, p) in values.items():
+        ends = {"floor": -0.01, "low": value + 0.005, "high": value + 0.015, "p": [p, p], "negative": 0.4}
+        frame = frame.assign(**{part: value}, **{f"{part}_{name}": end for name, end in ends.items()})
+    said = words.claims_of_pair(frame, "IC", "VQ1")
+    assert "Above 0 in each of 2 subjects: IC only, shared; below 0: VQ1 only (two-sided" in said
+    one = words.claims_of_pair(frame.assign(unique_a_p=[0.03, 0.2]), "IC", "VQ1")
+    assert "Above 0 in each of 2 subjects: shared; below 0: VQ1 only (" in one
+    none = words.claims_of_pair(frame.assign(unique_a_p=0.06, unique_b_p=0.04), "IC", "VQ1")
+    assert "Above 0 in each of 2 subjects: shared; below 0: none (" in none  # .04 among three is .06
+    drawn_less = frames.less_floor(frame)
+    assert drawn_less.unique_b.tolist() == pytest.approx([-0.02, -0.02])
+    assert drawn_less.r2_ab.tolist() == pytest.approx([0.28, 0.28])
+    figure = figures.signed_bars(drawn_less, dict.fromkeys(values, "#000"), {part: part for part in values}, "R²")
+    line = next(trace for trace in figure.data if trace.type == "scatter" and trace.mode == "lines")
+    assert list(line.y[::3]) == pytest.approx([0.09, 0.05, -0.03])
 
 
 def test_the_figure_says_whether_areas_are_true(store):
@@ -434,8 +460,8 @@ def test_the_figure_says_whether_areas_are_true(store):
     false = paper.variance(frame, {"a": "IC", "b": "VQ1"}, colours, "")
     assert "IC only is negative (−0.020)" in false.about
     assert "not true" in false.about
-    words = "".join(paper.render(false, store, "svg", 180).decode())
-    assert "not true" in words
+    text = "".join(paper.render(false, store, "svg", 180).decode())
+    assert "not true" in text
     true = paper.variance(frame.assign(unique_a=0.02), {"a": "IC", "b": "VQ1"}, colours, "")
     assert "Areas are true to the numbers." in paper.render(true, store, "svg", 180).decode()
 
@@ -512,14 +538,14 @@ def test_specialisation_adds_up_to_nothing_in_each_region(store):
 
 def test_three_instructions_make_seven_bars_and_whole_circles(store):
     plot = paper.plot(store, "triple", roi="V1")
-    parts = [0.05, 0.03, -0.01, 0.04, 0.02, 0.01, 0.1]
+    parts = np.array([0.05, 0.03, -0.01, 0.04, 0.02, 0.01, 0.1]) + 0.003  # less their floor
     page = drawn(plot)
     (axes,) = [axes for axes in page.figure.axes if axes.get_ylabel() == "R²"]
     assert [bar.get_height() for bar in axes.containers[0]] == pytest.approx(parts)
-    assert [label.get_text() for label in axes.get_xticklabels()][2] == "−0.010"
+    assert [label.get_text() for label in axes.get_xticklabels()][2] == "−0.007"
     discs = [p.get_path() for p in page.page.patches + page.page.artists if p.get_linewidth() == 1]
     areas = np.array([np.prod(disc.get_extents().size) for disc in discs])
-    np.testing.assert_allclose(areas / areas[0], np.array([0.21, 0.18, 0.13]) / 0.21, rtol=1e-5)
+    np.testing.assert_allclose(areas / areas[0], np.array([0.222, 0.192, 0.139]) / 0.222, rtol=1e-5)
     assert "Negative parts have no area" in plot.about
 
 
@@ -535,7 +561,7 @@ def test_a_number_that_would_cross_a_line_is_left_to_the_bars():
 def test_unique_variance_has_a_signed_bar_for_each_instruction(store):
     plot = paper.plot(store, "unique", roi="PPA")
     rows = store.rows("roi_uniques", roi="PPA")
-    expected = rows.groupby("instruction").unique_r2.mean()[["IC", "VQ1", "IU3"]]
+    expected = (rows.unique_r2 - rows.floor).groupby(rows.instruction).mean()[["IC", "VQ1", "IU3"]]
     (axes,) = [axes for axes in drawn(plot).figure.axes if axes.get_ylabel() == "R²"]
     assert [bar.get_height() for bar in axes.containers[0]] == pytest.approx(expected.tolist())
 

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 
+import duckdb
 import h5py
 import nibabel as nib
 import numpy as np
@@ -18,6 +19,7 @@ from brainalign import cli, paper
 from brainalign.demo.geometry import SIDES
 from brainalign.demo.geometry import folder as meshes
 from brainalign.paper import export
+from brainalign.paper.page import sheet
 from brainalign.store import open_latest
 from brainalign.tables import DATA
 
@@ -250,12 +252,21 @@ def test_a_bundle_holds_figure_data_query_link_versions_and_caption(figure, stor
     ("kind", "said"),
     [
         ("rois", ("Ridge regression", "subj02 10, shown 2.5", "NC = 100 · ncsnr²", "3 subjects", "Layer", "IU3: “")),
-        ("variance", ("banded ridge", "Layer 2 (by cross", "R²(both)", "reliable units", "IC: “Generate")),
+        ("variance", ("banded ridge", "IC 2, VQ1 1.", "R²(both)", "reliable units", "IC: “Generate")),
         ("layers", ("over 3 subjects", "the answer's words")),
         ("compare", ("llava-demo minus each other model", "paired bootstrap", "3 subjects", "not corrected over")),
         ("specialisation", ("columns add up to 0", "IC: “Generate", "3 subjects", "reliable units", "Not tested")),
-        ("matrix", ("shared with IC", "banded ridge", "3 subjects", "Layer 2")),
-        ("unique", ("less that of the others", "3 subjects", "Layer 2", "not corrected over 3", "subj05 10")),
+        ("matrix", ("shared with IC", "banded ridge", "3 subjects", "IC 2, VQ1 1, IU3 2", "by 0.0250 on average")),
+        (
+            "unique",
+            (
+                "less that of the others",
+                "3 subjects",
+                "IC 2, VQ1 1, IU3 2",
+                "the 3 instructions of a subject",
+                "subj05 10",
+            ),
+        ),
         ("triple", ("IC, VQ1 and IU3", "inclusion and exclusion", "reliable units", "Negative parts")),
         ("chosen", ("llava-demo with IC", "3 subjects", "left-out training images")),
         ("shares", ("40 pictures", "the answer's words")),
@@ -275,9 +286,69 @@ def test_a_caption_of_models_names_the_states_and_units_of_each(store):
     assert "VQ1: “What is in this image?”" in about
     rows = store.rows("roi_nested", instruction="VQ1", pooling="mean_generated")
     assert f"{rows.n.min()}–{rows.n.max()} reliable units a region and subject (data in every session, " in about
-    assert "not corrected over comparisons" in about
+    assert "not corrected over the 5 comparisons and 3 subjects of this store" in about
     across = paper.plot(store, "flatmap", quantity="across").about
     assert "within the 10 test images that all 3 subjects saw" in across
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "said"),
+    [
+        (
+            "rois",
+            {"reference": "IC"},
+            "4 regions of one comparison in one subject; not corrected over the 5 comparisons",
+        ),
+        (
+            "compare",
+            {"roi": "FFA"},
+            "1 region of one comparison in one subject; not corrected over the 5 comparisons",
+        ),
+        (
+            "rsa",
+            {"reference": "IC"},
+            "4 regions of one comparison in one subject; not corrected over the 5 comparisons",
+        ),
+        ("flatmap", {"second": "q"}, "294 reliable units of one map in one subject; not corrected over the 7 maps"),
+    ],
+)
+def test_a_figure_of_tests_names_their_family(store, kind, asked, said):
+    """The tiny store compares three instructions in 4 regions, two of them with the ViT in FFA alone."""
+    plot = paper.plot(store, kind, **asked)
+    assert plot.family == f"q over the {said} and 3 subjects of this store"
+    assert all(part in export.caption(plot, store) for part in said.split("; "))
+    assert set(pd.read_csv(io.BytesIO(paper.render(plot, store, "csv"))).q_family) == {plot.family}
+    page, _ = sheet(plot, 180, 100, False)
+    assert plot.family in " ".join(page.texts()).replace("\n", " ")
+    if kind != "compare":
+        assert not paper.plot(store, kind).family
+
+
+def test_a_store_without_tests_says_so(tmp_path):
+    path = tiny_store(tmp_path)
+    with duckdb.connect(str(path)) as db:
+        db.execute("DROP TABLE roi_contrasts")
+    with open_latest(path.parent) as opened:
+        plot = paper.plot(opened, "rois", reference="IC")
+    assert not plot.family
+    assert "this store holds no such test" in plot.about
+
+
+@pytest.mark.parametrize("distance", ["crossnobis", "correlation"])
+def test_captions_tell_how_what_subjects_share_by_order_was_left_out(tmp_path, distance):
+    """Of a store of this version; those of earlier ones say what was done then."""
+    told = {"trend_degree": "2", "across_images": "7", "rsa_distance": distance}
+    with open_latest(tiny_store(tmp_path / "new", **told).parent) as opened:
+        across = paper.plot(opened, "flatmap", quantity="across").about
+        similarity = paper.plot(opened, "rsa").about
+    assert "within the 7 test images that all 3 subjects saw in two runs or more" in across
+    assert "predicted from the others' trials in other runs" in across
+    assert "trials of different runs" in similarity
+    for about in (across, similarity):
+        assert "fitted by a polynomial of degree 2" in about
+    with open_latest(tiny_store(tmp_path / "old", rsa_distance=distance).parent) as opened:
+        earlier = [paper.plot(opened, "flatmap", quantity="across").about, paper.plot(opened, "rsa").about]
+    assert not any("polynomial" in about or " runs" in about for about in earlier)
 
 
 def test_a_caption_tells_what_models_read_and_the_size_of_the_pictures(tmp_path):

@@ -122,8 +122,9 @@ def test_regions_follow_the_instruction_that_reads_what_they_answer_to(planted):
 
 def test_variance_is_unique_to_the_instruction_that_reads_it(planted):
     opened, truth = planted
-    assert opened.pairs().layer.tolist() == [1]  # chosen against the layer of noise
-    parts = opened.variance_map("subj01", "llava-demo", "IC", "VQ1", 1, "mean_generated")
+    entered = opened.roi_variance()[["layer_a", "layer_b"]]
+    assert (entered == 1).all(axis=None)  # chosen against the layer of noise
+    parts = opened.variance_map("subj01", "llava-demo", "IC", "VQ1", "mean_generated")
     people, _ = in_regions(opened, truth, PEOPLE)
     places, _ = in_regions(opened, truth, PLACES)
     assert parts["unique_a"][people].mean() > 0.15

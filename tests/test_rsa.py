@@ -23,7 +23,8 @@ def test_distances_equal_plain_formulas():
     np.testing.assert_allclose(rsa.euclidean(x), pdist(x, "sqeuclidean") / 5, rtol=1e-5)
     np.testing.assert_allclose(rsa.correlation(x), pdist(x, "correlation"), atol=1e-12)
     _, trials, shown, patterns = simulate(9)
-    np.testing.assert_allclose(rsa.crossnobis(trials, shown), pdist(patterns, "sqeuclidean") / 40, atol=1e-10)
+    found = rsa.crossnobis(trials, shown, np.arange(27))
+    np.testing.assert_allclose(found, pdist(patterns, "sqeuclidean") / 40, atol=1e-10)
     square = rsa.square(rsa.euclidean(x))
     np.testing.assert_allclose(square[rsa.pairs(9)], rsa.euclidean(x))
     assert (square == square.T).all()
@@ -44,8 +45,8 @@ def test_noise_has_no_mean_in_cross_validated_distances():
     patterns[1] = patterns[0]
     for seed in range(400):
         trials = patterns[shown] + 7 * np.random.default_rng(seed).standard_normal((24, 40))
-        crossed.append(rsa.crossnobis(trials, shown))
-        plain.append(pdist(rsa.means(trials, shown), "sqeuclidean") / 40)
+        crossed.append(rsa.crossnobis(trials, shown, np.arange(len(shown))))
+        plain.append(pdist(trials.reshape(8, 3, 40).mean(1), "sqeuclidean") / 40)
     truth = pdist(patterns, "sqeuclidean") / 40
     error = np.std(crossed, axis=0) / 20
     assert (np.abs(np.mean(crossed, axis=0) - truth) < 4 * error).all()
@@ -59,23 +60,43 @@ def test_noise_sd_is_that_of_trials_around_their_pictures():
     trials = trials + sd * np.random.default_rng(1).standard_normal(trials.shape)
     np.testing.assert_allclose(rsa.noise_sd(trials, shown), sd, rtol=0.15)
     assert np.isnan(rsa.noise_sd(trials[:3], np.arange(3))).all()
-    with pytest.raises(ValueError, match="two trials of each picture; 3 have one"):
-        rsa.crossnobis(trials[:3], np.arange(3))
+    with pytest.raises(ValueError, match="in two runs; 2 have one run"):
+        rsa.crossnobis(trials[:5], np.array([0, 0, 1, 1, 2]), np.array([0, 1, 2, 2, 3]))
 
 
-def test_unequal_repeats_as_rsatoolbox_has_them():
+@pytest.mark.parametrize("cv", ["trial", "run", "session"])
+def test_unequal_repeats_as_rsatoolbox_has_them(cv):
+    """Products between trials, runs and sessions; of some pictures several trials lie in one run or session."""
     from rsatoolbox.data import Dataset
     from rsatoolbox.rdm import calc_rdm_unbalanced
 
     rng = np.random.default_rng(3)
-    shown = rng.permutation(np.concatenate([np.repeat(np.arange(10), 2), [0, 1, 1, 7]]))
+    shown = np.concatenate([rng.permutation(10), rng.permutation(10), [0, 1, 1, 7, 7]])
+    session = np.concatenate([np.repeat([0, 1], 10), [0, 1, 2, 2, 2]])
+    about = {"picture": shown, "trial": np.arange(25), "run": 2 * session + np.arange(25) % 2, "session": session}
     trials, sd = rng.standard_normal((len(shown), 12)), rng.uniform(0.5, 2, 12)
-    about = {"picture": shown, "trial": np.arange(len(shown))}
-    options = {"descriptor": "picture", "cv_descriptor": "trial", "noise": np.diag(sd**-2.0)}
+    options = {"descriptor": "picture", "cv_descriptor": cv, "noise": np.diag(sd**-2.0)}
     peer = calc_rdm_unbalanced(Dataset(trials, obs_descriptors=about), method="crossnobis", **options)
     order = np.argsort(peer.pattern_descriptors["picture"])
     expected = peer.get_matrices()[0][np.ix_(order, order)][rsa.pairs(10)]
-    np.testing.assert_allclose(rsa.crossnobis(trials / sd, shown), expected, atol=1e-10)
+    np.testing.assert_allclose(rsa.crossnobis(trials / sd, shown, about[cv]), expected, atol=1e-10)
+
+
+def test_correlation_of_means_leaves_out_products_within_a_run():
+    """Of one trial a picture, each in its own run, it is the plain one; else Pearson's formula, by pairs of trials."""
+    rng = np.random.default_rng(5)
+    trials = rng.standard_normal((7, 30)) + rng.standard_normal(30)
+    plain = rsa.mean_correlation(trials, np.arange(7), np.arange(7))
+    np.testing.assert_allclose(plain, pdist(trials, "correlation"), atol=1e-12)
+    shown, runs = np.array([0, 1, 2, 0, 1, 2, 1]), np.array([0, 0, 1, 1, 2, 1, 1])
+    found = rsa.square(rsa.mean_correlation(trials, shown, runs))
+    means = [trials[shown == k].mean(0) for k in range(3)]
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        both = [(i, j) for i in np.flatnonzero(shown == a) for j in np.flatnonzero(shown == b) if runs[i] != runs[j]]
+        covariance = np.mean([np.cov(trials[i], trials[j], ddof=0)[0, 1] for i, j in both])
+        assert found[a, b] == pytest.approx(1 - covariance / means[a].std() / means[b].std())
+    together = rsa.mean_correlation(trials, shown, np.zeros(7))
+    np.testing.assert_allclose(together, pdist(np.stack(means), "correlation"), atol=1e-12)
 
 
 def test_comparison_and_ceiling_as_rsatoolbox_has_them():
@@ -108,7 +129,7 @@ def test_the_ceiling_holds_the_true_model_between_its_bounds():
         mixed = contents @ np.random.default_rng(20 + seed).standard_normal((6, 60))
         shown = np.repeat(np.arange(60), 3)
         trials = mixed[shown] + 6 * np.random.default_rng(seed).standard_normal((180, 60))
-        rdms.append(rsa.crossnobis(trials, shown))
+        rdms.append(rsa.crossnobis(trials, shown, np.arange(len(shown))))
     lower, upper = rsa.ceiling(np.stack(rdms)).mean(1)
     true, other = (rsa.rho(rsa.ranks(np.stack(rdms)), rsa.ranks(rsa.euclidean(c))[None]).mean() for c in
                    (contents, contents[:, :2]))  # fmt: skip
@@ -121,7 +142,9 @@ def drawn(n, seed, strength=1.0):
     contents, trials, shown, _ = simulate(n, noise=5.0, seed=seed)
     other = np.random.default_rng(seed + 10_000).standard_normal((n, 6))
     states = strength * contents * [1, 1, 0.5, 0, 0, 0] + (1 - strength) * other
-    return rsa.ranks(rsa.crossnobis(trials, shown))[None], rsa.ranks(rsa.euclidean(states))[None]
+    return rsa.ranks(rsa.crossnobis(trials, shown, np.arange(len(shown))))[None], rsa.ranks(rsa.euclidean(states))[
+        None
+    ]
 
 
 def test_intervals_cover_the_similarity_in_a_large_world():

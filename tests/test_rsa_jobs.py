@@ -1,13 +1,11 @@
 """Similarity through jobs and store, on the small study in memory, whose regions follow a layer that is known."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import test_jobs
 from scipy.spatial.distance import pdist
 from scipy.stats import false_discovery_control, spearmanr
-from test_jobs import LAYERS, N_TEST, SUBJECTS, files, small, states  # noqa: F401
+from test_jobs import LAYERS, N_TEST, SEEN, SUBJECTS, files, small, states, trials  # noqa: F401
 
 from brainalign import jobs, nsd, rsa, store, study
 from brainalign.jobs import results, similarity
@@ -35,21 +33,10 @@ batch_size = 40
 IC, VQ1 = "Generate some text to describe the image", "What is in this image?"
 
 
-def trials(name, image_ids):
-    """Three trials of each picture: the rule's responses with noise; the unit without data in a session has none."""
-    found = test_jobs.subject(name)
-    shown = np.tile(np.arange(len(image_ids)), 3)
-    betas = found.betas[np.searchsorted(found.image_ids, image_ids)][shown]
-    noise = np.random.default_rng(len(image_ids)).standard_normal(betas.shape)
-    return shown, np.where(found.valid.all(0), betas + noise, np.nan)
-
-
 @pytest.fixture
 def similar(small, monkeypatch):  # noqa: F811
     """The small study with a section [rsa]; every picture was seen three times."""
-    rule = nsd.load_subject
-    monkeypatch.setattr(nsd, "load_subject", lambda *a: replace(found := rule(*a), repeats=0 * found.repeats + 3))
-    monkeypatch.setattr(nsd, "load_trials", lambda root, name, ids, *rest: trials(name, ids))
+    monkeypatch.setattr(nsd, "image_runs", lambda root, name: 0 * SEEN[name] + 3)
     return with_rsa(small, "training_images = 50")
 
 
@@ -99,10 +86,11 @@ def test_the_store_holds_what_plain_formulas_give(similar):
         brain = rdms(similar)["subj05"]
         train = brain["train_ids"]
         assert (train >= N_TEST).all()
-        shown, values = trials("subj05", np.union1d(ids, train))
+        found = trials("subj05", np.union1d(ids, train))
+        shown, run, values = found.shown, found.run, found.values
         units = np.flatnonzero(person.rois["FFA"])
         sd = rsa.noise_sd(values[:, units], shown)
-        expected = rsa.crossnobis(values[shown < N_TEST][:, units] / sd, shown[shown < N_TEST])
+        expected = rsa.crossnobis(values[shown < N_TEST][:, units] / sd, shown[shown < N_TEST], run[shown < N_TEST])
         np.testing.assert_allclose(brain["test"][1], expected, rtol=1e-5)
         found = opened.rows("rsa_scores", subject="subj05", model="llava-demo", instruction="VQ1", roi="FFA")
         for row in found.itertuples():
@@ -154,7 +142,7 @@ def test_a_study_with_results_only_does_what_is_new(small, similar):  # noqa: F8
 
 
 def test_correlation_needs_one_trial_and_crossnobis_says_so(small, similar, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(nsd, "load_subject", lambda root, name, *rest: test_jobs.subject(name))
+    monkeypatch.setattr(nsd, "image_runs", lambda root, name: test_jobs.subject(name).repeats)
     with pytest.raises(ValueError, match=r'0 training pictures of subj0\d .* distance = "correlation"'):
         jobs.run(with_rsa(small, "training_images = 50"))
     found = with_rsa(small, 'training_images = 50\ndistance = "correlation"')

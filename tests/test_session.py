@@ -98,20 +98,6 @@ def test_layers_are_chosen_without_the_test_images():
     np.testing.assert_array_equal(encoding.nested(shuffled)[1], layer)
 
 
-def test_other_subjects_predict_what_is_shared_and_nothing_of_noise():
-    rng = np.random.default_rng(0)
-    signal = rng.standard_normal((400, 5))
-    others = [signal @ rng.standard_normal((5, 80)) + rng.standard_normal((400, 80)) for _ in range(3)]
-    others[0][3, 2] = np.nan
-    Y = np.hstack([signal @ rng.standard_normal((5, 20)) / np.sqrt(5), rng.standard_normal((400, 20))])
-    Y[:, :20] += rng.standard_normal((400, 20)) * Y[:, :20].std(0)
-    found = encoding.cross_subject(Y, others, np.logspace(1, 5, 9))
-    assert found.r2[:20].mean() == pytest.approx(0.5, abs=0.07)
-    assert abs(found.r[20:].mean()) < 0.05
-    with pytest.raises(ValueError, match="400 images"):
-        encoding.cross_subject(Y, [others[0][:50]], ALPHAS)
-
-
 @pytest.mark.parametrize("p", [20, 300])
 def test_the_estimator_equals_scikit_learns_grid_search(p):
     X, Y = np.random.default_rng(0).standard_normal((2, 120, p)) + 1
@@ -186,3 +172,18 @@ def test_weights_predict_what_the_fit_predicts(solver, n_dims):
     seen = ~np.isnan(fit.yhat)
     np.testing.assert_allclose((X[session.is_test] @ W + bias)[seen], fit.yhat[seen], atol=1e-4)
     assert seen[:, [0, 1, 3, 5]].all()
+
+
+@pytest.mark.parametrize("solver", encoding.SOLVERS)
+def test_a_large_mean_costs_only_what_float32_loses_of_the_input(solver):
+    """float32 holds numbers near 1e4 to 1e-3: those numbers, held as float64 without their mean, have the same fit."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 30))
+    Y = 0.2 * X @ rng.normal(size=(30, 20)) + rng.normal(size=(400, 20))
+    far_x, far_y = ((values + 1e4).astype("f4") for values in (X, Y))
+    is_test = np.arange(400) >= 300
+
+    def r2(X, Y):
+        return encoding.Session(Y, is_test, np.logspace(-1, 4, 6), solver=solver).fit(X).r2
+
+    np.testing.assert_allclose(r2(far_x, far_y), r2(far_x.astype("f8") - 1e4, far_y.astype("f8") - 1e4), atol=1e-6)

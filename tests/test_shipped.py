@@ -96,7 +96,7 @@ def test_the_parts_add_up_to_the_joint_model(store):
     pairs = store.pairs()
     assert len(pairs) == 9 * len(store.subjects())
     for pair in pairs.itertuples():
-        parts = store.variance_map(pair.subject, pair.model, pair.a, pair.b, pair.layer, pair.pooling)
+        parts = store.variance_map(pair.subject, pair.model, pair.a, pair.b, pair.pooling)
         total = parts["shared"] + parts["unique_a"] + parts["unique_b"]
         assert np.nanmax(np.abs(total - parts["r2_ab"])) < 3e-4  # four numbers of four decimals each
         assert np.nanmax(np.abs(parts["unique_a"] + parts["shared"] - parts["r2_a"])) < 3e-4

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import r2_score
@@ -54,6 +55,25 @@ def test_standardise_uses_training_rows_only(rng):
     expected = StandardScaler().fit(values[train]).transform(values)
     expected[:, 1] = 0
     np.testing.assert_allclose(stats.standardise(values, train), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize(
+    ("dtype", "mean", "sd"), [("f2", 100, 2), ("f4", 1e6, 4), ("f8", 1e6, 0.1), ("f8", 1e9, 1e-3)]
+)
+def test_a_small_variation_counts_as_far_as_its_dtype_holds_it(rng, dtype, mean, sd, library):
+    """A column of several spacings is what it was drawn as; one that jumps by a single spacing is a constant."""
+    drawn = rng.normal(mean, sd, (400, 1))
+    one = np.array(mean, dtype)
+    jumps = np.where(rng.random((400, 1)) < 0.5, one, np.nextafter(one, np.array(np.inf, dtype)))
+    values = np.hstack([drawn, jumps, np.full((400, 1), 0.1)]).astype(dtype)
+    train = np.arange(400) < 300
+    if library == "torch":
+        values, train = torch.as_tensor(values), torch.as_tensor(train)
+    found = np.asarray(stats.standardise(values, train), np.float64)
+    expected = (drawn - drawn[:300].mean()) / drawn[:300].std()
+    np.testing.assert_allclose(found[:, :1], expected, atol=2 * np.finfo(dtype).eps * mean / sd)
+    assert not found[:, 1:].any()
 
 
 def test_noise_ceiling_is_the_r2_of_the_true_signal(rng):

@@ -96,7 +96,7 @@ def test_roi_scores_are_filtered_as_asked(tiny, where):
 
 
 def test_partitions(tiny):
-    parts = tiny.variance_map("subj01", "llava-demo", "IC", "IU3", 2, "mean_generated")
+    parts = tiny.variance_map("subj01", "llava-demo", "IC", "IU3", "mean_generated")
     rows = brute(variance(), subject="subj01", b="IU3").sort_values("unit")
     for name, values in parts.items():
         np.testing.assert_allclose(values, rows[name], rtol=1e-6, atol=1e-7)
@@ -114,7 +114,7 @@ def test_chosen_layers_and_unique_variance(tiny):
     assert sorted(set(found["layer"])) == [2, 3]
     for name, values in found.items():
         np.testing.assert_allclose(values, rows[name], rtol=1e-6)
-    found = tiny.unique_map("subj02", "llava-demo", "IC", 2, "mean_generated")
+    found = tiny.unique_map("subj02", "llava-demo", "IC", "mean_generated")
     assert found.mean() == pytest.approx(0.05, abs=1e-6)
     assert len(tiny.rows("roi_triples", subject="subj01", roi="V1")) == 7
     assert tiny.rows("roi_contrasts", subject="subj01", roi="high - early").difference.item() > 0
@@ -179,7 +179,7 @@ def test_what_is_not_there_is_named(tiny):
     with pytest.raises(ValueError, match=r"no subject 'subj08' in results-.*; it has subj01, subj02, subj05"):
         tiny.n_units("subj08")
     with pytest.raises(ValueError, match=r"no variance of subj01 with .*b .SR."):
-        tiny.variance_map("subj01", "llava-demo", "IC", "SR", 2, "mean_generated")
+        tiny.variance_map("subj01", "llava-demo", "IC", "SR", "mean_generated")
 
 
 @pytest.mark.parametrize("name", ["x' OR 1=1 --", 'x"; DROP TABLE scores; --'])
@@ -228,7 +228,8 @@ def test_a_new_version_is_switched_to_while_the_old_one_is_open(tmp_path):
         new_path = store.write(tmp_path, changed, info())
         assert store.latest(tmp_path) == new_path != old_path
         with store.open_latest(tmp_path) as new:
-            np.testing.assert_allclose(new.unit_map("subj01", "vit-demo", "", 0, "mean_image")[0], before + 0.5)
+            after = new.unit_map("subj01", "vit-demo", "", 0, "mean_image")[0]
+            np.testing.assert_allclose(after, before + 0.5, rtol=1e-6)
         np.testing.assert_array_equal(old.unit_map("subj01", "vit-demo", "", 0, "mean_image")[0], before)
 
 

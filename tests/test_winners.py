@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 from sklearn.metrics import cohen_kappa_score
 
 from brainalign import stats
@@ -22,19 +23,52 @@ def test_planted_winners_are_found_in_both_halves():
     assert found["kappa"] > 0.95
     assert found["ami"] > 0.9
     assert found["chance"] < 0.15
-    assert found["p"] == pytest.approx(1 / (1 + frames.DEALS))
+    assert found["p"] == pytest.approx(1 / (1 + frames.DRAWS))
     assert (found["maps"], found["units"]) == (3, 300)
 
 
-def test_maps_that_are_alike_agree_by_chance_alone():
-    rng = np.random.default_rng(1)
-    p = []
-    for seed in range(12):
-        shared = rng.normal(size=(80, 100))
-        predictions = shared + rng.normal(size=(3, 80, 100))
-        p.append(winners.reliability(shared + rng.normal(size=(80, 100)), predictions, seed, 40)["p"])
-    assert 0.2 < np.mean(p) < 0.8
-    assert min(p) > 0.02
+def smooth(rng, n_images, n_dims, kept):
+    """Series in which an image keeps a share of its neighbour."""
+    values = rng.normal(size=(n_images, n_dims))
+    for i in range(1, n_images):
+        values[i] = kept * values[i - 1] + np.sqrt(1 - kept**2) * values[i]
+    return values
+
+
+def of_low_rank(rng, n_images, n_units, rank, kept=0.0):
+    """Signals of sd 1 that units have in common, as neighbours in cortex have."""
+    values = smooth(rng, n_images, rank, kept) @ rng.normal(size=(rank, n_units))
+    return values / values.std(0)
+
+
+def null(kind, rng, n_images=100, n_units=80):
+    """Responses and predictions of maps that are equally good in every unit, or no good, and differ in other ways."""
+    signal, white = (
+        of_low_rank(rng, n_images, n_units, 6, 0.5 * (kind == "order")),
+        rng.normal(size=(n_images, n_units)),
+    )
+    ranks = (3, 8, 40)
+    maps = [of_low_rank(rng, n_images, n_units, rank, 0.5 * (kind == "order")) for rank in ranks]
+    if kind == "twins":  # of two maps that are nearly the same and a third
+        maps[1] = maps[0] + 0.3 * maps[1]
+    if kind == "scales":  # as good as each other, with errors of other rank and of other size
+        maps = [scale * (signal + 1.5 * one) for one, scale in zip(maps, (1, 3, 0.3))]
+    return signal + white, np.stack(maps)
+
+
+@pytest.mark.parametrize("kind", ["unrelated", "order", "twins", "scales"])
+def test_maps_of_which_none_is_better_seem_reliable_in_five_percent(kind):
+    """No more of 150 than the upper 2.5 % of a binomial at 5 %."""
+    n = 150
+    p = [winners.reliability(*null(kind, np.random.default_rng([seed, 3])), seed)["p"] for seed in range(n)]
+    assert (np.array(p) < 0.05).sum() <= binom.ppf(0.975, n, 0.05)
+    assert 0.4 < np.mean(p) < 0.65
+
+
+def test_a_small_preference_is_found():
+    """Maps of signals of their own, each of a tenth of its units' variance, are told apart in most data."""
+    p = [winners.reliability(*planted(3.0, seed, n_units=60), seed)["p"] for seed in range(40)]
+    assert (np.array(p) < 0.05).mean() > 0.9
 
 
 def test_a_unit_that_follows_its_neighbour_is_no_evidence():
@@ -48,7 +82,9 @@ def test_a_unit_that_follows_its_neighbour_is_no_evidence():
 
 def test_kappa_is_that_of_winners_by_pearson_r():
     y, predictions = planted(2.0)
-    halves = [np.stack([stats.correlate(y[h::2], one[h::2]) for one in predictions]).argmax(0) for h in (0, 1)]
+    halves = [
+        np.stack([stats.correlate(y[h], one[h]) for one in predictions]).argmax(0) for h in np.split(np.arange(120), 2)
+    ]
     assert winners.reliability(y, predictions, rounds=5)["kappa"] == pytest.approx(cohen_kappa_score(*halves))
 
 

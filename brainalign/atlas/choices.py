@@ -122,13 +122,13 @@ def relied(rows):
         return "The store does not tell how reliable these winners are."
     said = [
         f"{row.subject} κ = {_two(row.kappa)} (95th percentile by chance {_two(row.chance)}, "
-        f"{frames.p_of_deals(row.p)}), AMI = {_two(row.ami)}"
+        f"{frames.p_of_draws(row.p)}), AMI = {_two(row.ami)}"
         for row in rows.itertuples()
     ]
     return (
-        f"Reliability of the winners, ties aside: on odd and on even test images, {'; '.join(said)}. κ = 1: the same "
-        "winner everywhere; 0: no more agreement than chance, which is known from "
-        f"{frames.DEALS} deals of each image's predictions to the maps. AMI: adjusted mutual information."
+        f"Reliability of the winners, ties aside: on two halves of the test images, {'; '.join(said)}. κ = 1: the "
+        "same winner everywhere; 0: no more agreement than chance, which is known from "
+        f"{frames.DRAWS} draws in which no map is better. AMI: adjusted mutual information."
     )
 
 

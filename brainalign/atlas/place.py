@@ -7,6 +7,7 @@ import streamlit as st
 from brainalign import stats, ui
 from brainalign.figures import frames, theme
 from brainalign.figures.flatmap import charts
+from brainalign.paper import method
 
 KEY = ["model", "instruction", "pooling"]
 SHOWN = {"r": "r", "r_low": "95 % from", "r_high": "to", "share": "r / ceiling", "r2": "R²", "q": "q"}
@@ -40,7 +41,7 @@ def details(store, stock, subject, units, rois, unit, asked):
 
 
 def table(scores, nested, nc, least):
-    """One row a map: at the layer that training images choose, or where that is not known, at its best layer."""
+    """One row a map: at the layer that training images choose, or where that is not known, with the highest test r."""
     frame = nested
     if nested.empty:
         frame = scores.loc[scores.r.fillna(-1).groupby([scores[key] for key in KEY]).idxmax()]
@@ -51,8 +52,11 @@ def table(scores, nested, nc, least):
     found = found.replace({"instruction": {"": "–"}}).rename(columns=SHOWN)
     columns = {name: st.column_config.NumberColumn(format="%.3f") for name in SHOWN.values()}
     st.dataframe(found, hide_index=True, column_config=columns, height=340, key="unit profile", placeholder="–")
-    how = "its best layer" if nested.empty else "the layer that left-out training images choose for this unit"
-    st.caption(f"Every map at {how}; r and R² on the test images.")
+    chosen = "the layer that left-out training images choose for this unit"
+    how = "the layer with its highest test r, which is too high," if nested.empty else chosen
+    st.caption(
+        f"Every map at {how}; r and R² on the test images. r / ceiling of one unit carries the noise of its NC."
+    )
 
 
 def chart(scores, nested, chosen, models, known):
@@ -124,6 +128,8 @@ def tested(store, subjects, asked):
         return
     for subject, rows in found.items():
         st.text(f"{subject}: {holds(rows, store.catalogue)}")
+    own = frames.between(store.rows("roi_contrasts"), asked.chosen, asked.minus)
+    own = own[own.subject.isin(found)]
     with st.expander("Test of the difference by region"):
         frame = pd.concat([rows.assign(subject=subject) for subject, rows in found.items()])
         frame = frame.assign(holds=frame.q < frames.LEVEL)[["subject", "region", "holds", *TESTED]]
@@ -138,8 +144,8 @@ def tested(store, subjects, asked):
         )
         st.caption(
             "Difference of mean r over the region's reliable units, each at its chosen layer; paired bootstrap over "
-            f"test images, two-sided; it holds where q < {frames.LEVEL}, by Benjamini–Hochberg over the regions of "
-            "one subject and difference, which overlap (streams and levels hold areas)."
+            f"test images, two-sided; it holds where q < {frames.LEVEL}, by "
+            f"{method.corrected(store, 'roi_contrasts', own)}."
         )
 
 

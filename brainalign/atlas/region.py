@@ -69,6 +69,11 @@ def explained(name, asked, layer, rows):
     said = [
         f"Median{',' if share else ' and'} middle half{' and share of the ceiling' * share}: over the units shown."
     ]
+    if share:
+        said.append(
+            "Shares are of units that the same NC chose, and too small where few sessions leave it noisy; r / ceiling "
+            "of a whole region is free of that."
+        )
     if "mean" in rows[0]:
         said.append(
             "Mean and 95 % interval: over the region's reliable units, shown or not, by drawing the test images with "

@@ -47,15 +47,15 @@ def nested_of(path, _store, subject, model, instruction, pooling):
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def parts_of(path, _store, subject, model, a, b, layer, pooling):
-    """The partition of variance at one layer, (n_units,) each."""
-    return _store.variance_map(subject, model, a, b, layer, pooling)
+def parts_of(path, _store, subject, model, a, b, pooling):
+    """The partition of variance, (n_units,) each."""
+    return _store.variance_map(subject, model, a, b, pooling)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def unique_of(path, _store, subject, model, instruction, layer, pooling):
+def unique_of(path, _store, subject, model, instruction, pooling):
     """What Store.unique_map returns."""
-    return _store.unique_map(subject, model, instruction, layer, pooling)
+    return _store.unique_map(subject, model, instruction, pooling)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

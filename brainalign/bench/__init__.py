@@ -12,7 +12,7 @@ from brainalign.bench.projection import MODELS, projection
 from brainalign.bench.projection import whole as study
 
 BENCHES = {"ridge": "engine:ridge", "banded": "engine:banded", "extract": "extraction:extract", "app": "apps:app"}
-BENCHES |= {"nulls": "rates:nulls"}
+BENCHES |= {"ceilings": "ceilings:ceilings", "nulls": "rates:nulls"}
 __all__ = ["BENCHES", "as_text", "projection", "study", *BENCHES]
 
 
@@ -27,6 +27,8 @@ def as_text(found):
     """A result of a bench as a few lines to read."""
     if "pages" in found:
         return import_module("brainalign.bench.apps").as_text(found)
+    if "planted" in found:
+        return import_module("brainalign.bench.ceilings").as_text(found)
     if "pairs_per_s" in found:
         return import_module("brainalign.bench.extraction").as_text(found)
     if "tests" in found:

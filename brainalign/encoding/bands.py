@@ -59,10 +59,9 @@ class Bands:
                 torch.eye(len(kernel), device=kernel.device, dtype=kernel.dtype),
                 kernel,
                 self._sum(used, self._kernel_test),
-                self._power(used),
             )
         X, test = self._beside(used, self.X), self._beside(used, self.test)
-        return Factored(X, X, self._blocks(used), test, self._power(used))
+        return Factored(X, X, self._blocks(used), test)
 
     def pairs_off(self, gamma):
         """The widths of two spaces that fit side by side into the training images; None for any other number."""

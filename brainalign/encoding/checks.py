@@ -6,6 +6,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from brainalign import arrays
+from brainalign.types import Trials
 
 FEW_TRAIN, FEW_TEST = 50, 30  # images below which a fit is told to be unreliable
 PREDICTED = 0.01  # cross-validated R2 above which a unit counts as predicted at all
@@ -24,6 +25,13 @@ def responses(Y, is_test):
         raise ValueError(f"responses {Y.shape} have no units")
     finite(Y, "responses")
     return Y, is_test
+
+
+def trials(given, what):
+    """`Trials` as plain arrays, without infinite responses."""
+    values = arrays.numbers(given.values, what, 2)
+    finite(values, what)
+    return Trials(arrays.whole(given.shown, "the pictures shown"), arrays.whole(given.run, "the runs"), values)
 
 
 def finite(Y, what):

@@ -5,7 +5,6 @@ D.rows(alpha)       (n_train, m) such that rows right'Y are the fitted values fo
                     they are right / (l + alpha), and nobody asks for them
 D.predict(C, alpha) test predictions from C = right'Y (m, n_units), an alpha (float64) for each unit, one of
                     those that `rows` was asked for
-D.cost(alpha, n)    what it costs the predictions of the first n test images that weights are estimated: see `costs`
 D.n_test            the number of test images
 D.to(dtype)         the same for arithmetic in dtype, where it allows that
 """
@@ -13,7 +12,6 @@ D.to(dtype)         the same for arithmetic in dtype, where it allows that
 from dataclasses import dataclass, field, replace
 
 from brainalign.encoding import device as dev
-from brainalign.encoding.costs import Cost, of_directions
 
 TINY = 1e-300  # stands for an eigenvalue of 0 where it is divided by
 
@@ -52,9 +50,6 @@ class Basis:
 
     def predict(self, C, alpha):
         return self.test @ (C / (self.l.to(C.dtype)[:, None] + alpha.to(C.dtype)))
-
-    def cost(self, alpha, n):
-        return of_directions(self.l, self.test[:n].square().mean(0), self.power[:n].mean(), alpha)
 
 
 class Sides:
@@ -111,16 +106,6 @@ class Pair:
     def predict(self, C, alpha):
         return _by_alpha(lambda a: self.tests[a], C, alpha)
 
-    def cost(self, alpha, n):
-        one, two = self.sides.one, self.sides.two
-        W = self.tests[alpha][:n].double()
-        W_1, W_2 = W.split([len(one.l), len(two.l)], 1)
-        variance = _rows_mean(W_1**2 @ one.l + W_2**2 @ two.l + 2 * ((W_1 @ self.sides.cross) * W_2).sum(1))
-        both = _rows_mean((W_1 * one.test[:n]).sum(1) + (W_2 * two.test[:n]).sum(1))
-        power = self.g_1 * one.power[:n] + self.g_2 * two.power[:n]
-        outside = power - self.g_1 * one.test[:n].square().sum(1) - self.g_2 * two.test[:n].square().sum(1)
-        return Cost(variance, both - variance + _rows_mean(outside) / alpha, _rows_mean(power) / alpha)
-
     def _through(self, alpha):
         """The images, training and test, times the inverse."""
         import torch
@@ -140,14 +125,13 @@ class Factored:
     """Features without their eigenvectors: a Cholesky decomposition at every alpha, in float64.
 
     left, right : X and X with `matrix` X'X, or where there are more dimensions than images, the kernel matrix and I
-    with `matrix` the kernel matrix; test : (n_test, m) features or kernel of the test images; power : as in Basis
+    with `matrix` the kernel matrix; test : (n_test, m) features or kernel of the test images
     """
 
     left: object
     right: object
     matrix: object
     test: object
-    power: object
 
     @property
     def n_test(self):
@@ -161,16 +145,6 @@ class Factored:
 
     def predict(self, C, alpha):
         return _by_alpha(lambda a: self._through(self.test, a), C, alpha)
-
-    def cost(self, alpha, n):
-        test, power = self.test[:n], self.power[:n]
-        W = self._through(test, alpha)
-        explained = (W * test).sum(1)
-        if self.left is self.matrix:
-            variance, both = _rows_mean(W.square().sum(1)), _rows_mean(power - explained) / alpha
-        else:
-            variance, both = _rows_mean(((W @ self.matrix) * W).sum(1)), _rows_mean(explained)
-        return Cost(variance, both - variance, _rows_mean(power) / alpha)
 
     def _through(self, rows, alpha):
         import torch
@@ -192,10 +166,6 @@ def _by_alpha(test, C, alpha):
             found = torch.empty(len(predicted), len(alpha), device=C.device, dtype=C.dtype)
         found[:, units] = predicted
     return found
-
-
-def _rows_mean(values):
-    return float(values.mean())
 
 
 def _cholesky(matrix):

@@ -41,8 +41,8 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         folds = checks.folds(self.cv, np.zeros(len(X), bool), self.random_state)
         mean_x, mean_y = X.mean(0, dtype=np.float64), Y.mean(0, dtype=np.float64)
         # predictions for the unit vectors are the coefficients
-        space = X - mean_x.astype(X.dtype), np.eye(X.shape[1], dtype=X.dtype)
-        centred = Y - mean_y.astype(Y.dtype)
+        space = (X - mean_x).astype(X.dtype), np.eye(X.shape[1], dtype=X.dtype)
+        centred = (Y - mean_y).astype(Y.dtype)
         found = next(ridge.solve([space], centred, [[1.0]], alphas, folds, self.device, self.shared_alpha))
         for text in found.warnings:
             warnings.warn(text, stacklevel=2)
@@ -54,7 +54,7 @@ class RidgeCV(RegressorMixin, BaseEstimator):
         """(n_samples, n_targets), or (n_samples,) if y was."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        yhat = X @ self.coef_ + self.intercept_
+        yhat = X @ self.coef_.astype(np.float64) + self.intercept_
         return yhat[:, 0] if self._flat else yhat
 
     def score(self, X, y):

@@ -7,26 +7,24 @@ exactly 0 reaches himalaya, whose group ridge gives NaN for it.
 
 import numpy as np
 
-from brainalign.encoding.costs import of_directions, of_units
+from brainalign.encoding import costs
 from brainalign.encoding.results import Solution
 
 UNITS_AT_ONCE = 500  # keeps himalaya's predictions for all alphas near the processor's cache
 VALUES_AT_ONCE = 2**27  # numbers in himalaya's (n_alphas, n_dims, n_train) array, 0.5 GB in float32
 
 
-def solve(spaces, Y, gammas, alphas, folds, n_test=None):
+def solve(spaces, Y, gammas, alphas, folds, n_costed=None):
     """Yield one Solution per gamma; see `brainalign.encoding.SOLVERS` for the arguments."""
     spaces = [_narrow(*space) for space in spaces]
     for gamma in gammas:
         used = [(np.sqrt(g), space) for g, space in zip(gamma, spaces) if g > 0]
         X, X_test = (np.hstack([(g * space[i]).astype(Y.dtype) for g, space in used]) for i in (0, 1))
-        power = np.square(X_test[:n_test], dtype=np.float64).sum(1).mean()
+        power = np.square(X_test[:n_costed], dtype=np.float64).sum(1).mean()
         X, X_test = _narrow(X, X_test)
         alpha, cv = _choose(X, Y, alphas, folds)
-        yhat, l, Z = _predict(X, Y, X_test, alpha)
-        squares = np.square(Z[:n_test]).mean(0)
-        cost = of_units(lambda value: of_directions(l, squares, power, value), alpha)  # noqa: B023 (used at once)
-        yield Solution(yhat, alpha, cv, cost)
+        cost = None if n_costed is None else _cost(X, Y, X_test[:n_costed], power, alphas, alpha, len(used))
+        yield Solution(_predict(X, Y, X_test, alpha), alpha, cv, cost)
 
 
 def _narrow(X, X_test):
@@ -66,16 +64,23 @@ def _choose(X, Y, alphas, folds):
 
 
 def _predict(X, Y, X_test, alpha):
-    """The refit on all training images: X_test (X'X + alpha I)^-1 X'Y with each unit's alpha, the eigenvalues of X'X,
-    and the test images in the basis of its eigenvectors.
-    """
+    """Test predictions of the refit on all training images: X_test (X'X + alpha I)^-1 X'Y with each unit's alpha."""
     X = X.astype(np.float64)
     eigenvalues, Q = np.linalg.eigh(X.T @ X)
-    eigenvalues = np.maximum(eigenvalues, 0)
     XQ, X_test_Q = X @ Q, X_test @ Q
     yhat = np.empty((len(X_test), Y.shape[1]))
     for start in range(0, Y.shape[1], UNITS_AT_ONCE):
         units = slice(start, start + UNITS_AT_ONCE)
-        shrunk = (XQ.T @ Y[:, units]) / (eigenvalues[:, None] + alpha[units])
+        shrunk = (XQ.T @ Y[:, units]) / (np.maximum(eigenvalues, 0)[:, None] + alpha[units])
         yhat[:, units] = X_test_Q @ shrunk
-    return yhat, eigenvalues, X_test_Q
+    return yhat
+
+
+def _cost(X, Y, X_test, power, alphas, alpha, chosen):
+    """What it costs the predictions that weights are estimated; see `costs`."""
+    import torch
+
+    X, Y, X_test = (torch.as_tensor(values, dtype=torch.float64) for values in (X, Y, X_test))
+    l, Q = torch.linalg.eigh(X.T @ X)
+    l, Q = l[l > l[-1] * 1e-12], Q[:, l > l[-1] * 1e-12]
+    return costs.of_basis(l, X_test @ Q, power, (X @ Q).T @ Y, Y, alphas, torch.as_tensor(alpha), chosen)

@@ -16,14 +16,14 @@ class Solution:
         on the device where it was made
     alpha : (n_units,) the penalty chosen by cross-validation, one of the grid
     cv : (n_units,) R2 of that penalty on left-out training images, mean over folds
-    cost : what it costs these predictions that weights are estimated; see `costs`
+    cost : what it costs these predictions that weights are estimated, where that was asked for; see `costs`
     warnings : what went wrong on the way and was mended, as sentences
     """
 
     yhat: np.ndarray
     alpha: np.ndarray
     cv: np.ndarray
-    cost: Cost
+    cost: Cost | None = None
     warnings: tuple = ()
 
 
@@ -32,7 +32,7 @@ class Fit(Scores):
     """Scores on the test images, with the evidence from the training images alone.
 
     cv : (n_units,) R2 on left-out training images of the chosen alpha, mean over folds: what may choose a layer
-    cost : of estimating the weights, of each unit
+    cost : what it costs the predictions that weights are estimated, where they were kept; see `costs`
     yhat : (n_test, n_units) predictions for the test images, where they were to be kept
     """
 

@@ -6,13 +6,11 @@ w = C / (l + alpha), C = Z'Y. Folds are left out by one of two exact routes (see
 GPU and for many features, DownDate on a processor for few; `_route` decides, and the other steps in where one fails.
 """
 
-from functools import partial
-
 import numpy as np
 
+from brainalign.encoding import costs
 from brainalign.encoding import device as dev
 from brainalign.encoding.bands import Bands
-from brainalign.encoding.costs import of_units
 from brainalign.encoding.designs import Basis, Factored, NearlySingular
 from brainalign.encoding.folds import DownDate, LeaveOut
 from brainalign.encoding.results import Solution
@@ -27,7 +25,9 @@ SAMPLE, TOLERANCE, AGREEMENT = 512, 5e-5, 0.998
 BY_CHOLESKY = "eigenvalues of the features did not converge: solved by a Cholesky decomposition at every alpha"
 
 
-def solve(spaces, Y, gammas, alphas, folds, device=None, shared=False, route=None, keys=None, kept=None, n_test=None):
+def solve(
+    spaces, Y, gammas, alphas, folds, device=None, shared=False, route=None, keys=None, kept=None, n_costed=None
+):
     """Yield one Solution per gamma; see `brainalign.encoding.SOLVERS` for the arguments.
 
     Y : an array, or the `Targets` made of it and the folds
@@ -35,24 +35,23 @@ def solve(spaces, Y, gammas, alphas, folds, device=None, shared=False, route=Non
     shared : one alpha for all units, by their mean score
     route : LeaveOut or DownDate; None: the faster
     keys, kept : for products that outlive this call, see `bands.Bands`
-    n_test : how many rows of X_test are test images; None: all
+    n_costed : tell `Solution.cost` for the first so many test images, from the eigenvectors of all spaces together
     """
     targets = Y if isinstance(Y, Targets) else Targets(Y, folds, device)
     bands = Bands(spaces, targets.device, keys, kept)
     targets.release = bands.kept.clear
     alphas = np.asarray(alphas, np.float64)
     for gamma in gammas:
-        design, cv, warnings = _search(bands, gamma, targets, alphas, route)
+        design, cv, warnings = _search(bands, gamma, targets, alphas, route, n_costed is None)
         best = _best(cv, shared)
         alpha, cv = alphas[best.cpu().numpy()], cv.gather(0, best[None])[0].double().cpu().numpy()
-        yhat = predict(design, targets, alpha)
-        cost = of_units(partial(design.cost, n=n_test or len(yhat)), alpha)
-        yield Solution(yhat, alpha, cv, cost, (*warnings, *targets.told()))
+        cost = None if n_costed is None else _cost(design, targets, alphas, alpha, n_costed, np.count_nonzero(gamma))
+        yield Solution(predict(design, targets, alpha), alpha, cv, cost, (*warnings, *targets.told()))
 
 
-def _search(bands, gamma, targets, alphas, route):
+def _search(bands, gamma, targets, alphas, route, pairs):
     """The first design that can be solved, the faster ones first: it, its scores and what had to be told."""
-    pair = route is None and _pair_pays(bands.pairs_off(gamma), targets, len(alphas))
+    pair = pairs and route is None and _pair_pays(bands.pairs_off(gamma), targets, len(alphas))
     for make in [bands.pair] * pair + [bands.basis]:
         try:
             design = make(gamma)
@@ -146,6 +145,23 @@ def predict(design, targets, alpha):
 
     targets.each(design.right.shape[1], work)
     return yhat
+
+
+def _cost(design, targets, alphas, alpha, n_test, chosen):
+    """What it costs the predictions that weights are estimated, (n_units,); see `costs`."""
+    import torch
+
+    if not isinstance(design, Basis):
+        return costs.unknown(len(alpha))
+    cast, alpha, found = design.to(targets.Y.dtype), torch.as_tensor(alpha).to(targets.device), []
+
+    def work(units):
+        product = targets.product(cast.right, units), targets.Y[:, units]
+        about = design.l, design.test[:n_test], design.power[:n_test].mean()
+        found.append(costs.of_basis(*about, *product, alphas, alpha[units], chosen))
+
+    targets.each(cast.right.shape[1], work)
+    return costs.Cost(*(np.concatenate([getattr(part, name) for part in found]) for name in costs.NAMES))
 
 
 def _table(design, targets, alphas, make, quick):

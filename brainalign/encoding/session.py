@@ -9,6 +9,7 @@ import numpy as np
 from brainalign import stats
 from brainalign.encoding import checks, himalaya_ridge, ridge
 from brainalign.encoding.bands import Kept
+from brainalign.encoding.costs import NAMES as COSTS
 from brainalign.encoding.costs import Cost
 from brainalign.encoding.device import to_keep
 from brainalign.encoding.grid import with_corners
@@ -16,7 +17,7 @@ from brainalign.encoding.results import Fit, Joint
 from brainalign.encoding.weighting import Stacking, typical
 
 PREDICTIONS = 24  # fits whose predictions are kept for models that come soon after; the scores of all are
-SCORES, COSTS = ("r", "r2", "alpha", "cv"), ("variance", "bias", "signal")
+SCORES = ("r", "r2", "alpha", "cv")
 SOLVERS = {"ridge": ridge.solve, "himalaya": himalaya_ridge.solve}
 
 
@@ -165,7 +166,7 @@ class Session:
         W, bias = np.full((n_dims, n_units), np.nan, np.float32), np.full(n_units, np.nan, np.float32)
         for group in self._groups:
             train = np.append(group.measured & ~self.is_test, [False, False])
-            Z = self._standardised(np.vstack([X, np.zeros(n_dims), np.ones(n_dims)]), train, group)
+            Z = self._standardised(np.vstack([X, np.zeros(n_dims, X.dtype), np.ones(n_dims, X.dtype)]), train, group)
             # predictions for the rows of the identity are the weights of standardised features
             unit = np.eye(n_dims, dtype=self._dtype)
             pairs = [(Z[train], Z.new_tensor(unit) if self._on_device else unit)]
@@ -226,7 +227,7 @@ class Session:
                 warnings = *checks.constant_columns(dict(zip(spaces, arrays)), train), *warnings
             pairs = [(X[train], _copies(X[test], i, len(arrays)) if each else X[test]) for i, X in enumerate(arrays)]
             keys = [(g, content, (i, len(contents)) if each else 0) for i, content in enumerate(contents)]
-            more = self._shared(keys) | {"n_test": int(test.sum())}
+            more = self._shared(keys) | ({} if best["yhat"] is None else {"n_costed": int(test.sum())})
             solutions = self._solve(pairs, group.train, gammas, self.alphas, self._folds[train], **more)
             for gamma, found in zip(gammas, solutions):
                 yhat = found.yhat.reshape(-1, *group.test.shape)
@@ -259,7 +260,7 @@ class Session:
         at = np.arange(len(best["cv"]))[units][better]
         for name in SCORES:
             best[name][at] = getattr(fit, name)[better]
-        for name in COSTS:
+        for name in COSTS if fit.cost else ():
             best[name][at] = getattr(fit.cost, name)[better]
         best["gamma"][at] = gamma
         if predicted is not None:
@@ -274,11 +275,11 @@ class Session:
 
     def _standardised(self, X, train, group):
         if not self._on_device:
-            return stats.standardise(X.astype(np.float64), train).astype(self._dtype)
+            return stats.standardise(X, train, self._dtype)
         import torch
 
         device = group.train.device
-        return stats.standardise(torch.as_tensor(X).to(device, torch.float64), torch.as_tensor(train).to(device))
+        return stats.standardise(torch.as_tensor(X).to(device), torch.as_tensor(train).to(device), torch.float64)
 
     def _spread(self, values, group):
         """(..., images measured, units) as (..., n_test, units), NaN where an image is missing."""
@@ -287,7 +288,8 @@ class Session:
         return spread
 
     def _scores(self, best):
-        return {name: best[name] for name in SCORES} | {"cost": Cost(*(best[name] for name in COSTS))}
+        cost = None if best["yhat"] is None else Cost(*(best[name] for name in COSTS))
+        return {name: best[name] for name in SCORES} | {"cost": cost}
 
     def _told(self, best, warnings):
         return (*self._warnings, *warnings, *checks.edges(best["alpha"], best["cv"], self.alphas))

@@ -6,12 +6,17 @@ import plotly.graph_objects as go
 from brainalign.figures.numerals import digits, said
 from brainalign.figures.theme import EDGE, INTERVAL, MUTED, RING, finish, translucent
 
+ASIDE = {"a": -0.36, "b": 0.36}  # from a bar's middle, in bars: where its part at another layer stands
 
-def signed_bars(frame, colours, names, axis):
+
+def signed_bars(frame, colours, names, axis, moved=None):
     """Signed parts of the variance as bars (mean over subjects), the subjects as points.
 
-    frame : one row a subject, a column a part, and where known <part>_low and <part>_high, an interval
+    frame : one row a subject, a column a part, and where known <part>_low and <part>_high, an interval, and
+        <part>_raw, the part with what estimated weights cost: a line at its mean
     names : column -> what the axis says, in order
+    moved : side -> (name, colour) of an instruction: diamonds at the means of <part>_at_<side>, the part had all
+        entered at that one's layer
     """
     means = frame[list(names)].mean()
     at, places = np.arange(len(names)), digits(means)
@@ -27,10 +32,46 @@ def signed_bars(frame, colours, names, axis):
     spread = np.linspace(-0.2, 0.2, len(frame)) if len(frame) > 1 else [0.0]
     rows = zip(spread, (row for _, row in frame.iterrows()))
     figure = go.Figure([bars, *(_point(at + offset, row, list(names)) for offset, row in rows)])
+    figure.add_traces(_raw(frame, list(names)))
+    figure.add_traces([_diamonds(frame, list(names), side, *one) for side, one in (moved or {}).items()])
     texts = [f"{name}<br><b>{said(means[part], places)}</b>".removeprefix("<br>") for part, name in names.items()]
     figure.update_xaxes(tickvals=at, ticktext=texts)
     figure.update_yaxes(title=axis, zeroline=True, zerolinecolor=MUTED, zerolinewidth=1)
     return finish(figure, 400, showlegend=False)
+
+
+def _raw(frame, parts):
+    """Dotted lines at the means of parts that are drawn less their floor."""
+    raw = frame.reindex(columns=[f"{part}_raw" for part in parts]).mean().to_numpy()
+    if not np.isfinite(raw).any():
+        return []
+    floors = raw - frame[parts].mean().to_numpy()
+    ends = np.array([-0.3, 0.3, np.nan])
+    told = [f"{said(value, 4)}, its floor {said(floor, 4)}" for value, floor in zip(raw, floors)]
+    return [
+        {
+            "type": "scatter",
+            "x": (np.arange(len(parts))[:, None] + ends).ravel(),
+            "y": np.repeat(raw, 3),
+            "mode": "lines",
+            "line": {"color": RING["line"]["color"], "width": 1.5, "dash": "dot"},
+            "customdata": np.repeat(told, 3),
+            "hovertemplate": "raw mean %{customdata}<extra></extra>",
+        }
+    ]
+
+
+def _diamonds(frame, parts, side, name, colour):
+    """Means of the parts at another layer, beside the subjects' points."""
+    means = frame.reindex(columns=[f"{part}_at_{side}" for part in parts]).mean()
+    return {
+        "type": "scatter",
+        "x": np.arange(len(parts)) + ASIDE[side],
+        "y": means.to_numpy(),
+        "mode": "markers",
+        "marker": {"size": 9, "symbol": "diamond", "color": colour, "line": RING["line"]},
+        "hovertemplate": f"both at the layer of {name}: mean %{{y:.4f}}<extra></extra>",
+    }
 
 
 def _point(x, row, parts):

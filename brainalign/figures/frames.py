@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from brainalign import stats
 from brainalign.catalogue import in_order
 from brainalign.figures.numerals import said
 
@@ -34,7 +35,10 @@ GROUPS = {
     "language": "language and semantic areas",
 }
 LEVEL = 0.05  # of q
-DEALS = 100  # of the maps' predictions, by which it is known how often winners agree by chance
+DRAWS = 100  # in which no map is better, by which it is known how often winners agree by chance
+# R² of pairs of instructions as sums of the parts of variance
+SUMS = {part: (part,) for part in ("shared", "unique_a", "unique_b")}
+SUMS |= {"r2_a": ("shared", "unique_a"), "r2_b": ("shared", "unique_b"), "r2_ab": ("shared", "unique_a", "unique_b")}
 WHOLE = "visual cortex (nsdgeneral)"
 
 
@@ -44,9 +48,9 @@ def places(rows, known):
     return [*(name for name in GROUPS if name in present), *known.sort_regions(present - set(GROUPS))]
 
 
-def p_of_deals(p):
-    """A p of `winner_reliability` in words; the lowest that so many deals can give is said to be that."""
-    return f"p ≤ 1/{1 + DEALS}" if p < 1.5 / (1 + DEALS) else f"p = {p:.2f}"
+def p_of_draws(p):
+    """A p of `winner_reliability` in words; the lowest that so many draws can give is said to be that."""
+    return f"p ≤ 1/{1 + DRAWS}" if p < 1.5 / (1 + DRAWS) else f"p = {p:.2f}"
 
 
 def in_families(scores, chosen, known):
@@ -73,6 +77,11 @@ def under(scores, instruction):
     return scores[(scores.instruction == instruction) | ((scores.instruction == "") & ~scores.model.isin(takes))]
 
 
+def of_two_maps(contrasts):
+    """Rows of `roi_contrasts` or `rsa_contrasts` that are not of two regions within one map."""
+    return contrasts[(contrasts[[f"{n}_a" for n in MAP]].to_numpy() != contrasts[[f"{n}_b" for n in MAP]]).any(axis=1)]
+
+
 def contrasts_of(contrasts, shown):
     """Rows of `roi_contrasts` between two of the maps that are shown."""
     maps = pd.MultiIndex.from_frame(shown[list(MAP)].drop_duplicates())
@@ -87,21 +96,59 @@ def of_subject(rows, subject, everyone):
 
 
 def apart(rows, by, value, names):
-    """For `signed_bars`: one row a subject; for each of `names` in the column `by` its value and interval."""
+    """For `signed_bars`: one row a subject; for each of `names` in the column `by` its value and interval, and where
+    its floor is known the value less it, with the value itself as `<name>_raw`, and p."""
     wide = {name: rows[rows[by] == name].set_index("subject") for name in names}
     ends = {"": value, "_low": "low", "_high": "high"}
     found = {f"{name}{end}": own[column] for name, own in wide.items() for end, column in ends.items()}
+    if floored(rows):
+        found |= {f"{name}_p": own.p for name, own in wide.items()}
+        found |= {f"{name}_raw": own[value] for name, own in wide.items()}
+        found |= {name: own[value] - own.floor for name, own in wide.items()}
     return pd.DataFrame(found).rename_axis("subject").reset_index()
 
 
 def stacked(wide, names, by):
-    """What `apart` made, one row a subject and name: subject, `by`, value, low, high."""
+    """What `apart` made, one row a subject and name: subject, `by`, value, low, high, and raw and p where known."""
+    kept = [end for end in ("", "_low", "_high", "_raw", "_p") if all(f"{name}{end}" in wide for name in names)]
+    columns = [end.removeprefix("_") or "value" for end in kept]
     parts = [
-        wide[["subject", name, f"{name}_low", f"{name}_high"]].set_axis(["subject", "value", "low", "high"], axis=1)
+        wide[["subject", *(f"{name}{end}" for end in kept)]]
+        .set_axis(["subject", *columns], axis=1)
+        .assign(**{by: name})
         for name in names
     ]
-    found = pd.concat([part.assign(**{by: name}) for name, part in zip(names, parts)], ignore_index=True)
-    return found[["subject", by, "value", "low", "high"]].dropna(subset=["value", "low", "high"], how="all")
+    found = pd.concat(parts, ignore_index=True)
+    return found[["subject", by, *columns]].dropna(subset=["value", "low", "high"], how="all")
+
+
+def floored(rows):
+    """Whether the floors of parts of variance are known; stores of an earlier version have none."""
+    return any(name in rows and rows[name].notna().any() for name in ("floor", "shared_floor"))
+
+
+def less_floor(pairs):
+    """Rows of `roi_variance` with each part less its floor, and the part itself as `<part>_raw`.
+
+    R² of one and of both together are sums of parts, and so are their floors. Where no floor is known: as they are.
+    """
+    if not floored(pairs):
+        return pairs
+    floors = {name: sum(pairs[f"{part}_floor"] for part in parts) for name, parts in SUMS.items()}
+    raw = {f"{name}_raw": pairs[name] for name in floors}
+    return pairs.assign(**raw, **{name: pairs[name] - floor for name, floor in floors.items()})
+
+
+def claimed(frame, names):
+    """Which parts lie above 0 and which below in every subject: two lists of `names`; none where nothing was tested.
+
+    frame : as for `signed_bars`; q by Benjamini-Hochberg over the names, subject by subject
+    """
+    p = frame.reindex(columns=[f"{name}_p" for name in names]).to_numpy(float)
+    sure = np.array([stats.fdr(row) for row in p]) < LEVEL
+    values = frame[list(names)].to_numpy(float)
+    sides = [(sure & beyond).all(0) for beyond in (values > 0, values < 0)]
+    return tuple([name for name, found in zip(names, side) if found] for side in sides)
 
 
 def grid(rows, by, value, known):
@@ -171,6 +218,25 @@ def parts_of_three(three):
         "shared_bc": (b, c),
         "shared_abc": (a, b, c),
     }
+
+
+def entered(rows):
+    """The layer at which each instruction enters partitions of variance: columns subject, instruction, layer.
+
+    rows : of the store's tables of parts; in stores of an earlier version all enter at one `layer`
+    """
+    if "instruction" in rows:
+        return rows[["subject", "instruction", "layer"]].drop_duplicates()
+    at = {side: f"layer_{side}" if f"layer_{side}" in rows else "layer" for side in "abc" if side in rows}
+    columns = ["subject", "instruction", "layer"]
+    each = [rows[["subject", side, layer]].set_axis(columns, axis=1) for side, layer in at.items()]
+    return pd.concat(each, ignore_index=True).drop_duplicates()
+
+
+def elsewhere(pairs):
+    """Whether pairs have their parts at other layers too (`<part>_at_a`, `<part>_at_b`), which are not their own."""
+    known = "shared_at_a" in pairs and pairs.shared_at_a.notna().any()
+    return bool(known and (pairs.layer_a != pairs.layer_b).any())
 
 
 def sides(differences):
@@ -278,10 +344,12 @@ def ceiling(scores, quantity):
 
 def roi_frame(scores, quantity, group):
     """Rows for `roi_bars`: subject, roi, group, value, low, high, ceiling, n, n_all, layer; low and high are NaN
-    where no interval is known."""
+    where no interval is known. Of r also ceiling_low and ceiling_high, in stores that know them."""
     frame = scores[["subject", "roi", "n", "n_all", "layer"]].copy()
     frame["group"], frame["value"] = scores[group], scores[quantity]
     for end in ("low", "high"):
         frame[end] = scores.get(f"{quantity}_{end}", np.nan)
     frame["ceiling"] = ceiling(scores, quantity)
+    if quantity == "r_mean" and "r_ceiling_low" in scores:
+        frame["ceiling_low"], frame["ceiling_high"] = scores.r_ceiling_low, scores.r_ceiling_high
     return frame.reset_index(drop=True)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from brainalign.figures.numerals import said
 from brainalign.figures.theme import BETTER, EDGE, INTERVAL, MUTED, RING, WORSE, finish, translucent
 
 COLUMN = "at the<br>layers chosen"  # where a profile shows the scores of units at the layers of their own
@@ -33,6 +34,39 @@ def layer_profile(frame, colours, names, axis, chosen=None, relative=False):
     _depth_axis(figure, last, column if known else None, relative)
     figure.update_yaxes(title=axis, zeroline=True, zerolinecolor=MUTED, zerolinewidth=1)
     return finish(figure, 460)
+
+
+def tops(frame, chosen=None):
+    """Each line's highest point, the best of its layers on the test images and so too high, beside the mean at the
+    layers that training images choose: columns group (and roi), layer, highest, nested, which is NaN where unknown.
+
+    frame, chosen : as of `layer_profile`
+    """
+    line = [name for name in ("roi", "group") if name in frame]
+    means = frame.groupby([*line, "layer"]).value.mean().dropna()
+    best = means[means.groupby(line).idxmax()].rename("highest").reset_index("layer")
+    nested = best.highest * np.nan if chosen is None else chosen.groupby(line).value.mean().reindex(best.index)
+    return best.assign(nested=nested).reset_index()
+
+
+def spoken(tops):
+    """`IC 0.210 at layer 3 (0.203 at the layers chosen by training images); ...`"""
+    return "; ".join(
+        f"{row.group or 'no instruction'} {said(row.highest)} at layer {row.layer}"
+        + f" ({said(row.nested)} at the layers chosen by training images)" * bool(np.isfinite(row.nested))
+        for row in tops.itertuples()
+    )
+
+
+def too_high(tops):
+    """What is to be known of the highest points of lines, wherever they are seen."""
+    text = "A line's highest point is the best of its layers on the same test images, and so too high"
+    known = tops[tops.nested.notna()]
+    if known.empty:
+        return f"{text}; this store has no score at layers chosen by training images."
+    n, high, nested = len(known), said(known.highest.mean()), said(known.nested.mean())
+    means = f"mean over {n} lines {high}, at" if n > 1 else f"{high}, at"
+    return f"{text}: {means} the layers that training images choose {nested}."
 
 
 def beside(groups, column, step):

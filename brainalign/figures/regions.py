@@ -21,14 +21,15 @@ def roi_bars(frame, colours, names, axis, regions, marks=None):
     axis : what the value is called
     regions : region -> its family, in the order drawn; families are marked unless they are all None
     marks : (roi, group) -> ▲ △ ▼ ▽ above that bar, or instead of that dot
-    With a column ceiling_low the noise ceiling is a band.
+    With columns ceiling_low and ceiling_high, ends of its interval, the noise ceiling stands in a faint band; with
+    ceiling_low alone, its lower bound, it is a band.
     """
     order, marks = list(regions), marks or {}
     at = {roi: i for i, roi in enumerate(order)}
     groups = [group for group in names if group in set(frame.group)]
     places = offsets(groups)
     traces = _dots if crowded(groups, order) else _bars
-    figure = go.Figure([*traces(frame, groups, at, places, colours, names, marks), _ceilings(frame, order)])
+    figure = go.Figure([*traces(frame, groups, at, places, colours, names, marks), *_ceilings(frame, order)])
     layout = _family_bands(regions) if any(regions.values()) else {}
     layout["xaxis"] = {
         "tickvals": list(range(len(order))),
@@ -177,36 +178,44 @@ def _dots(frame, groups, at, places, colours, names, marks):
 
 
 def _ceilings(frame, order):
-    """One horizontal line a ROI: the mean over subjects of the noise ceiling; or a band from its lower bound up."""
-    if "ceiling_low" in frame:
-        return _bands(frame, order)
-    mean = frame.drop_duplicates(["subject", "roi"]).groupby("roi").ceiling.mean()
-    x, y = [], []
-    for i, roi in enumerate(order):
-        if np.isfinite(mean[roi]):
+    """The mean over subjects of each ROI's noise ceiling: a line, or a band from its lower bound up; its interval."""
+    means = frame.drop_duplicates(["subject", "roi"]).groupby("roi")[list(frame.filter(like="ceiling"))].mean()
+    means = means.reindex(order)
+    if "ceiling_low" in means and "ceiling_high" not in means:
+        look = {"fillcolor": translucent(MUTED, 0.35), "line": {"color": MUTED, "width": 1}, "name": "noise ceiling"}
+        return [_bands(means.ceiling_low, means.ceiling) | look]
+    x, y, said = [], [], []
+    for i, (ceiling, *ends) in enumerate(means.to_numpy()):
+        if np.isfinite(ceiling):
             x += [i - GROUP_WIDTH / 2, i + GROUP_WIDTH / 2, None]
-            y += [mean[roi], mean[roi], None]
-    return {
+            y += [ceiling, ceiling, None]
+            known = ends and np.isfinite(ends).all()
+            said += [f"noise ceiling {ceiling:.3f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if known else "")] * 3
+    line = {
         "type": "scatter",
         "x": x,
         "y": y,
         "mode": "lines",
         "name": "noise ceiling",
         "line": {"color": MUTED, "width": 2, "dash": "dot"},
-        "hovertemplate": "noise ceiling %{y:.3f}<extra></extra>",
+        "text": said,
+        "hovertemplate": "%{text}<extra></extra>",
     }
+    if "ceiling_high" not in means or not means.ceiling_high.notna().any():
+        return [line]
+    look = {"fillcolor": translucent(MUTED, 0.2), "line": {"width": 0}, "showlegend": False}
+    return [_bands(means.ceiling_low, means.ceiling_high) | look, line]
 
 
-def _bands(frame, order):
-    means = frame.drop_duplicates(["subject", "roi"]).groupby("roi")[["ceiling_low", "ceiling"]].mean().reindex(order)
+def _bands(lows, highs):
+    """A box a region, in their order, from a value to another."""
     x, y = [], []
-    for i, (low, high) in enumerate(means.to_numpy()):
+    for i, (low, high) in enumerate(zip(lows, highs)):
         if np.isfinite(low) and np.isfinite(high):
             left, right = i - GROUP_WIDTH / 2, i + GROUP_WIDTH / 2
             x += [left, right, right, left, left, None]
             y += [low, low, high, high, low, None]
-    look = {"fill": "toself", "fillcolor": translucent(MUTED, 0.35), "line": {"color": MUTED, "width": 1}}
-    return {"type": "scatter", "x": x, "y": y, "mode": "lines", "name": "noise ceiling", "hoverinfo": "skip"} | look
+    return {"type": "scatter", "x": x, "y": y, "mode": "lines", "fill": "toself", "hoverinfo": "skip"}
 
 
 def _family_bands(regions):

@@ -6,6 +6,7 @@ import pyarrow as pa
 from brainalign.jobs import nested
 
 DECIMALS = 4  # of scores in the store, which DuckDB then packs tightly; result files keep all
+CEILING = ("nc_mean", "r_ceiling", "r_ceiling_low", "r_ceiling_high")
 
 
 def rounded(values, decimals=DECIMALS):
@@ -37,9 +38,11 @@ def areas(person):
     return {name: found for name, found in regions(person).items() if name not in nested.GROUPS}
 
 
-def top_r(nc):
-    """The mean r of a model that explains all that can be explained; nc : (n_units,) percent."""
-    return mean(np.sqrt(nc / 100))
+def ceilings(person):
+    """region -> what a perfect model would reach on average over its reliable units, as columns of a table: nc_mean in
+    percent of variance, r_ceiling with the ends of its 95 % interval."""
+    columns = {name: person[name].tolist() for name in CEILING}
+    return {roi: {name: columns[name][k] for name in CEILING} for k, roi in enumerate(person["regions"].tolist())}
 
 
 def mean(values, how=np.mean):

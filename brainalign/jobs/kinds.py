@@ -6,9 +6,10 @@ from itertools import combinations
 
 import numpy as np
 
-from brainalign import encoding, features, models, nsd, stats, variance
+from brainalign import ceilings, encoding, features, models, nsd, stats, variance
 from brainalign.files import compact
 from brainalign.jobs import nested, planning, reading, results, similarity
+from brainalign.types import Trials
 
 SAMPLE = 2000  # pictures from which the shares of variance are told
 
@@ -21,11 +22,11 @@ class Resident:
 
     def __init__(self, study):
         self.study = study
-        self._subject = self._session = self._adapter = None, None
+        self._subject = self._session = self._regions = self._adapter = None, None
 
     def subject(self, name):
         if self._subject[0] != name:
-            self._subject = self._session = None, None  # release the last one before loading the next
+            self._subject = self._session = self._regions = None, None  # release the last one before loading the next
             study = self.study
             self._subject = name, nsd.load_subject(study.root, name, study.space, study.beta_version)
         return self._subject[1]
@@ -38,9 +39,12 @@ class Resident:
         return self._session[1]
 
     def regions(self, name):
-        """Masks by region, which units are reliable, and the noise ceiling, of a subject."""
-        subject = self.subject(name)
-        return nested.regions(subject.rois), reliable(subject), ceiling(subject)
+        """Masks by region, which units are reliable, and the regions' Ceilings, of a subject."""
+        if self._regions[0] != name:
+            subject = self.subject(name)
+            masks, reliable = nested.regions(subject.rois), ceilings.reliable(subject, nested.MIN_NC)
+            self._regions = name, (masks, reliable, ceilings.Ceilings(subject, masks, reliable))
+        return self._regions[1]
 
     def adapter(self, name):
         if self._adapter[0] != name:
@@ -86,49 +90,64 @@ def make_shares(job, resident, progress=None):
 
 
 def make_subject(job, resident, progress=None):
-    """Where a subject's units lie and how well they can be predicted."""
+    """Where a subject's units lie and how well they can be predicted; beside it its trials of the test pictures.
+
+    The trials are kept in float16, and the files of betas are read once more for them.
+    """
     started, subject = time.perf_counter(), resident.subject(job.subject)
+    masks, reliable, of_regions = resident.regions(job.subject)
+    low, high = of_regions.interval()
     arrays = {
         "place": subject.units,
         "ncsnr": subject.ncsnr,
-        "nc": ceiling(subject),
-        "reliable": reliable(subject),
+        "nc": stats.noise_ceiling(subject.ncsnr, subject.repeats[subject.is_test]),
+        "reliable": reliable,
+        "regions": np.array(list(masks)),
+        "nc_mean": of_regions.nc,
+        "r_ceiling": of_regions.r,
+        "r_ceiling_low": low,
+        "r_ceiling_high": high,
         "rois": np.array(list(subject.rois)),
         "inside": np.stack(list(subject.rois.values())),
         "flat_units": nsd.flat_units(resident.study.root, job.subject, subject.space, subject.units),
         "image_ids": subject.image_ids,
         "is_test": subject.is_test,
         "repeats": subject.repeats,
+        "runs": nsd.image_runs(resident.study.root, job.subject),
         "sessions": np.array(len(subject.valid)),
         "test_ids": subject.image_ids[subject.is_test],
         "test_betas": subject.betas[subject.is_test],
     }
-    results.write_arrays(job.path, arrays, results.about(job, time.perf_counter() - started))
-
-
-def ceiling(subject):
-    """Noise ceiling of the test images: (n_units,) percent of variance."""
-    return stats.noise_ceiling(subject.ncsnr, subject.repeats[subject.is_test])
-
-
-def reliable(subject):
-    """Units that means over a region are taken over: data in every session, and a noise ceiling of at least MIN_NC."""
-    return subject.valid.all(0) & (ceiling(subject) >= nested.MIN_NC)
+    study = resident.study
+    trials = nsd.load_trials(study.root, job.subject, arrays["test_ids"], study.space, study.beta_version)
+    about = results.about(job, time.perf_counter() - started)
+    kept = {"shown": trials.shown, "run": trials.run, "values": compact(trials.values)}
+    results.write_arrays(planning.trials_path(study, job.subject), kept, about)
+    results.write_arrays(job.path, arrays, about)
 
 
 def make_across(job, resident, progress=None):
-    """How well the other subjects' responses predict a subject's, for the test images that all of them saw."""
-    started, study = time.perf_counter(), resident.study
-    people = {name: results.read_arrays(planning.subject_path(study, name)) for name in planning.subjects(study)}
-    common = sorted(set.intersection(*(set(person["test_ids"].tolist()) for person in people.values())))
-    betas = {n: p["test_betas"][np.searchsorted(p["test_ids"], common)] for n, p in people.items()}
-    others = [values for name, values in betas.items() if name != job.subject]
-    choice = study.encoding
-    task = betas[job.subject], others, choice.alphas, choice.folds, choice.solver, study.seed
-    scores = encoding.cross_subject(*task)
+    """How well the other subjects' responses predict a subject's, for the test images that all saw in two runs."""
+    started, study, choice = time.perf_counter(), resident.study, resident.study.encoding
+    common = similarity.common(study, 2)
+    people = {name: _trials(study, name, common) for name in planning.subjects(study)}
+    person = people.pop(job.subject)
+    scores = encoding.cross_subject(
+        person, list(people.values()), choice.alphas, choice.folds, choice.solver, study.seed
+    )
     columns = {"unit": np.arange(len(scores.r)), "r": scores.r, "r2": scores.r2}
     about = results.about(job, time.perf_counter() - started, scores.warnings, images=len(common))
     results.write_table(job.path, _stack([columns]), about)
+
+
+def _trials(study, name, image_ids):
+    """A subject's `Trials` of some test pictures (ascending NSD ids)."""
+    kept = results.read_arrays(planning.trials_path(study, name))
+    person = results.read_arrays(planning.subject_path(study, name), leave="betas")
+    ids = person["test_ids"][kept["shown"]]
+    own = np.isin(ids, image_ids)
+    shown, values = np.searchsorted(image_ids, ids[own]), kept["values"][own].astype(np.float32)
+    return Trials(shown, kept["run"][own], values)
 
 
 def make_encode(job, resident, progress=None):
@@ -154,11 +173,11 @@ def make_encode(job, resident, progress=None):
 
 
 def _write_nested(job, resident, best, seconds):
-    masks, reliable, nc = resident.regions(job.subject)
+    masks, reliable, of_regions = resident.regions(job.subject)
     y, study = resident.session(job.subject).y_test, resident.study
     arrays = {"regions": np.array(list(masks))}
     for pooling, chosen in best.items():
-        found = nested.inference(y, chosen, masks, reliable, nc, study.statistics, study.seed)
+        found = nested.inference(y, chosen, masks, reliable, of_regions, study.statistics, study.seed)
         found |= {"layer": chosen.layer, "r": chosen.r, "r2": chosen.r2, "yhat": compact(chosen.yhat)}
         arrays |= {f"{pooling}.{name}": values for name, values in found.items()}
     results.write_arrays(job.beside, arrays, results.about(job, seconds))
@@ -166,11 +185,38 @@ def _write_nested(job, resident, best, seconds):
 
 def make_pair(job, resident, progress=None):
     """R2 of two instructions alone and together, and what follows: shared and unique variance, signed."""
-    started, (a, b) = time.perf_counter(), job.inputs["instructions"]
-    spaces, session = _spaces(job, resident), resident.session(job.subject)
-    joint = session.fit_joint(spaces, resident.study.variance.gammas, keep=True)
-    fits = {"a": joint.alone[a], "b": joint.alone[b], "ab": joint}
-    _write_parts(job, resident, fits, lambda r2: variance.partition(r2["a"], r2["b"], r2["ab"]), started)
+    started = time.perf_counter()
+    _write_parts(job, resident, _two(job, resident, _spaces(job, resident)), _of_two, started)
+
+
+def make_alike(job, resident, progress=None):
+    """The parts of a pair less their floors, means over regions, with both at the layer of the one and of the other.
+
+    Of layers that are the same nothing is computed: the pair's own job has it.
+    """
+    started, study, session = time.perf_counter(), resident.study, resident.session(job.subject)
+    masks, reliable, _ = resident.regions(job.subject)
+    layers = sorted(set(job.inputs["layers"]))
+    arrays, warnings = {"regions": np.array(list(masks))}, []
+    for layer in layers if len(layers) > 1 else ():
+        fits = _two(job, resident, _spaces(job, resident, layer))
+        r2 = np.stack([fit.r2 for fit in fits.values()])
+        means = nested.region_means(r2, masks, reliable & np.isfinite(r2).all(0))
+        found = nested.part_intervals(session.y_test, fits, _of_two, masks, reliable, study.statistics, study.seed)
+        for part, values in _of_two(dict(zip(fits, means))).items():
+            arrays[f"{part}_{layer}"] = values - found[f"{part}_floor"]
+        warnings += [f"layer {layer}: {text}" for text in fits["ab"].warnings]
+    results.write_arrays(job.path, arrays, results.about(job, time.perf_counter() - started, warnings))
+
+
+def _two(job, resident, spaces):
+    """Fits of two spaces, each alone and both together, with their predictions."""
+    joint = resident.session(job.subject).fit_joint(spaces, resident.study.variance.gammas, keep=True)
+    return dict(zip("ab", joint.alone.values())) | {"ab": joint}
+
+
+def _of_two(r2):
+    return variance.partition(r2["a"], r2["b"], r2["ab"])
 
 
 def make_triple(job, resident, progress=None):
@@ -206,11 +252,16 @@ def make_weights(job, resident, progress=None):
     results.write_arrays(job.path, vars(readout) | measured, results.about(job, time.perf_counter() - started))
 
 
-def _spaces(job, resident):
-    """instruction -> features of the subject's images, at the job's layer and pooling."""
-    ids, at = resident.subject(job.subject).image_ids, (job.inputs["layer"], job.inputs["pooling"])
-    folders = {i: reading.folder(resident.study, job.model, i) for i in job.inputs["instructions"]}
-    return {i: reading.rows(folder, *at, ids) for i, folder in folders.items()}
+def _spaces(job, resident, layer=None):
+    """instruction -> features of the subject's images, each at its own layer or all at this one, in the job's pooling.
+
+    layer : None for those of the job
+    """
+    ids, pooling = resident.subject(job.subject).image_ids, job.inputs["pooling"]
+    asked = job.inputs["instructions"]
+    layers = job.inputs["layers"] if layer is None else [layer] * len(asked)
+    folders = [reading.folder(resident.study, job.model, i) for i in asked]
+    return {i: reading.rows(folder, at, pooling, ids) for i, folder, at in zip(asked, folders, layers)}
 
 
 def _joint(session, spaces):
@@ -232,7 +283,7 @@ def _write_parts(job, resident, fits, parts, started):
     )
     ends = nested.part_intervals(session.y_test, fits, parts, masks, reliable, study.statistics, study.seed)
     results.write_arrays(job.beside, {"regions": np.array(list(masks))} | ends, about)
-    columns = {"layer": job.inputs["layer"], "pooling": job.inputs["pooling"], "unit": np.arange(len(reliable))}
+    columns = {"pooling": job.inputs["pooling"], "unit": np.arange(len(reliable))}
     columns |= {f"r2_{name}": values for name, values in r2.items()} | parts(r2)
     results.write_table(job.path, _stack([columns]), about)
 
@@ -243,6 +294,7 @@ MAKERS = {
     "across": make_across,
     "encode": make_encode,
     "pair": make_pair,
+    "alike": make_alike,
     "triple": make_triple,
     "unique": make_unique,
     "weights": make_weights,

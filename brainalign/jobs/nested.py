@@ -8,9 +8,12 @@ resample the same test images, so the difference of two jobs' draws is a draw of
 import numpy as np
 
 from brainalign import stats, tables, variance
+from brainalign.encoding.costs import NAMES as COSTS
 from brainalign.encoding.costs import Cost
 
-MIN_NC = 10.0  # percent: units whose noise ceiling is lower are left out of all that is said of a region
+MIN_NC = 10.0  # percent: units whose noise ceiling is lower (`ceilings.reliable`) are left out of what regions say
+KNOWN_TO = 0.15  # of a floor: how far it was from the right one in simulations (root mean square, 800 images)
+EQUAL = 5e-5  # parts that the store's decimals cannot tell from 0
 GROUPS = ("early", "high", "language")  # levels of ROIs whose units are also taken together
 
 
@@ -49,27 +52,28 @@ def regions(rois):
     return found
 
 
-def inference(y, nested, masks, reliable, nc, choice, seed):
+def inference(y, nested, masks, reliable, ceilings, choice, seed):
     """How sure the chosen layer's scores are: arrays by name.
 
     y : (n_test, n_units) responses, standardised on the training images; masks : name -> (n_units,) bool
-    reliable : (n_units,) bool, with a noise ceiling nc above 0, in percent
+    reliable : (n_units,) bool; ceilings : the regions' `ceilings.Ceilings`
     choice : study.StatisticsChoice
     p : (n_units,) of r, one-sided, by permutation of the test images
     r_low, r_high : (n_units,) ends of the 95 % interval of r by bootstrap
-    draws_r, draws_r_norm, draws_r2 : (n_draws, n_regions) of the mean over a region's reliable units
+    draws_r, draws_r2 : (n_draws, n_regions) of the mean over a region's reliable units
+    draws_r_norm : (n_draws, n_regions) of the mean r over the ceiling, which is drawn with it
     """
     r = stats.bootstrap(y, {"": nested.yhat}, choice.draws, seed, "r")[""]
     r2 = stats.bootstrap(y, {"": nested.yhat}, choice.draws, seed, "r2", mean=0.0)[""]
     usable = reliable & np.isfinite(nested.r)
-    top = np.sqrt(np.where(usable, nc, 100) / 100)
     low, high = stats.interval(r)
+    means = region_means(r, masks, usable)
     found = {
         "p": stats.permutation_p(y, nested.yhat, choice.permutations, seed),
         "r_low": low,
         "r_high": high,
-        "draws_r": region_means(r, masks, usable),
-        "draws_r_norm": region_means(r / top, masks, usable),
+        "draws_r": means,
+        "draws_r_norm": means / ceilings.draws(choice.draws, seed),
         "draws_r2": region_means(r2, masks, usable),
     }
     return {name: values.astype(np.float32) for name, values in found.items()}
@@ -82,7 +86,9 @@ def part_intervals(y, fits, parts, masks, reliable, choice, seed):
     `variance.partition`: so the means of draws may be taken before the parts
     Returns {part + "_floor": (n_regions,), ...}:
     floor : the part less what it would be with weights that are known, see `variance.known_weights`
-    low, high : 95 % interval of the part less its floor, by drawing test images again; the weights stay as fitted
+    low, high : 95 % interval of the part less its floor, by drawing test images again; the weights stay as fitted.
+        R2 is too low on average, as a ratio of two uncertain sums: so draws are reflected at their origin, and their
+        mean less it is part of the floor. How well the floor itself is known (KNOWN_TO) is part of the draws
     p : two-sided, that the part less its floor is 0. A part counts as above 0 only if it is without what shrinkage
         costs too, which is known less well
     """
@@ -91,17 +97,19 @@ def part_intervals(y, fits, parts, masks, reliable, choice, seed):
     raw, without_noise, known = {}, {}, {}
     for name, fit in fits.items():
         raw[name] = region_means(np.vstack([fit.r2[None], drawn.pop(name)]), masks, usable)
-        noise = (1 - fit.r2) / (1 + fit.cost.variance + fit.cost.bias)
-        cost = [noise * part for part in (fit.cost.variance, fit.cost.bias, fit.cost.signal)]
-        cost = Cost(*region_means(np.stack(cost), masks, usable))
+        cost = Cost(*region_means(np.stack([getattr(fit.cost, name) for name in COSTS]), masks, usable))
         without_noise[name], known[name] = variance.known_weights(raw[name], cost)
     raw, without_noise, known = parts(raw), parts(without_noise), parts(known)
     found = {}
-    for part, values in known.items():
-        low, high = stats.interval(values[1:])
-        bounds = np.sort([without_noise[part][1:], values[1:]], 0)
-        found |= {f"{part}_floor": raw[part][0] - values[0], f"{part}_low": low, f"{part}_high": high}
-        found[f"{part}_p"] = stats.sign_p(*bounds)
+    luck = np.random.default_rng(seed).standard_normal((choice.draws, 1))
+    luck = KNOWN_TO * (luck - luck.mean())
+    for part in known:
+        draws = [2 * values[0] - values[1:] for values in (without_noise[part], known[part])]
+        draws[1] += luck * (known[part][0] - raw[part][0])
+        low, high = stats.interval(draws[1])
+        found |= {f"{part}_floor": raw[part][0] - draws[1].mean(0), f"{part}_low": low, f"{part}_high": high}
+        lower, upper = np.sort(draws, 0)
+        found[f"{part}_p"] = stats.sign_p(lower - EQUAL, upper + EQUAL)
     return found
 
 

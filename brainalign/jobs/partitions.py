@@ -1,67 +1,97 @@
 """Tables of the variance that instructions explain together and apart, from the result files of those jobs."""
 
-import re
-
 import pandas as pd
 
 from brainalign import variance
 from brainalign.jobs import results
 from brainalign.jobs.frames import areas, labelled, rounded_means
+from brainalign.store.schema import columns as stored
 
 MODELS = ("r2_a", "r2_b", "r2_ab")
 PARTS = (*MODELS, "shared", "unique_a", "unique_b")
 UNIQUE = ("r2_all", "r2_others", "unique_r2")
+ENDS = ("floor", "low", "high", "p")
 REGIONS = ("shared_ab", "shared_ac", "shared_bc", "shared_abc", "unique_a", "unique_b", "unique_c")
 
 
 def key(job):
     """Sorts the jobs of pairs as the store does."""
-    return (job.subject, job.model, job.inputs["layer"], job.inputs["pooling"], job.inputs["instructions"])
+    return (job.subject, job.model, job.inputs["pooling"], job.inputs["instructions"])
 
 
 def pair(job):
     """Rows of `variance`."""
-    columns = results.read_table(job.path, ["layer", "pooling", "unit", *MODELS])
-    a, b = job.inputs["instructions"]
-    return labelled(columns, MODELS, subject=job.subject, model=job.model, a=a, b=b)
+    columns = results.read_table(job.path, ["pooling", "unit", *MODELS])
+    return labelled(columns, MODELS, subject=job.subject, model=job.model, **_sides(job))
 
 
-def roi_pair(job, person):
-    """Rows of `roi_variance`: the pair, and the same the other way round."""
-    columns, ends = results.read_table(job.path, list(PARTS)), _ends(job)
-    a, b = job.inputs["instructions"]
-    one = _by_region(job, person, lambda name, units: variance.summarise(columns, units) | ends(name), a=a, b=b)
+def _sides(job):
+    """Columns that say which instructions a job parts, and the layer at which each enters."""
+    sides = "abc"[: len(job.inputs["instructions"])]
+    layers = dict(zip((f"layer_{side}" for side in sides), job.inputs["layers"]))
+    return dict(zip(sides, job.inputs["instructions"])) | layers
+
+
+def roi_pair(job, person, alike=None):
+    """Rows of `roi_variance`: the pair, and the same the other way round.
+
+    alike : the job of the same pair with both at one layer, None where there is none
+    """
+    columns, ends = results.read_table(job.path, list(PARTS)), _ends(job.beside)
+    moved = _ends(alike.path) if alike else None
+
+    def summary(region, units):
+        found = variance.summarise(columns, units) | ends(region)
+        return found | (_moved(job, found, moved(region)) if moved else {})
+
+    one = _by_region(job, person, summary, **_sides(job)).reindex(columns=stored("roi_variance"))
     return pd.concat([one, one.rename(columns=_other_way)])
+
+
+def _moved(job, found, there):
+    """The parts less their floors with both at the layer of a, and of b.
+
+    there : <part>_<layer>, where layers differ
+    """
+    return {
+        f"{part}_at_{side}": there.get(f"{part}_{layer}", found[part] - found[f"{part}_floor"])
+        for part in PARTS[3:]
+        for side, layer in zip("ab", job.inputs["layers"])
+    }
 
 
 def _other_way(name):
     """What a column is called once the two instructions are exchanged."""
-    found = re.fullmatch(r"(|r2_|unique_)([ab])(|_low|_high|_negative)", name)
-    return found[1] + {"a": "b", "b": "a"}[found[2]] + found[3] if found else name
+    exchanged = {"a": "b", "b": "a"}
+    return "_".join(exchanged.get(word, word) for word in name.split("_"))
 
 
 def roi_triple(job, person):
     """Rows of `roi_triples`: one a part."""
-    columns, ends = results.read_table(job.path, list(REGIONS)), _ends(job)
-    labels = dict(zip("abc", job.inputs["instructions"]))
+    columns, ends = results.read_table(job.path, list(REGIONS)), _ends(job.beside)
     frames = []
     for part in REGIONS:
-        frames.append(_by_region(job, person, _one_part(columns[part], part, ends), part=part, **labels))
+        frames.append(_by_region(job, person, _one_part(columns[part], part, ends), part=part, **_sides(job)))
     return pd.concat(frames).sort_values(["roi", "part"])
 
 
 def uniques(job):
     """Rows of `uniques`: one Arrow table an instruction, in key order."""
-    for name in sorted(job.inputs["instructions"]):
-        found = results.read_table(job.path, ["layer", "pooling", "unit", name])
+    for name, layer in sorted(_entering(job).items()):
+        found = results.read_table(job.path, ["pooling", "unit", name])
         found["unique_r2"] = found.pop(name)
-        yield labelled(found, ["unique_r2"], subject=job.subject, model=job.model, instruction=name)
+        yield labelled(found, ["unique_r2"], subject=job.subject, model=job.model, instruction=name, layer=layer)
+
+
+def _entering(job):
+    """instruction -> the layer at which it enters."""
+    return dict(zip(job.inputs["instructions"], job.inputs["layers"]))
 
 
 def roi_uniques(job, person):
     """Rows of `roi_uniques`."""
-    ends, frames = _ends(job), []
-    for name in job.inputs["instructions"]:
+    ends, frames = _ends(job.beside), []
+    for name, layer in _entering(job).items():
         found = dict(zip(UNIQUE, results.read_table(job.path, list(_of(name))).values()))
         part = _one_part(found["unique_r2"], name, ends)
 
@@ -69,11 +99,11 @@ def roi_uniques(job, person):
             means = variance.summarise({key: found[key] for key in UNIQUE[:2]}, units)
             return means | {to: part(roi, units)[of] for to, of in _NAMES.items()}
 
-        frames.append(_by_region(job, person, summary, instruction=name))
+        frames.append(_by_region(job, person, summary, instruction=name, layer=layer))
     return pd.concat(frames)
 
 
-_NAMES = {"unique_r2": "value", "low": "low", "high": "high", "negative": "negative"}
+_NAMES = {"unique_r2": "value"} | {name: name for name in (*ENDS, "negative")}
 
 
 def _of(instruction):
@@ -81,9 +111,9 @@ def _of(instruction):
     return "r2_all", f"r2_without {instruction}", instruction
 
 
-def _ends(job):
-    """Function from a region's name to the ends of the parts' intervals there."""
-    found = results.read_arrays(job.beside)
+def _ends(path):
+    """Function from a region's name to the numbers of an arrays' file there: floors, ends of intervals, p."""
+    found = results.read_arrays(path)
     row = {name: k for k, name in enumerate(found.pop("regions").tolist())}
     return lambda region: {name: float(values[row[region]]) for name, values in found.items()}
 
@@ -92,14 +122,13 @@ def _one_part(values, name, ends):
     def summary(region, units):
         found, end = variance.summarise({"value": values}, units), ends(region)
         renamed = {"value": found["value"], "negative": found["value_negative"], "n": found["n"]}
-        return renamed | {"low": end[f"{name}_low"], "high": end[f"{name}_high"]}
+        return renamed | {which: end[f"{name}_{which}"] for which in ENDS}
 
     return summary
 
 
 def _by_region(job, person, summary, **labels):
     """One row a ROI: summary(name, units) beside what tells the job."""
-    about = {"subject": job.subject, "model": job.model, "layer": job.inputs["layer"]}
-    about |= {"pooling": job.inputs["pooling"]} | labels
+    about = {"subject": job.subject, "model": job.model, "pooling": job.inputs["pooling"]} | labels
     rows = [about | {"roi": r, "n_all": n} | summary(r, units) for r, (n, units) in areas(person).items()]
     return rounded_means(pd.DataFrame(rows).sort_values("roi"))

@@ -3,9 +3,10 @@
 Kinds, and what each makes once for the whole study:
 features  the states and answers of a model under an instruction, for every picture of every subject
 subject   where a subject's units lie, their ROIs, noise ceiling and place on the flat surface
-across    how well the other subjects predict a subject's responses to the images all of them saw
+across    how well the other subjects predict a subject's responses to the images all of them saw in two runs
 encode    scores of all layers and poolings of one model and instruction, and how sure those of the best layers are
 pair      the partition of variance between the anchor instruction and another one
+alike     the same with both at one layer, once that of the one and once that of the other
 triple    the partition among three instructions
 unique    what each instruction explains beyond all others of the model
 weights   what predicts the response to any picture, for the app, and the measured responses to the shared images
@@ -81,7 +82,8 @@ def _enough_pictures(study):
     shared = nsd.shared_ids(study.root)
     found = {f"training pictures of {name}": np.setdiff1d(ids, shared) for name, ids in seen.items()}
     if len(seen) > 1:
-        found["shared pictures that all subjects saw"] = reduce(np.intersect1d, seen.values(), shared)
+        often = [ids[nsd.image_runs(study.root, name) > 1] for name, ids in seen.items()]
+        found["shared pictures that all subjects saw in two runs"] = reduce(np.intersect1d, often, shared)
     for what, ids in found.items():
         try:
             checks.n_folds(study.encoding.folds, len(ids))
@@ -264,6 +266,12 @@ def subject_path(study, name):
     return _subject(study, name).path
 
 
+def trials_path(study, name):
+    """Where the same job keeps the subject's single trials of the test pictures; written before its result."""
+    path = subject_path(study, name)
+    return path.with_name(f"{path.stem}-trials.npz")
+
+
 def _data(study, name):
     """What a subject's responses depend on."""
     files = identity.subject(study.root, name, study.space, study.beta_version)
@@ -331,12 +339,16 @@ def _rsa(study, rdms, model, space):
 
 
 def _variance(study, name, spaces, encodes):
-    """The jobs that partition variance: all of a subject at the same layer."""
+    """The jobs that partition variance: each instruction enters at a layer of its own, or all at the study's."""
     choice = study.variance
     model = next(model for model in study.models if model.name == choice.model)
-    fitted = next(job for job in encodes if (job.model, job.instruction) == (choice.model, choice.anchor))
+    fitted = {
+        job.instruction: job for job in encodes if job.model == model.name and job.instruction in model.instructions
+    }
+    layers = _entering(choice, fitted)
     others = [i for i in model.instructions if i != choice.anchor]
-    sets = [("pair", (choice.anchor, i)) for i in others]
+    kinds = ("pair", "alike") if choice.layer == "best" else ("pair",)
+    sets = [(kind, (choice.anchor, i)) for i in others for kind in kinds]
     if choice.pairs == "all":
         sets += [("pair", two) for two in combinations(others, 2)]
     sets += [("triple", three) for three in choice.triples]
@@ -346,18 +358,28 @@ def _variance(study, name, spaces, encodes):
         label = "" if kind == "unique" else "+".join(ids)
         job = (kind, name, choice.model, label)
         needed = [spaces[choice.model, i] for i in ids]
-        waiting = [j for j in (*needed, *([fitted] if choice.layer == "best" else [])) if not j.done]
+        waiting = [j for j in (*needed, *(fitted[i] for i in ids if i not in layers)) if not j.done]
         if waiting:
             yield Job(*job, None, None, f"the {waiting[0]}")
             continue
-        layer = results.best_layer(fitted.path, choice.pooling) if choice.layer == "best" else choice.layer
         inputs = {
             "data": _data(study, name),
             "instructions": ids,
             "features": [identity.content(space.path) for space in needed],
-            "layer": layer,
+            "layers": [layers[i] for i in ids],
             "pooling": choice.pooling,
             **({} if kind == "triple" else {"gammas": choice.gammas}),
             **_choices(study),
         }
-        yield Job(*job, inputs, _path(study, kind, inputs, *job, suffix=".parquet"))
+        suffix = ".npz" if kind == "alike" else ".parquet"
+        yield Job(*job, inputs, _path(study, kind, inputs, *job, suffix=suffix))
+
+
+def _entering(choice, fitted):
+    """instruction -> the layer at which it enters partitions of variance, where that is known.
+
+    fitted : instruction -> its encode job
+    """
+    if choice.layer != "best":
+        return dict.fromkeys(fitted, choice.layer)
+    return {i: results.best_layer(job.path, choice.pooling) for i, job in fitted.items() if job.done}

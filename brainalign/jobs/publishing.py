@@ -10,14 +10,13 @@ import pandas as pd
 
 from brainalign import features, models, nsd, store, surface, tables
 from brainalign.jobs import geometry, partitions, results, significance, winners
-from brainalign.jobs.frames import DECIMALS, areas, labelled, mean, rounded_means, top_r
+from brainalign.jobs.frames import DECIMALS, areas, ceilings, labelled, mean, rounded_means
 from brainalign.jobs.nested import MIN_NC
 from brainalign.jobs.planning import plan
-from brainalign.stats import normalise
 from brainalign.store import warned
 from brainalign.store.schema import columns
 
-KINDS = ("across", "encode", "pair", "triple", "unique", "weights", "rdms", "rsa")
+KINDS = ("across", "encode", "pair", "alike", "triple", "unique", "weights", "rdms", "rsa")
 
 
 def publish(study, partial=False):
@@ -34,7 +33,7 @@ def publish(study, partial=False):
     done = sorted((job for job in jobs if job.done), key=lambda j: (j.subject, j.model, j.instruction))
     if not any(job.kind == "encode" for job in done):
         raise ValueError(f"nothing to publish: no scores yet; `brainalign run {study.path}` makes them")
-    return store.write(study.store, _tables(study, done), _info(study) | geometry.info(study, done))
+    return store.write(study.store, _tables(study, done), _info(study, done) | geometry.info(study, done))
 
 
 def warnings(jobs):
@@ -43,7 +42,7 @@ def warnings(jobs):
     return [f"{row.kinds} ({row.jobs} {'jobs' if row.jobs > 1 else 'job'}): {row.warning}" for row in rows]
 
 
-def _info(study):
+def _info(study, jobs):
     """The table `store`, but for what `store.write` and `geometry.info` add."""
     manifest = nsd.simulated(study.root)
     stimuli = f"root:{study.root.resolve()}" if manifest is None else f"demo:{manifest['seed']}"
@@ -57,7 +56,13 @@ def _info(study):
         "decimals": str(DECIMALS),
         "min_nc": f"{MIN_NC:g}",
         "pixels": str(study.features.pixels),
-    }
+        "trend_degree": str(nsd.DEGREE),
+    } | _across(next((job for job in jobs if job.kind == "across"), None))
+
+
+def _across(job):
+    """How many pictures the cross-subject ceilings are of, the same for all subjects."""
+    return {"across_images": str(results.read_about(job.path)["images"])} if job else {}
 
 
 def _tables(study, jobs):
@@ -67,6 +72,7 @@ def _tables(study, jobs):
     spaces = [job for job in jobs if job.kind == "features"]
     across = {job.subject: results.read_table(job.path) for job in of["across"]}
     anchor = study.variance.anchor if study.variance else ""
+    alike = {(job.subject, tuple(job.inputs["instructions"])): job for job in of["alike"]}
     mapped = sorted((job for job in of["pair"] if job.inputs["instructions"][0] == anchor), key=partitions.key)
 
     def each(kind, make):
@@ -88,7 +94,10 @@ def _tables(study, jobs):
         "roi_contrasts": (_contrasts(of["encode"], name, person) for name, person in people.items()),
         "winner_reliability": winners.tables(of["encode"], people),
         "variance": (partitions.pair(job) for job in mapped),
-        "roi_variance": each("pair", partitions.roi_pair),
+        "roi_variance": (
+            partitions.roi_pair(job, people[job.subject], alike.get((job.subject, tuple(job.inputs["instructions"]))))
+            for job in of["pair"]
+        ),
         "roi_triples": each("triple", partitions.roi_triple),
         "uniques": chain.from_iterable(partitions.uniques(job) for job in of["unique"]),
         "roi_uniques": each("unique", partitions.roi_uniques),
@@ -142,15 +151,15 @@ def _answers(job):
 
 def _roi_scores(job, person):
     maps, rows = results.by_map(results.read_table(job.path, ["layer", "pooling", "r", "r2"]), ["r", "r2"]), []
+    tops = ceilings(person)
     key = {"subject": job.subject, "model": job.model, "instruction": job.instruction}
     for (layer, pooling), scores in maps.items():
-        r, r2, nc = scores["r"], scores["r2"], person["nc"]
-        norm = normalise(r, nc, MIN_NC)
+        r, r2 = scores["r"], scores["r2"]
         for name, (n_all, units) in areas(person).items():
             rows.append(key | {"layer": layer, "pooling": pooling, "roi": name, "n": len(units), "n_all": n_all})
             rows[-1] |= {"r_mean": mean(r[units]), "r_median": mean(r[units], np.median)}
-            rows[-1] |= {"r2_mean": mean(r2[units]), "r_norm_mean": mean(norm[units])}
-            rows[-1] |= {"nc_mean": mean(nc[units]), "r_ceiling": top_r(nc[units])}
+            rows[-1] |= {"r2_mean": mean(r2[units]), "r_norm_mean": mean(r[units]) / tops[name]["r_ceiling"]}
+            rows[-1] |= tops[name]
     return rounded_means(pd.DataFrame(rows).sort_values(["layer", "pooling", "roi"]))
 
 

@@ -7,8 +7,7 @@ import pandas as pd
 
 from brainalign import stats
 from brainalign.jobs import results
-from brainalign.jobs.frames import labelled, mean, regions, rounded, rounded_means, top_r
-from brainalign.jobs.nested import MIN_NC
+from brainalign.jobs.frames import ceilings, labelled, mean, regions, rounded, rounded_means
 
 LEVEL = 0.05
 ENDS = 3  # decimals of a unit's interval in the store: it is tens of times as wide
@@ -31,17 +30,18 @@ def nested(job, person):
 
 def roi_nested(job, person):
     """Rows of `roi_nested`."""
-    rows, nc, row = [], person["nc"], _row(job)
+    rows, tops, row = [], ceilings(person), _row(job)
     for pooling, found in _chosen(job).items():
         q = _q(found["p"], person)
-        found["r_norm"] = stats.normalise(found["r"], nc, MIN_NC)
         for roi, (n_all, units) in regions(person).items():
             known = units[found["layer"][units] >= 0]
             rows.append({"pooling": pooling, "roi": roi, "n": len(known), "n_all": n_all})
-            rows[-1] |= {"layer": mean(found["layer"][known], np.median), "nc_mean": mean(nc[units])}
-            rows[-1] |= {"significant": mean(1.0 * (q[known] < LEVEL)), "r_ceiling": top_r(nc[units])}
+            rows[-1] |= {"layer": mean(found["layer"][known], np.median)} | tops[roi]
+            rows[-1] |= {"significant": mean(1.0 * (q[known] < LEVEL))}
+            means = {score: mean(found[score][units]) for score in ("r", "r2")}
+            means["r_norm"] = means["r"] / tops[roi]["r_ceiling"]
             for score in SCORES:
-                value, draws = mean(found[score][units]), found[f"draws_{score}"][:, row[roi]].astype(np.float64)
+                value, draws = means[score], found[f"draws_{score}"][:, row[roi]].astype(np.float64)
                 low, high = stats.interval_r2(value, draws) if score == "r2" else stats.interval(draws)
                 rows[-1] |= {score: value, f"{score}_low": low, f"{score}_high": high}
     labels = {"subject": job.subject, "model": job.model, "instruction": job.instruction}
@@ -97,8 +97,9 @@ def _levels(key, found, row, person):
     """[High-level minus early areas in one map], where the subject has both."""
     if not {"early", "high"} <= set(row):
         return []
-    norm, units = stats.normalise(found["r"], person["nc"], MIN_NC), regions(person)
-    difference = pd.Series({LEVELS: mean(norm[units["high"][1]]) - mean(norm[units["early"][1]])})
+    tops, units = ceilings(person), regions(person)
+    high, early = (mean(found["r"][units[level][1]]) / tops[level]["r_ceiling"] for level in ("high", "early"))
+    difference = pd.Series({LEVELS: high - early})
     drawn = pd.DataFrame({LEVELS: found["draws_r_norm"][:, row["high"]] - found["draws_r_norm"][:, row["early"]]})
     return [pd.DataFrame(_tested(drawn, difference)).assign(**_named("a", key), **_named("b", key))]
 

@@ -1,7 +1,8 @@
 """Representational similarity: the regions' matrices of a subject, and how a model's compare with them.
 
-All subjects' matrices are of the same test pictures: those that every subject of the study saw at least twice (once,
-where the distance is not cross-validated), so that subjects bound each other's ceiling.
+All subjects' matrices are of the same test pictures: those that every subject of the study saw in two runs (in one,
+where the distance is not cross-validated), so that subjects bound each other's ceiling. All saw them in one order:
+what drifts within a run would make subjects alike, and is taken out of it (`nsd.load_trials`).
 """
 
 import time
@@ -14,7 +15,7 @@ from brainalign.jobs import planning, reading, results
 
 FEWEST = 8  # pictures, of which a matrix says anything at all
 SHOWN = 32  # pictures whose matrices the store keeps to look at
-REPEATS = {"crossnobis": 2, "correlation": 1}  # trials that a picture needs
+RUNS = {"crossnobis": 2, "correlation": 1}  # in which a picture was shown
 OF_STATES = {"crossnobis": rsa.euclidean, "correlation": rsa.correlation}
 
 
@@ -24,60 +25,60 @@ def make_rdms(job, resident, progress=None):
     Memory: the trials of these pictures (pictures x repeats x units x 4 bytes), and 8 bytes a pair of pictures.
     """
     started, study, choice = time.perf_counter(), resident.study, resident.study.rsa
-    person = results.read_arrays(planning.subject_path(study, job.subject))
-    ids = {"test": _common(study, choice), "train": _training(person, choice, study.seed)}
+    person = results.read_arrays(planning.subject_path(study, job.subject), leave="betas")
+    ids = {"test": common(study, RUNS[choice.distance]), "train": _training(person, choice, study.seed)}
     for name, found in ids.items():
         if len(found) < FEWEST:
             raise ValueError(_too_few(job.subject, name, len(found), choice))
     every = np.union1d(ids["test"], ids["train"])
-    shown, trials = nsd.load_trials(study.root, job.subject, every, study.space, study.beta_version)
+    trials = nsd.load_trials(study.root, job.subject, every, study.space, study.beta_version)
     masks = {n: mask for n, mask in zip(person["rois"].tolist(), person["inside"]) if mask.any()}
     arrays = {"regions": np.array(list(masks)), **{f"{name}_ids": found for name, found in ids.items()}}
     arrays["n_all"] = np.array([mask.sum() for mask in masks.values()])
     arrays["n"] = np.array([(mask & person["reliable"]).sum() for mask in masks.values()])
     units = [np.flatnonzero(mask & person["reliable"]) for mask in masks.values()]
-    sd = rsa.noise_sd(trials, shown) if choice.distance == "crossnobis" else None
+    sd = rsa.noise_sd(trials.values, trials.shown) if choice.distance == "crossnobis" else None
     for name, found in ids.items():
-        own = np.isin(every[shown], found)
-        of = np.searchsorted(found, every[shown[own]])
-        rdms = [_rdm(trials[np.ix_(own, inside)], of, None if sd is None else sd[inside]) for inside in units]
+        own = np.isin(every[trials.shown], found)
+        of = np.searchsorted(found, every[trials.shown[own]]), trials.run[own]
+        rdms = [_rdm(trials.values[np.ix_(own, inside)], *of, None if sd is None else sd[inside]) for inside in units]
         arrays[name] = np.stack(rdms).astype(np.float32)
     results.write_arrays(job.path, arrays, results.about(job, time.perf_counter() - started))
 
 
-def _rdm(trials, shown, sd):
+def _rdm(trials, shown, runs, sd):
     """(n_pairs,) of a region's trials; NaN where it has no reliable unit."""
     n = shown.max() + 1
     if not trials.shape[1]:
         return np.full(n * (n - 1) // 2, np.nan)
     if sd is not None:
-        return rsa.crossnobis(trials / sd, shown)
-    return rsa.correlation(rsa.means(trials, shown))
+        return rsa.crossnobis(trials / sd, shown, runs)
+    return rsa.mean_correlation(trials, shown, runs)
 
 
-def _common(study, choice):
-    """Ids of the test pictures that every subject saw often enough."""
+def common(study, runs):
+    """Ids, ascending, of the test pictures that every subject saw in so many runs."""
     seen = []
     for name in planning.subjects(study):
-        person = results.read_arrays(planning.subject_path(study, name))
-        often = person["repeats"] >= REPEATS[choice.distance]
-        seen.append(set(person["image_ids"][person["is_test"] & often].tolist()))
+        person = results.read_arrays(planning.subject_path(study, name), leave="betas")
+        seen.append(set(person["image_ids"][person["is_test"] & (person["runs"] >= runs)].tolist()))
     return np.array(sorted(set.intersection(*seen)), int)
 
 
 def _training(person, choice, seed):
     """Ids of the training pictures by which layers are chosen: those shown most often, drawn among their likes."""
-    often = np.flatnonzero(~person["is_test"] & (person["repeats"] >= REPEATS[choice.distance]))
+    often = np.flatnonzero(~person["is_test"] & (person["runs"] >= RUNS[choice.distance]))
     often = np.random.default_rng(seed).permutation(often)
     order = np.argsort(-person["repeats"][often], kind="stable")
     return np.sort(person["image_ids"][often[order[: choice.training_images]]])
 
 
 def _too_few(subject, name, n, choice):
-    which = f"test pictures that all subjects saw {'twice or more' if REPEATS[choice.distance] > 1 else ''}".rstrip()
+    often = " in two runs" if RUNS[choice.distance] > 1 else ""
+    which = f"test pictures that all subjects saw{often}"
     if name == "train":
-        which = f"training pictures of {subject} that were shown often enough"
-    also = '; with distance = "correlation" under [rsa] one trial is enough' if choice.distance == "crossnobis" else ""
+        which = f"training pictures of {subject}" + (" that were shown in two runs" if often else "")
+    also = '; with distance = "correlation" under [rsa] one trial is enough' if often else ""
     return f"similarity needs {FEWEST} pictures or more, and there are {n} {which}; add sessions{also}"
 
 

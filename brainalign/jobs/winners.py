@@ -1,11 +1,13 @@
-"""How far winner-take-all maps can be relied on: the same contest held twice, on odd and on even test images."""
+"""How far winner-take-all maps can be relied on: the same contest held twice, on either half of the test images."""
 
 import numpy as np
 import pandas as pd
 
+from brainalign import stats
 from brainalign.figures import frames
 
 UNITS = 2000  # drawn of a subject's reliable ones: enough to know an agreement to 0.01
+BLOCK = 5  # neighbouring images that change sign together, should neighbours be alike
 
 
 def tables(jobs, people):
@@ -53,48 +55,52 @@ def _contests(jobs):
             yield {"among": "models", "model": "", "instruction": instruction, "pooling": ""}, maps
 
 
-def reliability(y, predictions, seed=0, rounds=frames.DEALS):
-    """Agreement of the winners on odd and on even images: {"maps", "units", "kappa", "ami", "chance", "p"}.
+def reliability(y, predictions, seed=0, rounds=frames.DRAWS):
+    """Agreement of the winners on both halves of the images: {"maps", "units", "kappa", "ami", "chance", "p"}.
 
     y : (n_images, n_units); predictions : (n_maps, n_images, n_units); the winner has the highest Pearson r
+    The halves are the first and the last images: odd and even ones would share what neighbouring images have in common
     kappa : Cohen's, of the two maps of winners; ami : their adjusted mutual information
-    chance : 95th percentile of kappa if the maps were alike: for every image their predictions are dealt to them anew,
-    which leaves what neighbouring units have in common; p : how often that agrees as well
+    chance : 95th percentile of kappa if the maps were alike: the leads of the maps in all units, as far as single
+    images cause them, change sign together, image by image. This leaves what units have in common and what maps have,
+    which may differ in scale and in kind; p : how often that agrees as well. The fits are taken as they are: that one
+    map was fitted better by luck is found too, and belongs to the fits
     """
-    from sklearn.metrics import adjusted_mutual_info_score, cohen_kappa_score
+    from sklearn.metrics import adjusted_mutual_info_score
 
     known = np.isfinite(y).all(0) & np.isfinite(predictions).all((0, 1)) & (y.std(0) > 0)
     y, predictions = y[:, known], predictions[:, :, known]
     found = {"maps": len(predictions), "units": int(known.sum())}
     if found["units"] < 2 or len(y) < 4:
         return found | dict.fromkeys(("kappa", "ami", "chance", "p"), np.nan)
-    deals = _deals(len(predictions), len(y), rounds, seed)
-    odd, even = (_winners(y[half::2], predictions[:, half::2], deals[:, :, half::2]) for half in (1, 0))
-    labels = range(len(predictions))
-    kappas = np.nan_to_num([cohen_kappa_score(a, b, labels=labels) for a, b in zip(odd, even)], nan=0.0)
-    found |= {"kappa": kappas[0], "ami": adjusted_mutual_info_score(odd[0], even[0])}
+    signs, middle = _signs(len(y), rounds, seed), len(y) // 2
+    first, last = (_winners(y[h], predictions[:, h], signs[:, h]) for h in (slice(middle), slice(middle, None)))
+    kappas = _kappa(first, last, len(predictions))
+    found |= {"kappa": kappas[0], "ami": adjusted_mutual_info_score(first[0], last[0])}
     p = (1 + (kappas[1:] >= kappas[0]).sum()) / (1 + rounds)
     return found | {"chance": np.percentile(kappas[1:], 95), "p": p}
 
 
-def _deals(n_maps, n_images, rounds, seed):
-    """Whose prediction each map has for each image, (1 + rounds, n_maps, n_images): first its own, then dealt anew."""
-    rng = np.random.default_rng(seed)
-    own = np.broadcast_to(np.arange(n_maps)[:, None], (1, n_maps, n_images))
-    return np.concatenate([own, rng.permuted(np.broadcast_to(own, (rounds, n_maps, n_images)), axis=1)])
+def _signs(n_images, rounds, seed):
+    """(rounds, n_images): 1 or -1 by chance for each block of neighbouring images."""
+    drawn = np.random.default_rng(seed).choice([-1.0, 1.0], (rounds, -(-n_images // BLOCK)))
+    return np.repeat(drawn, BLOCK, 1)[:, :n_images].astype(np.float32)
 
 
-def _winners(y, predictions, deals):
-    """(n_deals, n_units): the map with the highest r in each deal.
+def _kappa(one, other, n_maps):
+    """Cohen's kappa of every two maps of winners, (n, n_units) twice -> (n,); 0 where one map wins everywhere."""
+    agreed = (one == other).mean(1)
+    by_chance = sum((one == k).mean(1) * (other == k).mean(1) for k in range(n_maps))
+    return np.divide(agreed - by_chance, 1 - by_chance, out=np.zeros(len(one)), where=by_chance < 1)
 
-    The sums that r is made of are sums over images of one map's terms each, so all deals are one product with a matrix
-    of zeros and ones, (n_deals x n_maps, n_maps x n_images).
+
+def _winners(y, predictions, signs):
+    """(n_signs, n_units): the map with the highest r; then the one ahead by what images cause, with these signs.
+
+    What image i causes of r, to first order, is its influence a b - r (a^2 + b^2) / 2, of z-scores a and b, divided by
+    the number of images (Devlin, Gnanadesikan & Kettenring 1975); over all images it sums to 0.
     """
-    n_maps, n_images, n_units = predictions.shape
-    y, predictions = y - y.mean(0), predictions - predictions.mean((0, 1))
-    taken = (deals[:, :, None] == np.arange(n_maps)[:, None]).reshape(-1, n_maps * n_images).astype(np.float32)
-    terms = predictions.reshape(-1, n_units).astype(np.float32)
-    product = taken @ (np.tile(y, (n_maps, 1)) * terms).astype(np.float32)
-    spread = taken @ terms**2 - (taken @ terms) ** 2 / n_images
-    r = product / np.sqrt(np.maximum(spread, np.finfo(np.float32).tiny))  # y's own spread is the same for all maps
-    return r.reshape(len(deals), n_maps, n_units).argmax(1)
+    a, b = stats.standardise(y, slice(None)), [stats.standardise(one, slice(None)) for one in predictions]
+    r = np.stack([(a * one).mean(0) for one in b])
+    influence = [(a * one - score * (a**2 + one**2) / 2).astype(np.float32) for one, score in zip(b, r)]
+    return np.concatenate([r.argmax(0)[None], np.stack([signs @ one for one in influence]).argmax(0)])

@@ -27,11 +27,13 @@ class Design:
     """order : (30000,) the picture of each trial as a position in `images`, the same for all subjects
     images : (8, 10000) NSD ids from 0 of each subject's pictures; the first 1000 are shared by all
     shared : (1000,) NSD ids of the shared pictures
+    runs : (40, 12) trials of each run of each session
     """
 
     order: np.ndarray
     images: np.ndarray
     shared: np.ndarray
+    runs: np.ndarray
 
     def session(self, subject, session):
         """(750,) NSD ids shown in a session (counted from 1), in the order of its betas."""
@@ -42,6 +44,11 @@ class Design:
     def trials(self, subject):
         """(30000,) NSD ids of all trials planned for a subject."""
         return self.images[int(subject[4:]) - 1, self.order]
+
+    def run(self, session):
+        """(750,) the run of each trial of a session (counted from 1), from 0 and counted through all sessions."""
+        runs = self.runs[session - 1]
+        return np.repeat((session - 1) * len(runs) + np.arange(len(runs)), runs)
 
 
 def fields(path):
@@ -93,7 +100,7 @@ def load(root):
     for found, expected in problems(raw):
         raise ValueError(f"{path}: {found}; expected {expected}")
     order, images, shared = (raw[name].astype(np.int64) - 1 for name in ("masterordering", "subjectim", "sharedix"))
-    return Design(order[0], images, shared[0])
+    return Design(order[0], images, shared[0], raw["stimpattern"].astype(np.int64).sum(2))
 
 
 def image_ids(root, subject):
@@ -102,6 +109,13 @@ def image_ids(root, subject):
     if not sessions:
         raise ValueError(f"{root} has no betas of {subject}")
     return np.unique([design.session(subject, number) for number in sessions])
+
+
+def image_runs(root, subject):
+    """(n_images,) in how many runs each picture of `image_ids` was shown."""
+    design, sessions = load(root), Layout(root).sessions(subject)
+    seen = [np.stack([design.session(subject, number), design.run(number)]) for number in sessions]
+    return np.unique(np.unique(np.hstack(seen), axis=1)[0], return_counts=True)[1]
 
 
 def shared_ids(root):

@@ -5,10 +5,10 @@ from types import MappingProxyType
 import numpy as np
 
 from brainalign import tables
-from brainalign.nsd import design, read
+from brainalign.nsd import design, read, trend
 from brainalign.nsd.layout import BETA_VERSIONS, HEMISPHERES, SESSIONS_DONE, Layout, known, known_space
 from brainalign.nsd.rois import masks as roi_masks
-from brainalign.types import Roi, Subject
+from brainalign.types import Roi, Subject, Trials
 
 GENERAL = Roi("nsdgeneral", "whole", "all", "nsdgeneral", ("nsdgeneral",))
 BLOCK = 256  # images divided by their trials at a time
@@ -25,7 +25,8 @@ def load_subject(
     trials of each picture in the sessions that are there; a unit has no value in a session where it is all 0, has a
     NaN or is marked invalid. `progress(done, total)` is called after each session.
 
-    Memory: the result (n_images x n_units x 4 bytes) and about four arrays of one session (750 x n_units x 4).
+    Memory: the result (n_images x n_units x 4 bytes) and about four arrays of one session (750 x n_units x 4) and of
+    the test pictures (n_test x n_units x 4).
     """
     layout, named = Layout(root), list(tables.rois().values() if rois is None else rois)
     files = session_files(layout, subject, space, beta_version)
@@ -35,49 +36,112 @@ def load_subject(
     image_ids, rows = np.unique(shown, return_inverse=True)
     rows = rows.reshape(shown.shape)
 
-    betas = np.zeros((len(image_ids), len(units)), np.float32)
-    valid = np.zeros((len(files), len(units)), bool)
-    for s, (session, there) in enumerate(_sessions(layout, subject, files, units, grid)):
-        valid[s] = there
-        session[:, ~there] = 0
-        for row, trial in zip(rows[s], session):
-            betas[row] += trial
-        if progress:
-            progress(s + 1, len(files))
-    trials = np.stack([np.bincount(row, minlength=len(image_ids)) for row in rows], axis=1)
-    _average(betas, trials, valid)
+    sessions = _sessions(layout, subject, files, units, grid)
+    is_test = np.isin(image_ids, plan.shared)
+    betas, valid, noise = averaged(sessions, rows, is_test, len(units), progress)
     return Subject(
         name=subject,
         space=space,
         betas=betas,
         image_ids=image_ids,
-        repeats=trials.sum(1),
-        is_test=np.isin(image_ids, plan.shared),
+        repeats=np.bincount(rows.ravel()),
+        is_test=is_test,
         units=units,
         rois=MappingProxyType({name: mask[units] for name, mask in masks.items()}),
         ncsnr=_ncsnr(layout, subject, beta_version, grid)[units],
         valid=valid,
+        **noise,
     )
 
 
-def load_trials(root, subject, image_ids, space="func1pt8mm", beta_version="betas_fithrf_GLMdenoise_RR"):
-    """The single trials of some pictures, as `load_subject` averages them: (shown, values).
+def averaged(sessions, rows, is_test, n_units, progress=None):
+    """betas and valid of `types.Subject` from sessions of z-scored trials, and by name what it knows of their noise.
 
-    image_ids : ascending NSD ids; shown : (n_trials,) position in them of the picture of each trial
-    values : (n_trials, n_units) float32; NaN where a unit has no value in that session
-    Memory: the values and about two arrays of one session (750 x n_units x 4 bytes).
+    sessions : of each (n_trials, n_units) float32, whose columns without data are overwritten, and (n_units,) whether
+    a unit has data; rows : (n_sessions, n_trials) the picture of each trial, counted from 0; is_test : (n_images,)
+    """
+    betas, valid = np.zeros((len(is_test), n_units), np.float32), np.zeros((len(rows), n_units), bool)
+    steady, squares = np.zeros((2, is_test.sum(), n_units), np.float32)  # of test trials without trend
+    train_squares, place = np.zeros(n_units), np.cumsum(is_test) - 1
+    for s, (session, there) in enumerate(sessions):
+        valid[s] = there
+        session[:, ~there] = 0
+        for row, trial in zip(rows[s], session):
+            betas[row] += trial
+        time = _time(len(session))
+        slope = time @ session
+        for k in np.flatnonzero(is_test[rows[s]]):
+            trial = session[k] - time[k] * slope
+            steady[place[rows[s, k]]] += trial
+            squares[place[rows[s, k]]] += trial**2
+        train_squares += np.square(session[~is_test[rows[s]]]).sum(0, dtype=np.float64)
+        if progress:
+            progress(s + 1, len(rows))
+    trials = np.stack([np.bincount(row, minlength=len(is_test)) for row in rows], axis=1)
+    _average(betas, trials, valid)
+    _average(steady, trials[is_test], valid)
+    repeats = trials.sum(1)
+    if not (repeats[is_test] > 1).any() or not (repeats[~is_test] > 1).any():
+        return betas, valid, {}
+    trend = betas[is_test].var(0, ddof=1) - steady.var(0, ddof=1)
+    steady *= np.sqrt(repeats[is_test, None]).astype(np.float32)
+    squares -= np.square(steady, out=steady)
+    trend -= squares.sum(0) / (repeats[is_test] - 1).sum() * _fitted(rows, is_test)
+    train_noise = _noise(betas, np.flatnonzero(~is_test), repeats, train_squares)
+    noise = {"scatter": squares, "trend": trend, "train_noise": train_noise}
+    for values in noise.values():
+        values[..., ~valid.all(0)] = np.nan
+    return betas, valid, noise
+
+
+def _time(n_trials):
+    """(n_trials,) float32 straight line over a session, with mean 0 and length 1."""
+    time = np.linspace(-1, 1, n_trials)
+    return (time / np.sqrt((time**2).sum())).astype(np.float32)
+
+
+def _fitted(rows, is_test):
+    """How much of the noise of a trial the means and trends of sessions take out of the variance of test pictures.
+
+    They are fitted to noise too: of noise with variance 1, the mean over a picture's trials is freed of its part of
+    each session's mean and trend, squared and summed.
+    """
+    parts = np.zeros((len(is_test), len(rows), 2))
+    for s, row in enumerate(rows):
+        shape = np.stack([np.full(len(row), len(row) ** -0.5), _time(len(row))], axis=1)
+        np.add.at(parts[:, s], row, shape)
+    repeats = np.bincount(rows.ravel(), minlength=len(is_test))
+    return (parts / repeats[:, None, None])[is_test].var(0, ddof=1).sum()
+
+
+def _noise(means, pictures, repeats, squares):
+    """(n_units,) variance of the trials of some pictures about their means; squares : (n_units,) of those trials."""
+    explained = np.zeros(means.shape[1])
+    for start in range(0, len(pictures), BLOCK):
+        block = pictures[start : start + BLOCK]
+        explained += repeats[block] @ np.square(means[block], dtype=np.float64)
+    return (squares - explained) / (repeats[pictures] - 1).sum()
+
+
+def load_trials(root, subject, image_ids, space="func1pt8mm", beta_version="betas_fithrf_GLMdenoise_RR"):
+    """`Trials` of some pictures (ascending NSD ids), without the noise's drift: for what compares trials with trials.
+
+    A unit's trials are z-scored within session after `trend.remove`; NaN where a unit has no value in that session.
+    All files of betas are read. Memory: the values and about three arrays of one session (750 x n_units x 4 bytes).
     """
     layout, image_ids = Layout(root), np.asarray(image_ids)
     files = session_files(layout, subject, space, beta_version)
     units, _, grid = _units(layout, subject, space, list(tables.rois().values()))
-    plan, shown, values = design.load(root), [], []
+    plan, shown, run, values = design.load(root), [], [], []
     for number, (session, there) in zip(files, _sessions(layout, subject, files, units, grid)):
-        session[:, ~there] = np.nan
+        trend.remove(session, plan.runs[number - 1])
+        session[:, ~(standardise(session) & there)] = np.nan
         ids = plan.session(subject, number)
         wanted = np.isin(ids, image_ids)
         shown.append(np.searchsorted(image_ids, ids[wanted]))
+        run.append(plan.run(number)[wanted])
         values.append(session[wanted])
-    return np.concatenate(shown), np.concatenate(values)
+    return Trials(*map(np.concatenate, (shown, run, values)))
 
 
 def _sessions(layout, subject, files, units, grid):

@@ -58,7 +58,7 @@ def offered(store):
     pairs, uniques : subject -> rows as dictionaries; across : subjects with a cross-subject ceiling
     """
     nested, uniques = store.rows("roi_nested"), store.rows("roi_uniques")
-    key, layer = ["subject", "model", "instruction", "pooling"], ["subject", "model", "layer", "pooling"]
+    key = ["subject", "model", "instruction", "pooling"]
     subjects = store.subjects().set_index("subject").to_dict("index")
     return {
         "subjects": subjects,
@@ -67,7 +67,7 @@ def offered(store):
         "maps": _maps(store.spaces(), store.models(), store.catalogue.instructions),
         "nested": set(nested[key].drop_duplicates().itertuples(index=False, name=None)),
         "pairs": _by_subject(store.pairs()),
-        "uniques": _by_subject(uniques[[*layer, "instruction"]].drop_duplicates()),
+        "uniques": _by_subject(uniques[key].drop_duplicates()),
         "across": [s for s in subjects if np.isfinite(store.units(s).get("across_r", np.nan)).any()],
         "least": float(store.info().get("min_nc", 0)),
     }

@@ -5,10 +5,11 @@ from itertools import groupby
 import numpy as np
 
 from brainalign.figures import frames, theme
+from brainalign.figures.bars import ASIDE
 from brainalign.figures.numerals import digits, said
 from brainalign.figures.regions import GROUP_WIDTH, crowded, offsets
 from brainalign.paper import legend
-from brainalign.paper.page import Plot
+from brainalign.paper.page import Plot, within
 from brainalign.paper.sheet import INK, SIZE, line_height, text_width, wrapped
 
 LEFT, WIDE_LEFT = 11.0, 15.0  # mm: the axis with its numbers and title; with small signed numbers
@@ -20,9 +21,9 @@ EDGED = {"edgecolor": theme.MUTED, "linewidth": 0.4}
 RING = {"mfc": "white", "mec": "#30363d", "mew": 0.4, "ls": "none", "marker": "o", "clip_on": False}
 
 
-def rois(frame, colours, names, axis, regions, about, choices=None, query="", marks=None):
+def rois(frame, colours, names, axis, regions, about, choices=None, query="", marks=None, family=""):
     """A `Plot` of grouped bars or dots by region: as `figures.roi_bars`, with the same arguments; in as many rows as
-    the width asks for."""
+    the width asks for. family : of the tests that the marks tell."""
     order, by_family, marks = list(regions), any(regions.values()), marks or {}
     groups = [group for group in names if group in set(frame.group)]
     dots = crowded(groups, order)
@@ -73,12 +74,14 @@ def rois(frame, colours, names, axis, regions, about, choices=None, query="", ma
         each = [over(own, w) + high + regions_height(own, w) for own, w in zip(several, wide)]
         return legend.height(list(entries), width) + sum(each)
 
-    return Plot("rois", draw, height, frame, about, choices or {}, query)
+    return within(Plot("rois", draw, height, frame, about, choices or {}, query), family)
 
 
 def _span(frame):
     """Limits that all rows share: from 0 unless something is negative."""
-    there = frame[[name for name in ("value", "low", "high", "ceiling") if name in frame]].to_numpy(float)
+    there = frame[[name for name in ("value", "low", "high", "ceiling", "ceiling_high") if name in frame]].to_numpy(
+        float
+    )
     there = np.append(there[np.isfinite(there)], 0.0)
     low, high = there.min(), there.max()
     margin = 0.05 * (high - low or 1.0)
@@ -95,7 +98,11 @@ def _subject(frame):
 
 
 def _ceiling_mark(frame):
-    return legend.square(BAND) if "ceiling_low" in frame else legend.line(theme.MUTED, 1.2, ":")
+    return (
+        legend.square(BAND)
+        if "ceiling_low" in frame and "ceiling_high" not in frame
+        else legend.line(theme.MUTED, 1.2, ":")
+    )
 
 
 def _intervals(axes, x, rows):
@@ -165,12 +172,13 @@ def _dots(axes, frame, order, groups, colours, slot, marks):
 
 
 def _ceilings(axes, frame, order):
-    """A line a region at the noise ceiling, or a band where its lower bound is known too; and a line at 0."""
+    """A line a region at the noise ceiling, in its interval; or a band up from its lower bound; and a line at 0."""
     bounds = frame.drop_duplicates(["subject", "roi"]).groupby("roi")[list(frame.filter(like="ceiling"))].mean()
     bounds, places = bounds.reindex(order), np.arange(len(order))
     if "ceiling_low" in bounds:
-        axes.bar(places, bounds.ceiling - bounds.ceiling_low, GROUP_WIDTH, bounds.ceiling_low, color=BAND, zorder=0.5)
-    else:
+        high = bounds.get("ceiling_high", bounds.ceiling)
+        axes.bar(places, high - bounds.ceiling_low, GROUP_WIDTH, bounds.ceiling_low, color=BAND, zorder=0.5)
+    if "ceiling_low" not in bounds or "ceiling_high" in bounds:
         ends = places - GROUP_WIDTH / 2, places + GROUP_WIDTH / 2
         axes.hlines(bounds.ceiling, *ends, theme.MUTED, ":", linewidth=1.2)
     _from_zero(axes)
@@ -216,7 +224,7 @@ def _family_bands(sheet, axes, regions, x, y, width):
         sheet.text(x + (first + last + 1) / 2 * slot, y - 0.8, text, ha="center", va="bottom", fontsize=SIZE - 1)
 
 
-def signed(sheet, frame, colours, names, axis, x, y, width, height):
+def signed(sheet, frame, colours, names, axis, x, y, width, height, moved=None):
     """Signed parts as bars (mean over subjects) with the subjects as points: as `figures.signed_bars`."""
     means, at = frame[list(names)].mean(), np.arange(len(names))
     axes = sheet.axes(x + WIDE_LEFT, y, width - WIDE_LEFT - 1, height)
@@ -226,6 +234,11 @@ def signed(sheet, frame, colours, names, axis, x, y, width, height):
         low, high = (row.reindex([f"{part}_{end}" for part in names]).to_numpy(float) for end in ("low", "high"))
         axes.vlines(at + offset, low, high, "#80868e", linewidth=0.6, zorder=2)
         axes.plot(at + offset, row[list(names)].to_numpy(float), ms=2.6, zorder=3, **RING)
+    raw = frame.reindex(columns=[f"{part}_raw" for part in names]).mean()
+    axes.hlines(raw, at - 0.3, at + 0.3, INK, ":", linewidth=0.8, zorder=2.5)
+    for side, (_, colour) in (moved or {}).items():
+        means_at = frame.reindex(columns=[f"{part}_at_{side}" for part in names]).mean()
+        axes.plot(at + ASIDE[side], means_at, "D", ms=3, zorder=4, mfc=colour, mec=INK, mew=0.4)
     axes.set_ylabel(axis, labelpad=2)
     axes.yaxis.get_major_locator().set_params(nbins=6, steps=[1, 2, 5, 10])
     _from_zero(axes)

@@ -18,7 +18,7 @@ MAPS = ("subject", "quantity", "model", "instruction", "pooling", "layer", "thre
 MAPS = (*MAPS, "difference", "minus_model", "minus_instruction", "a", "b", "among", "margin", "second", "lines")
 MAPS = (*MAPS, "limits", "vmin", "vmax")
 SIMILAR = ("by", "model", "instruction", "instructions", "models", "pooling")
-PARTED = ("model", "subject", "pooling", "layer")
+PARTED = ("model", "subject", "pooling")
 KINDS = {  # kind -> (how its plot is made, what it can be asked for)
     "flatmap": (maps.chosen, MAPS),
     "rois": (regional.bars, ("by", *GROUPED, "layer", "reference", "order", "bars")),

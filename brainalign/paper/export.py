@@ -149,15 +149,18 @@ def _one_line(query):
 def origin(plot, store, address=ADDRESS):
     """Where numbers come from, for files that carry no caption: simulated, version, link and query."""
     version = store.info().get("version", "")
-    return {"simulated": store.simulated, "version": version, "link": link(plot, address), "query": plot.query}
+    found = {"simulated": store.simulated, "version": version, "link": link(plot, address), "query": plot.query}
+    return found | ({"q_family": plot.family} if plot.family else {})
 
 
 def _table(plot, store, format, address):
-    """Data as CSV, with a column that says where they are simulated; as Parquet with their origin as metadata."""
+    """Data as CSV, with a column that names the tests' family and one that says where they are simulated; as Parquet
+    with these and their origin as metadata."""
     if plot.panels:
         raise ValueError("the panels have tables of their own; write a .zip, which holds them all")
     if format == "csv":
-        data = plot.data.assign(simulated=True) if store.simulated else plot.data
+        data = plot.data.assign(q_family=plot.family) if plot.family else plot.data
+        data = data.assign(simulated=True) if store.simulated else data
         return data.to_csv(index=False).encode()
     import pyarrow
     from pyarrow import parquet
@@ -171,7 +174,8 @@ def _table(plot, store, format, address):
 
 
 def _short(plot, store):
-    return f"{words.simulated(store)}{plot.about.partition('. ')[0]}; store {store.info().get('version', '')}"
+    about = "; ".join(filter(None, (plot.about.partition(". ")[0], plot.family)))
+    return f"{words.simulated(store)}{about}; store {store.info().get('version', '')}"
 
 
 def _maps(plot):

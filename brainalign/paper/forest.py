@@ -2,7 +2,7 @@
 
 from brainalign.figures import frames, theme
 from brainalign.paper import legend
-from brainalign.paper.page import Plot
+from brainalign.paper.page import Plot, within
 from brainalign.paper.sheet import INK, MUTED, line_height, text_width, wrapped
 
 STEP, APART, BELOW = 1.8, 2.2, 9.0  # mm: from subject to subject, between rows, the axis
@@ -10,8 +10,11 @@ LABEL = 0.36  # of the width: the longest name
 INTERVAL = "#80868e"
 
 
-def compare(frame, axis, about, choices=None, query=""):
-    """A `Plot` of differences with their intervals: as `figures.forest`, with the same frame."""
+def compare(frame, axis, about, choices=None, query="", family=""):
+    """A `Plot` of differences with their intervals: as `figures.forest`, with the same frame.
+
+    family : of the tests
+    """
     names, subjects = list(dict.fromkeys(frame.name)), sorted(set(frame.subject))
     entries = {
         f"better, q < {frames.LEVEL}": legend.dot(theme.BETTER, theme.MUTED),
@@ -38,7 +41,7 @@ def compare(frame, axis, about, choices=None, query=""):
     def height(width):
         return legend.height(list(entries), width) + row(width) * len(names) + BELOW
 
-    return Plot("compare", draw, height, frames.sides(frame), about, choices or {}, query)
+    return within(Plot("compare", draw, height, frames.sides(frame), about, choices or {}, query), family)
 
 
 def _rows(axes, frame, names, subjects, step):

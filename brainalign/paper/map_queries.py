@@ -89,8 +89,8 @@ def _form(store, stock, one):
 
 
 def _partition(stock, one):
-    row = pictured.partitions(stock, one.subject, one.asked)[0]
-    return {"model": row["model"], "pooling": row["pooling"], "layer": one.at}
+    row = pictured.partition(stock, one.subject, one.asked)
+    return {"model": row["model"], "pooling": row["pooling"]}
 
 
 def _joined(name, key):

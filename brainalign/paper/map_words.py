@@ -7,6 +7,7 @@ from brainalign.figures.flatmap import CHOSEN, palettes
 from brainalign.paper import method
 from brainalign.paper.asked import PARTS
 
+RAW = "Units have their raw values, from which no floor (the cost of estimating weights) was taken."
 PALETTE = {"viridis": "viridis", "RdBu_r": "blue below 0, red above"}
 
 
@@ -20,7 +21,7 @@ def of_maps(store, maps):
     tested = method.tested(store, [m.subject for m in maps]) if maps[0].asked.quantity != "across" else ""
     said += [_made(store, maps), tested, _coloured(maps)]
     said += [method.ceiling(store, maps[0].asked.quantity), _colours(maps), _ties(maps), relied(store, maps)]
-    said += [_tested_differences(store, maps)]
+    said += [_tested_differences(store, maps), _faded(store, maps)]
     return " ".join(filter(None, said))
 
 
@@ -36,10 +37,21 @@ def _made(store, maps):
         said.append(f"States: {'; '.join(poolings)}.")
     layers = [m.at for m in maps] + [CHOSEN] * (asked.quantity in ("layer", "winner"))
     said.append(method.rule("chosen", 1) if CHOSEN in layers else "")
-    if asked.quantity in (*PARTS, "unique"):
-        rows = pd.DataFrame({"subject": [m.subject for m in maps], "layer": [m.at for m in maps]})
-        said.append(f"{method.parted_at(store, rows)} Several instructions together by banded ridge regression.")
+    if layers := parted_at(store, maps):
+        said.append(f"{layers} Several instructions together by banded ridge regression. {RAW}")
     return " ".join(filter(None, [*said, method.fitted(store)]))
+
+
+def parted_at(store, maps):
+    """The layers at which instructions enter the parts of variance that are shown; "" for other maps."""
+    asked = maps[0].asked
+    if asked.quantity not in (*PARTS, "unique"):
+        return ""
+    table, key = "roi_uniques", {"instruction": asked.chosen[1]}
+    if asked.quantity in PARTS:
+        table, key = "roi_variance", dict(zip("ab", asked.pair))
+    rows = store.rows(table, model=asked.chosen[0], **key)
+    return method.parted_at(store, rows[rows.subject.isin([m.subject for m in maps])])
 
 
 def _instructions(maps):
@@ -71,12 +83,14 @@ def _poolings(store, maps):
 
 def _across(store):
     """How the cross-subject ceiling comes about, and on how many images."""
-    people, images = set(store.subjects().subject), store.rows("images", shared=True)
-    common = sum(people <= set(seen.split()) for seen in images.subjects)
-    return (
+    people, images, info = set(store.subjects().subject), store.rows("images", shared=True), store.info()
+    common = info.get("across_images") or sum(people <= set(seen.split()) for seen in images.subjects)
+    drift = method.drift(store)
+    text = (
         f"Ridge regression from the other subjects' responses, cross-validated within the {common} test images that "
-        f"all {len(people)} subjects saw: fewer than any other score has."
+        f"all {len(people)} subjects saw{' in two runs or more' * bool(drift)}: fewer than any other score has."
     )
+    return f"{text} Each trial is predicted from the others' trials in other runs. {drift}" if drift else text
 
 
 def _coloured(maps):
@@ -122,13 +136,14 @@ def relied(store, maps):
     if rows.empty:
         return "How reliable these winners are is not known."
     said = (
-        f"{row.subject} κ = {row.kappa:.2f} ({frames.p_of_deals(row.p)}; 95th percentile by chance {row.chance:.2f}), "
+        f"{row.subject} κ = {row.kappa:.2f} ({frames.p_of_draws(row.p)}; 95th percentile by chance {row.chance:.2f}), "
         f"AMI = {row.ami:.2f}, {row.units} units"
         for row in rows.itertuples()
     )
     return (
-        "Reliability, ties aside: agreement of the winners on odd and on even test images (Cohen's κ, adjusted mutual "
-        f"information), chance by {frames.DEALS} deals of the predictions: {'; '.join(said).replace('-', '−')}."
+        "Reliability, ties aside: agreement of the winners on two halves of the test images (Cohen's κ, adjusted "
+        f"mutual information), chance by {frames.DRAWS} draws in which no map is better: "
+        f"{'; '.join(said).replace('-', '−')}."
     )
 
 
@@ -139,6 +154,23 @@ def doubt(store, maps):
     named = len({m.subject for m in maps}) > 1
     said = [f"{row.subject} " * named + f"κ = {row.kappa:.2f}".replace("-", "−") for row in weak.itertuples()]
     return f"Winners hardly reliable: {', '.join(said)} between halves of the test images" if said else ""
+
+
+def family(store, maps):
+    """The family of the tests that a map shows by its colours' strength, in a line; "" where it shows none."""
+    return method.short_family(store, "nested", _people(maps)) if _shows_q(maps) else ""
+
+
+def _faded(store, maps):
+    return f"q by {method.corrected(store, 'nested', _people(maps))}." if _shows_q(maps) else ""
+
+
+def _shows_q(maps):
+    return maps[0].asked.second == "q" and maps[0].picture.second is not None
+
+
+def _people(maps):
+    return pd.DataFrame({"subject": [m.subject for m in maps]})
 
 
 def _tested_differences(store, maps):
@@ -158,7 +190,7 @@ def _tested_differences(store, maps):
         said.append(f"{m.title or m.subject}: {', '.join(named) or 'none'}" if len(rows) else "")
     if not any(said):
         return f"{untested}, and the store has no test of it by region."
-    over = method.corrected(next(rows for rows in kept if len(rows)))
+    over = method.corrected(store, "roi_contrasts", pd.concat(kept))
     return (
         f"{untested}. Regions whose mean r differs with q < {frames.LEVEL} ({method.PAIRED}, {over}), "
         f"{'; '.join(filter(None, said))}."

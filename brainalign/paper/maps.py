@@ -5,6 +5,7 @@ import numpy as np
 from brainalign.figures.flatmap import CHOSEN, palettes, pictures
 from brainalign.paper import asked, map_queries, map_words, pictured
 from brainalign.paper.cortex import Map, flatmap
+from brainalign.paper.page import within
 from brainalign.paper.wish import Wish, match
 
 SPOKEN = {"a": "first instruction", "b": "second instruction", "second": "second dimension"}
@@ -62,7 +63,8 @@ def _some_shown(maps, threshold):
 def of_maps(store, maps, made):
     """The Plot of some Maps of a store; made : choices as in the page's link."""
     about, query = map_words.of_maps(store, maps), map_queries.maps(store, maps)
-    return flatmap(maps, about, made, query, map_words.doubt(store, maps))
+    made = flatmap(maps, about, made, query, map_words.doubt(store, maps))
+    return within(made, map_words.family(store, maps))
 
 
 def _subjects(wish, everyone):

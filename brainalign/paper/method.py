@@ -8,14 +8,29 @@ from brainalign.study import ANSWERS
 
 OWN = "the best in each region, chosen on the same test images and so a little too good"
 CHOSEN = "for each unit the one that predicts left-out training images best; the test images had no say"
+BY_TRAINING = "by cross-validation on training images"
 OTHERS = "for each region and subject the one that was best in the other subjects"
 FORMULA = "NC = 100 · ncsnr² / (ncsnr² + mean(1/n)) percent of variance, n the repeats of each test image"
-DOTTED = {
-    "r_mean": "√(NC/100), averaged over the region's units",
-    "r2_mean": "NC/100, averaged over the region's units",
-    "r_norm_mean": "1",
-}
+DOTTED = {"r_mean": "the noise ceiling", "r2_mean": "the noise ceiling", "r_norm_mean": "1"}
 PAIRED = "paired bootstrap of the difference over test images, two-sided"
+OF_REGION = (
+    "Noise ceiling: what a perfect model would reach on average over the same units, by how trials of the same test "
+    "image scatter; that of training images chose the units."
+)
+OF_UNIT = "Of a single unit this ratio carries the noise of NC; a region's is the mean r over the region's ceiling."
+INTERVAL_OF_RATIO = "its interval draws both on the same test images"
+KNOWN = (
+    "less its floor, which is what estimating weights from a finite number of training images adds to it or takes "
+    "from it (by the predictive variance of ridge regression)"
+)
+HELD = (
+    "95 % intervals by drawing test images with replacement, the fitted weights held fixed and the floor taken to be "
+    "known within 15 % (one standard deviation)"
+)
+TESTED = (
+    "two-sided by the same draws of the part less its floor with and without the cost of shrinkage, the less sure of "
+    "both; q < {} by Benjamini–Hochberg over the {} of a subject in the region, not corrected over regions{}"
+)
 INTERVAL = "95 % intervals by drawing test images with replacement, without fitting again"
 BORROWED = " (as today's table has them; the store, of an earlier version, does not carry them: publish again)"
 WEAK = 0.2  # kappa below which agreement is slight (Landis and Koch 1977, Biometrics 33:159)
@@ -50,6 +65,17 @@ def units(store, rows, what="a region and subject"):
 def reliable(store):
     """Which units a region's means are taken over."""
     return f"data in every session, noise ceiling of at least {store.info().get('min_nc', '0')} %"
+
+
+def drift(store):
+    """What was done to trials that are compared between subjects; "" for stores of versions that did nothing."""
+    degree = store.info().get("trend_degree")
+    return (
+        f"All subjects saw the pictures in one order: what drifts in the course of a run, fitted by a polynomial of "
+        f"degree {degree}, was taken out of each unit's trials."
+        if degree
+        else ""
+    )
 
 
 def quoted(store, ids):
@@ -95,13 +121,23 @@ def rule(layer, subjects):
 
 
 def parted_at(store, rows):
-    """The layers of a partition of variance; rows : with subject and layer."""
-    choice = tomllib.loads(store.info().get("study_toml", "")).get("variance", {}).get("layer", "best")
-    how = " (by cross-validation on training images)" if choice == "best" else ""
-    each = rows.drop_duplicates(["subject", "layer"])
-    if each.layer.nunique() == 1:
-        return f"Layer {each.layer.iloc[0]}{how}."
-    return f"Layer{how}: {', '.join(f'{row.layer} ({row.subject})' for row in each.itertuples())}."
+    """The layers at which instructions enter a partition of variance; rows : of the store's tables of parts."""
+    choice = tomllib.loads(store.info().get("study_toml", "")).get("variance", {})
+    found = frames.entered(rows)
+    if choice.get("layer", "best") != "best":
+        return f"Layer {found.layer.iloc[0]}, as the study says."
+    if not store.own_layers:
+        of = choice.get("anchor", "IC")
+        return f"Layer, for all instructions that of {of} ({BY_TRAINING}): {_where(found)}."
+    ids = store.catalogue.sort_instructions(found.instruction)
+    each = (f"{id} {_where(found[found.instruction == id])}" for id in ids)
+    return f"Layers, of each instruction its own ({BY_TRAINING}): {', '.join(each)}."
+
+
+def _where(layers):
+    """`5`, or `5 (subj01, subj02) and 4 (subj05)`; layers : rows with subject and layer."""
+    of = layers.drop_duplicates(["subject", "layer"]).groupby("layer", sort=False).subject.agg(", ".join)
+    return str(of.index[0]) if len(of) == 1 else " and ".join(f"{layer} ({names})" for layer, names in of.items())
 
 
 def fitted(store):
@@ -120,17 +156,70 @@ def fitted(store):
 
 
 def ceiling(store, quantity=""):
-    """What the noise ceiling is, and the threshold of what is divided by it."""
+    """What the noise ceiling of a unit is, and the threshold of what is divided by it."""
     least = store.info().get("min_nc", "0")
     text = f"Noise ceiling: what a perfect model would reach, {FORMULA}"
-    return f"{text}; r / √(NC/100) counts units with NC ≥ {least} %." if "norm" in quantity else f"{text}."
+    return f"{text}; r / √(NC/100) counts units with NC ≥ {least} %. {OF_UNIT}" if "norm" in quantity else f"{text}."
 
 
-def corrected(contrasts):
-    """Over what tests were corrected, and over what not; contrasts : rows of `roi_contrasts`, of one comparison."""
-    n = contrasts.groupby([name for name in contrasts if name[-2:] in ("_a", "_b")]).roi.nunique()
-    over = f"the {n.max()} regions" if len(n) else "the regions"
+def regional_ceiling(store, rows, quantity=""):
+    """What the noise ceiling of a region is, and its interval; rows : of roi_scores or roi_nested."""
+    if "r_ceiling_low" not in rows or rows.r_ceiling_low.isna().all():
+        of = {"r_mean": "; dotted: the mean of √(NC/100)", "r2_mean": "; dotted: the mean of NC/100"}
+        return ceiling(store, quantity)[:-1] + f"{of.get(quantity, '')}."
+    ratio = f" r / ceiling: the mean r over that; {INTERVAL_OF_RATIO}." if "norm" in quantity else ""
+    band = " Grey: its 95 % interval by drawing test images, mean of the subjects'." if quantity == "r_mean" else ""
+    return f"{OF_REGION}{ratio}{band}"
+
+
+def family(store, table, own):
+    """The family of the q of some rows in words and numbers: (over what they are corrected, over what they are not),
+    the latter "" where the store holds no such test.
+
+    table : "roi_contrasts", "rsa_contrasts" or "rsa_chosen", of which `own` are rows; or "nested", of single units,
+    where `own` are rows with the subjects whose maps are seen
+    """
+    per, maps = list(frames.MAP), store.rows("roi_nested" if table == "nested" else table)
+    if "contrasts" in table:
+        per, maps, own = [f"{name}_{side}" for side in "ab" for name in per], *map(frames.of_two_maps, (maps, own))
+    if table == "nested":
+        tested = store.reliable_units()
+        n = [tested[subject] for subject in set(own.subject) & set(tested)]
+    else:
+        whole = maps.merge(own[["subject", *per]].drop_duplicates())  # of comparisons of which one region may be seen
+        n = whole[whole.q.notna()].groupby(["subject", *per]).roi.nunique()
+    what, one = "reliable unit" if table == "nested" else "region", "comparison" if "contrasts" in table else "map"
+    others = _counted(len(maps[per].drop_duplicates()), one)
+    beyond = f"{others} and {_counted(maps.subject.nunique(), 'subject')} of this store" if len(maps) else ""
+    return f"{_span(n, what)} of one {one} in one subject", beyond
+
+
+def _span(n, what):
+    low, high = (min(n), max(n)) if len(n) else (0, 0)
+    return f"{low:,}–{high:,} {what}s" if low < high else _counted(high, what) if high else f"{what}s"
+
+
+def _counted(n, what):
+    return f"{n:,} {what}{'s' * (n != 1)}"
+
+
+def corrected(store, table, own):
+    """How tests are corrected, and for what they are not; arguments as of `family`."""
+    over, beyond = family(store, table, own)
+    overlap = ", of which some contain others" if table != "nested" else ""
+    left = f"not corrected over the {beyond}" if beyond else "this store holds no such test"
+    return f"Benjamini–Hochberg over the {over}{overlap}; {left}"
+
+
+def short_family(store, table, own):
+    """The same in a line that stands on a figure and in its table; "" where the store holds no such test."""
+    over, beyond = family(store, table, own)
+    return f"q over the {over}; not corrected over the {beyond}" if beyond else ""
+
+
+def marks(store, table, own, reference):
+    """What the triangles of differences from a reference mean."""
     return (
-        f"Benjamini–Hochberg over {over} of one comparison and subject, of which some contain others; not corrected "
-        "over comparisons and subjects"
+        f"▲ better or ▼ worse than {reference} in every subject, △ ▽ in at least half and opposite in none: {PAIRED}, "
+        f"q < {frames.LEVEL} by {corrected(store, table, own)}."
     )

@@ -1,12 +1,12 @@
 """What is drawn and what it says: the one thing that pages, command line and panels hand to an export."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from brainalign.paper import fonts
-from brainalign.paper.sheet import BADGE, BADGE_HEIGHT, SIZE, Sheet, drawn_with, line_height, wrapped
+from brainalign.paper.sheet import BADGE, BADGE_HEIGHT, MUTED, SIZE, Sheet, drawn_with, line_height, wrapped
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Plot:
     choices : what was chosen, as in the page's link; query : how the numbers are got from the store
     maps : the paper.Map it shows, for formats of brains; panels : letter -> the Plot it is made of
     notes : notes(width) -> what a caption says besides at that width, "" if nothing
+    family : over what the q that it shows are corrected, "" if it shows none
     """
 
     kind: str
@@ -32,6 +33,25 @@ class Plot:
     maps: tuple = ()
     panels: dict = field(default_factory=dict)
     notes: Callable = lambda width: ""
+    family: str = ""
+
+
+def within(plot, family):
+    """The plot with the family of its tests named below it and in its table; as it is where there is none."""
+    if not family:
+        return plot
+
+    def told(width):
+        return wrapped(family, width - 2, SIZE - 1)
+
+    def draw(sheet, x, y, width):
+        plot.draw(sheet, x, y, width)
+        sheet.text(x + 1, y + plot.height(width) + 1, told(width), va="top", fontsize=SIZE - 1, color=MUTED)
+
+    def height(width):
+        return plot.height(width) + 2 + (told(width).count("\n") + 1) * line_height(SIZE - 1)
+
+    return replace(plot, draw=draw, height=height, family=family)
 
 
 def caption(plot, width, lacking=""):

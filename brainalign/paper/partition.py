@@ -24,11 +24,10 @@ def _of_subject(wish, rows):
 
 
 def _one_space(wish, rows):
-    """Where a study has partitions of several poolings or layers, those of one."""
-    for key in ("pooling", "layer"):
-        each = [name for name in ("subject", "a", "b", "c", "instruction") if name in rows]
-        if (rows.groupby(each)[key].nunique() > 1).any():
-            rows = rows[rows[key].astype(str) == wish.one(key, sorted(map(str, set(rows[key]))))]
+    """Where a store has partitions of several poolings, those of one."""
+    each = [name for name in ("subject", "a", "b", "c", "instruction") if name in rows]
+    if (rows.groupby(each).pooling.nunique() > 1).any():
+        return rows[rows.pooling == wish.one("pooling", sorted(set(rows.pooling)))]
     return rows
 
 
@@ -54,6 +53,7 @@ def variance(wish):
 def matrix(wish):
     """One part of each pair's variance: the second instruction by region."""
     table = _rows(wish, "roi_variance")
+    table = frames.less_floor(table)
     a = wish.one("a", wish.known.sort_instructions(table.a), what="first instruction")
     part, kinds = wish.one("part", ["shared", "unique_a", "unique_b"]), wish.known.families(table.roi)
     regions = wish.several("regions", kinds, [kind for kind in kinds if kind != "streams"], "family of regions")
@@ -67,7 +67,7 @@ def matrix(wish):
 
 def pairs(wish):
     """One part of every two instructions' variance in a region."""
-    rows = _in_region(wish, _rows(wish, "roi_variance"))
+    rows = frames.less_floor(_in_region(wish, _rows(wish, "roi_variance")))
     part = wish.one("square", ["shared", "unique_a"], what="part")
     grid, about = frames.square(rows, part, wish.known), words.of_square(wish.store, rows, part)
     return draw_matrix(grid, "R²", about, "pairs", wish.made, queries.square(rows, part), "other")

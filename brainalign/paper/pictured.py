@@ -92,8 +92,8 @@ def subtracted_layer(source, stock, subject, asked, layer):
     return layer if one.layers == other.layers else pictures.best_layer(other)
 
 
-def partitions(stock, subject, asked):
-    """What a subject has of the variance that is asked for, by layer: rows with model, layer and pooling."""
+def partition(stock, subject, asked):
+    """What a subject has of the variance that is asked for: a row with model and pooling."""
     model = asked.chosen[0]
     if asked.quantity in PARTS:
         (a, b), held = asked.pair, stock["pairs"][subject]
@@ -104,20 +104,19 @@ def partitions(stock, subject, asked):
         rows = [r for r in held if (r["model"], r["instruction"]) == asked.chosen[:2]]
     if not rows:
         raise ValueError(f"{subject} has no {lacks} with {model}")
-    return sorted((r for r in rows if r["pooling"] == rows[0]["pooling"]), key=lambda r: r["layer"])
+    return rows[0]
 
 
 def _part(source, stock, subject, asked):
-    rows, model, (a, b) = partitions(stock, subject, asked), asked.chosen[0], asked.pair
-    parts = [source.variance_map(subject, model, a, b, r["layer"], r["pooling"]) for r in rows]
-    return pictures.part(asked.quantity, parts, [r["layer"] for r in rows], a, b, model)
+    model, (a, b) = asked.chosen[0], asked.pair
+    parts = source.variance_map(subject, model, a, b, partition(stock, subject, asked)["pooling"])
+    return pictures.part(asked.quantity, parts, a, b, model)
 
 
 def _unique(source, stock, subject, asked):
     model, instruction, _ = asked.chosen
-    row = partitions(stock, subject, asked)[0]
-    found = source.unique_map(subject, model, instruction, row["layer"], row["pooling"])
-    return pictures.unique(found, int(row["layer"]), instruction, model)
+    found = source.unique_map(subject, model, instruction, partition(stock, subject, asked)["pooling"])
+    return pictures.unique(found, instruction, model)
 
 
 # Winners -----------------------------------------------------------------------------------------------------

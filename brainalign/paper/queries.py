@@ -8,7 +8,7 @@ from brainalign.paper.sql import lines, literal, where
 
 MAP = "model instruction pooling"
 CEILING = {"r": "r_ceiling", "r2": "nc_mean / 100", "r_norm": "1"}  # as frames.ceiling
-PARTITION = ("subject layer", "model", "pooling")
+PARTITION = ("subject", "model", "pooling")
 
 
 def regions(rows, quantity, by, layer):
@@ -18,11 +18,11 @@ def regions(rows, quantity, by, layer):
     """
     score, kept = quantity.removesuffix("_mean"), where(rows, "subject", MAP, "roi")
     if layer == "chosen":
-        values = f"{score} AS value, {score}_low AS low, {score}_high AS high"
-        return _regions("roi_nested", values, score, by, kept)
-    values = f"{quantity} AS value, NULL AS low, NULL AS high"
+        values = f"{score} AS value, {score}_low AS low, {score}_high AS high, {_ceiling(rows, score)}"
+        return _regions("roi_nested", values, by, kept)
+    values = f"{quantity} AS value, NULL AS low, NULL AS high, {_ceiling(rows, score)}"
     if layer != "best":
-        return _regions("roi_scores", values, score, by, f"{kept}\n  AND layer = {layer}")
+        return _regions("roi_scores", values, by, f"{kept}\n  AND layer = {layer}")
     return f"""WITH known AS (
   SELECT *, CASE WHEN isfinite({quantity}) THEN {quantity} END AS own
   FROM roi_scores
@@ -33,16 +33,19 @@ def regions(rows, quantity, by, layer):
   FROM known
   WINDOW every_subject AS (PARTITION BY model, instruction, pooling, roi, layer)
 )
-{_regions("ranked", values, score, by, where(rows, "subject"))}
+{_regions("ranked", values, by, where(rows, "subject"))}
 QUALIFY row_number() OVER (
   PARTITION BY subject, model, instruction, pooling, roi ORDER BY coalesce(others, own) DESC NULLS LAST, layer) = 1"""
 
 
-def _regions(table, values, score, by, kept):
-    return (
-        f'SELECT subject, roi, n, n_all, layer, {by} AS "group", {values}, {CEILING[score]} AS ceiling\n'
-        f"FROM {table}\nWHERE {kept}"
-    )
+def _regions(table, values, by, kept):
+    return f'SELECT subject, roi, n, n_all, layer, {by} AS "group",\n  {values}\nFROM {table}\nWHERE {kept}'
+
+
+def _ceiling(rows, score):
+    """The columns of the noise ceiling, as frames.roi_frame has them of these rows."""
+    ends = ", r_ceiling_low AS ceiling_low, r_ceiling_high AS ceiling_high"
+    return f"{CEILING[score]} AS ceiling" + ends * (score == "r" and "r_ceiling_low" in rows)
 
 
 def layers(rows, quantity, by, nested, above=None):
@@ -51,7 +54,7 @@ def layers(rows, quantity, by, nested, above=None):
     nested : rows of roi_nested that are drawn; above : what stands above the only chart
     """
     named, score = "roi" if above is None else f"{literal(above)} AS roi", quantity.removesuffix("_mean")
-    kept, ceiling = f'SELECT subject, {named}, n, n_all, layer, {by} AS "group",', f"{CEILING[score]} AS ceiling"
+    kept, ceiling = f'SELECT subject, {named}, n, n_all, layer, {by} AS "group",', _ceiling(rows, score)
     found = (
         f"{kept} {quantity} AS value, NULL AS low, NULL AS high,\n  {ceiling}, 'layer' AS scored_at\n"
         f"FROM roi_scores\nWHERE {where(rows, 'subject', MAP, 'roi')}"
@@ -103,10 +106,21 @@ def variance(rows):
     return f"SELECT *\nFROM roi_variance\nWHERE {where(rows, *PARTITION, 'a', 'b', 'roi')}"
 
 
+def _less_floor(rows, name):
+    """What `frames.less_floor` makes of a column."""
+    floors = "".join(f" - {part}_floor" for part in frames.SUMS[name])
+    return name + floors * frames.floored(rows)
+
+
+def _mean_part(rows, name):
+    value = _less_floor(rows, name)
+    return f"avg({value}) FILTER (isfinite({value}))"
+
+
 def matrix(rows, part):
     """One part of many pairs' variance: means over subjects; rows : of roi_variance."""
     return (
-        f"SELECT b AS instruction, roi, avg({part}) FILTER (isfinite({part})) AS value\nFROM roi_variance\n"
+        f"SELECT b AS instruction, roi, {_mean_part(rows, part)} AS value\nFROM roi_variance\n"
         f"WHERE {where(rows, *PARTITION, 'a', 'b', 'roi')}\nGROUP BY b, roi"
     )
 
@@ -114,20 +128,25 @@ def matrix(rows, part):
 def square(rows, part):
     """One part of every two instructions' variance in a region: means over subjects; rows : of roi_variance."""
     kept = where(rows, *PARTITION, "a", "b", "roi")
-    query = f"SELECT a AS instruction, b AS other, avg({part}) FILTER (isfinite({part})) AS value\nFROM roi_variance\n"
+    query = f"SELECT a AS instruction, b AS other, {_mean_part(rows, part)} AS value\nFROM roi_variance\n"
     query += f"WHERE {kept}\nGROUP BY a, b"
     if part == "shared":
-        query += (
-            "\nUNION ALL  -- R2 of each alone\nSELECT a, a, avg(r2_a) FILTER (isfinite(r2_a))\nFROM roi_variance\n"
-        )
+        query += f"\nUNION ALL  -- R2 of each alone\nSELECT a, a, {_mean_part(rows, 'r2_a')}\nFROM roi_variance\n"
         query += f"WHERE {kept}\nGROUP BY a"
     return query
+
+
+def _of_part(rows, raw):
+    """The columns that `frames.stacked` gives, of a value and what is known of it."""
+    if not frames.floored(rows):
+        return f"{raw} AS value, low, high"
+    return f"{raw} AS raw, {raw} - floor AS value, low, high, p"
 
 
 def uniques(rows):
     """What each instruction explains beyond all the others in a region; rows : of roi_uniques."""
     return (
-        "SELECT subject, instruction, unique_r2 AS value, low, high\nFROM roi_uniques\n"
+        f"SELECT subject, instruction, {_of_part(rows, 'unique_r2')}\nFROM roi_uniques\n"
         f"WHERE {where(rows, *PARTITION, 'instruction', 'roi')}"
     )
 
@@ -135,7 +154,7 @@ def uniques(rows):
 def triples(rows):
     """The seven parts of three instructions' variance in a region; rows : of roi_triples."""
     return (
-        "SELECT subject, part, value, low, high\nFROM roi_triples\n"
+        f"SELECT subject, part, {_of_part(rows, 'value')}\nFROM roi_triples\n"
         f"WHERE {where(rows, *PARTITION, 'a', 'b', 'c', 'roi')}"
     )
 

@@ -1,7 +1,7 @@
 """Which scores of regions and layers are asked for, and the plots of them."""
 
 from brainalign.figures import frames, theme
-from brainalign.paper import depth, queries, words
+from brainalign.paper import depth, method, queries, words
 from brainalign.paper.bars import rois as draw_rois
 from brainalign.paper.coverage import coverage as draw_coverage
 from brainalign.paper.forest import compare as draw_compare
@@ -71,11 +71,13 @@ def bars(wish):
     shown = wish.several(f"{by}s", groups, wish.known.one_per_family(groups) if by == "instruction" else groups, by)
     scores = _regions(wish, scores[scores[by].isin(shown)])
     frame = _defined(frames.roi_frame(scores, quantity, by))
-    marks = {}
+    marks, family = {}, ""
     if wish.made["layer"] == "chosen" and quantity == "r_mean" and len(shown) > 1:
         reference = wish.one("reference", ["nothing", *shown])
         contrasts = frames.contrasts_of(wish.store.rows("roi_contrasts"), scores)
-        marks = frames.marks(contrasts, by, reference, shown) if reference in shown else {}
+        if reference in shown:
+            marks = frames.marks(contrasts, by, reference, shown)
+            family = method.short_family(wish.store, "roi_contrasts", contrasts)
     by_value = wish.one("order", ["family", "value"]) == "value"
     order = frame.groupby("roi").value.mean().sort_values(ascending=False).index if by_value else None
     drawn = wish.known.by_family(frame.roi) if order is None else dict.fromkeys(order)
@@ -84,7 +86,7 @@ def bars(wish):
     shown = {group: names[group] for group in shown}
     if by == "instruction" and wish.one("bars", ["table", "level"]) == "level":
         shown = wish.known.by_level(shown)
-    return draw_rois(frame, colours, shown, AXES[quantity], drawn, about, wish.made, query, marks)
+    return draw_rois(frame, colours, shown, AXES[quantity], drawn, about, wish.made, query, marks, family)
 
 
 def layers(wish):
@@ -107,7 +109,7 @@ def layers(wish):
     chosen = frames.roi_frame(frames.at_chosen(nested), quantity, by)
     several = by == "model" and scores.groupby("model").layer.max().nunique() > 1
     relative = several and wish.one("depth", ["layer", "relative"]) == "relative"
-    about = words.of_layers(wish.store, scores, AXES[quantity], wish.made, len(nested) > 0)
+    about = words.of_layers(wish.store, scores, AXES[quantity], wish.made, frame, chosen)
     shown, order = {group: names[group] for group in shown}, wish.known.sort_regions(frame.roi)
     query = queries.layers(scores, quantity, by, nested)
     return draw_layers(frame, colours, shown, AXES[quantity], about, wish.made, query, chosen, relative, order)
@@ -147,7 +149,8 @@ def compare(wish):
         raise ValueError(f"the store compares {model} with no other model in {roi} for this instruction")
     about = words.of_differences(wish.store, frame, wish.made)
     axis = f"difference in r, {frames.GROUPS.get(roi, roi)}"
-    return draw_compare(frame, axis, about, wish.made, queries.contrasts(frame))
+    family = method.short_family(wish.store, "roi_contrasts", frame)
+    return draw_compare(frame, axis, about, wish.made, queries.contrasts(frame), family)
 
 
 def specialisation(wish):

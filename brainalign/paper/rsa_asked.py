@@ -2,7 +2,7 @@
 
 from brainalign import live
 from brainalign.figures import frames, similarity, theme
-from brainalign.paper import rsa_drawn, rsa_queries, rsa_words
+from brainalign.paper import method, rsa_drawn, rsa_queries, rsa_words
 
 
 def groups(store, rows, by):
@@ -66,12 +66,14 @@ def bars(wish):
     kept = wish.several("regions", kinds, [kind for kind in kinds if kind != "streams"], "family of regions")
     chosen = frames.in_families(chosen, kept, wish.known)
     frame = similarity.bar_rows(chosen, wish.store.rows("rsa_ceilings"), by)
-    reference, marks = wish.one("reference", ["nothing", *shown]), {}
+    reference, marks, family = wish.one("reference", ["nothing", *shown]), {}, ""
     if reference in shown:
         contrasts = frames.contrasts_of(wish.store.rows("rsa_contrasts"), chosen)
         marks = frames.marks(contrasts, by, reference, shown)
-    about, query = rsa_words.of_bars(wish.store, frame, wish.made), rsa_queries.bars(chosen, by)
-    return rsa_drawn.rsa(frame, colours, names, wish.known.by_family(frame.roi), about, wish.made, query, marks)
+        family = method.short_family(wish.store, "rsa_contrasts", contrasts)
+    about, query = rsa_words.of_bars(wish.store, chosen, frame, wish.made), rsa_queries.bars(chosen, by)
+    regions = wish.known.by_family(frame.roi)
+    return rsa_drawn.rsa(frame, colours, names, regions, about, wish.made, query, marks, family)
 
 
 def _region(wish, chosen):
@@ -88,7 +90,7 @@ def layers(wish):
     )
     profile = similarity.profile_rows(scores, by)
     at = similarity.profile_rows(chosen[chosen.roi == roi], by)
-    about, query = rsa_words.of_layers(wish.store, profile, wish.made), rsa_queries.layers(scores, by)
+    about, query = rsa_words.of_layers(wish.store, profile, wish.made, at), rsa_queries.layers(scores, by)
     return rsa_drawn.rsa_layers(profile, colours, names, about, wish.made, query, at)
 
 

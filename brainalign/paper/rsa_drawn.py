@@ -16,9 +16,10 @@ APART, KEY, BAR = 6.0, 9.0, 2.4  # mm: between the sides, what the key takes, it
 THUMB = 0.08  # of half a side's width, half a picture
 
 
-def rsa(frame, colours, names, regions, about, choices, query, marks=None):
+def rsa(frame, colours, names, regions, about, choices, query, marks=None, family=""):
     """A `Plot` of similarity by region: as `bars.rois`."""
-    return replace(bars.rois(frame, colours, names, AXIS, regions, about, choices, query, marks), kind="rsa")
+    made = bars.rois(frame, colours, names, AXIS, regions, about, choices, query, marks, family)
+    return replace(made, kind="rsa")
 
 
 def rsa_layers(frame, colours, names, about, choices, query, chosen):

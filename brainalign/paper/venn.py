@@ -1,6 +1,6 @@
 """Shared and unique variance on paper: circles whose areas are the numbers, and the numbers as signed bars."""
 
-from brainalign.figures import theme
+from brainalign.figures import frames, theme
 from brainalign.figures.numerals import digits, said
 from brainalign.figures.venn import circles, regions
 from brainalign.paper import bars
@@ -13,15 +13,17 @@ TRUE = "Areas are true to the numbers."
 PARTS = ("unique_a", "shared", "unique_b")
 
 
-def variance(frame, names, colours, about, choices=None, query=""):
+def variance(pair, names, colours, about, choices=None, query=""):
     """A `Plot` of the partition of two instructions' variance in one region.
 
-    frame : one row a subject: subject, unique_a, shared, unique_b, r2_ab; names, colours : dict a, b
+    pair : rows of `roi_variance`, one a subject; names, colours : dict a, b
     """
+    frame = frames.less_floor(pair)
     parts = frame[list(PARTS)].mean().to_dict()
     called = {"unique_a": f"{names['a']} only", "shared": "shared", "unique_b": f"{names['b']} only"}
     note = says(parts, called)
     signed = called | {"r2_ab": "both"}
+    moved = {side: (names[side], colours[side]) for side in "ab"} if frames.elsewhere(frame) else None
     bar_colours = {"unique_a": colours["a"], "shared": theme.MUTED, "unique_b": colours["b"], "r2_ab": theme.MUTED}
 
     def draw(sheet, x, y, width):
@@ -31,7 +33,8 @@ def variance(frame, names, colours, about, choices=None, query=""):
         lines = wrapped(note, wide - 2)
         sheet.text(x + wide / 2, y + DISC, lines, ha="center", va="top", fontsize=SIZE - 0.5, color=MUTED)
         left, top = (x + wide + 2, y + 3) if beside else (x, y + _note_height(note, wide) + DISC + 3)
-        bars.signed(sheet, frame, bar_colours, signed, "R²", left, top, width - wide - 2 if beside else width, SIGNED)
+        across = width - wide - 2 if beside else width
+        bars.signed(sheet, frame, bar_colours, signed, "R²", left, top, across, SIGNED, moved)
 
     def height(width):
         beside = width >= BESIDE
@@ -40,7 +43,7 @@ def variance(frame, names, colours, about, choices=None, query=""):
         discs = DISC + _note_height(note, width * 0.52 if beside else width)
         return max(discs, under) if beside else discs + under
 
-    return Plot("variance", draw, height, frame, f"{about} {note}", choices or {}, query)
+    return Plot("variance", draw, height, pair, f"{about} {note}", choices or {}, query)
 
 
 def says(parts, called):

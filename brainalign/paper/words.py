@@ -1,21 +1,17 @@
 """Drafts of captions: what is seen, of whom, with which states and layers, how it was computed and how sure it is."""
 
-from brainalign.figures import frames
+from brainalign.figures import frames, numerals, profiles
 from brainalign.figures.regions import crowded
 from brainalign.paper import method
 from brainalign.paper.method import CHOSEN, people, simulated
 
 __all__ = ["CHOSEN", "people", "simulated"]
+PARTS = ("unique_a", "shared", "unique_b")
 SPOKEN = {
     "r": "Pearson r of predicted and measured response",
     "R²": "Share of the response's variance that is predicted (R²)",
     "r / noise ceiling": "Pearson r of predicted and measured response over the best possible",
 }
-MARKS = (
-    "▲ better or ▼ worse than {} in every subject, △ ▽ in at least half and opposite in none: "
-    f"{method.PAIRED}, q < {frames.LEVEL} by Benjamini–Hochberg over the regions of one comparison and subject, some "
-    "of which contain others; not corrected over comparisons."
-)
 
 
 # Regions and layers ------------------------------------------------------------------------------------------
@@ -31,16 +27,20 @@ def of_regions(store, scores, frame, axis, made):
     said = [f"{SPOKEN.get(axis, axis)} by region, {whose}. {drawn.format(people(frame))}"]
     said[0] += f", with {method.INTERVAL}." if known and not many else "."
     if made.get("reference", "nothing") != "nothing":
-        said.append(MARKS.format(made["reference"]))
+        own = frames.contrasts_of(store.rows("roi_contrasts"), scores)
+        said.append(method.marks(store, "roi_contrasts", own, made["reference"]))
     dotted = f"Dotted: {method.DOTTED.get(made['quantity'], '')}."
     return " ".join([*said, *_common(store, scores, made), dotted])
 
 
-def of_layers(store, scores, axis, made, chosen):
-    """What profiles over layers show; scores : the rows of roi_scores that are drawn."""
+def of_layers(store, scores, axis, made, frame, chosen):
+    """What profiles over layers show; scores : the rows of roi_scores that are drawn, as `frame` and `chosen`."""
     said = f"{SPOKEN.get(axis, axis)} of each layer in each region, each layer fitted by itself: lines are means over "
     said += f"{people(scores)}, bands their range."
-    said += " Diamonds: each unit at the layer chosen by training images, with the range of subjects." * bool(chosen)
+    said += " Diamonds: each unit at the layer chosen by training images, with the range of subjects." * bool(
+        len(chosen)
+    )
+    said += f" {profiles.too_high(profiles.tops(frame, chosen))}"
     return " ".join([said, *_common(store, scores, made)])
 
 
@@ -54,7 +54,11 @@ def _common(store, scores, made):
         method.states(scores),
     ]
     said += [method.rule(made["layer"], scores.subject.nunique())] if "layer" in made else []
-    said += [method.tested(store, scores.subject), method.fitted(store), method.ceiling(store, made["quantity"])]
+    said += [
+        method.tested(store, scores.subject),
+        method.fitted(store),
+        method.regional_ceiling(store, scores, made["quantity"]),
+    ]
     return list(filter(None, said))
 
 
@@ -71,7 +75,7 @@ def of_differences(store, frame, made):
         f"{', with ' + asked if asked else ''}. Points: {people(frame)}, from top to bottom "
         f"{', '.join(sorted(set(frame.subject)))}; lines: 95 % intervals; filled: q < {frames.LEVEL}, blue where "
         f"{model} predicts better, red where it predicts worse ({method.PAIRED}, "
-        f"{method.corrected(store.rows('roi_contrasts', subject=frame.subject.iloc[0]).merge(_pairs(frame)))}).",
+        f"{method.corrected(store, 'roi_contrasts', frame)}).",
         method.units(store, nested, "a subject") if len(nested) else "",
         _members(store, made["roi"]),
         method.quoted(store, [asked]),
@@ -82,11 +86,6 @@ def of_differences(store, frame, made):
         method.fitted(store),
     ]
     return " ".join(filter(None, said))
-
-
-def _pairs(frame):
-    names = [name for name in frame if name[-2:] in ("_a", "_b")]
-    return frame[["subject", *names]].drop_duplicates()
 
 
 def _of_both(maps, others):
@@ -157,16 +156,84 @@ def of_coverage(store, cells):
 def of_variance(store, pair, a, b, roi):
     """What the circles and bars of two instructions show."""
     known = "shared_low" in pair and bool(pair.shared_low.notna().any())
-    below = ", ".join(
-        f"{name} {100 * pair[f'{part}_negative'].mean():.0f} %"
-        for part, name in {"unique_a": f"{a} only", "shared": "shared", "unique_b": f"{b} only"}.items()
-        if f"{part}_negative" in pair
-    )
-    return (
+    interval = f", with {interval_of(pair)}" * known
+    return _sentences(
         f"Variance (R²) that {a} and {b} explain in {roi}, together and apart. Shared = R²({a}) + R²({b}) − R²(both), "
-        f"only {a} = R²(both) − R²({b}); both together by banded ridge regression. Bars: signed means over "
-        f"{people(pair)}; points: the subjects{f', with {method.INTERVAL}' * known}. "
-        f"{f'Units below 0: {below}. ' * bool(below)}{_partitioned(store, pair, [a, b])}"
+        f"only {a} = R²(both) − R²({b}); both together by banded ridge regression. {reduced(pair)}",
+        f"Bars: signed means over {people(pair)}; points: the subjects{interval}.",
+        claims_of_pair(pair, a, b),
+        units_negative(pair, a, b),
+        at_other_layers(pair, a, b),
+        _partitioned(store, pair, [a, b]),
+    )
+
+
+def reduced(rows):
+    """What is drawn of each part; "" in stores of an earlier version, which have the part itself."""
+    return f"Each part is drawn {method.KNOWN}; dotted lines: the part itself." if frames.floored(rows) else ""
+
+
+def interval_of(rows):
+    """What the intervals are of, and what they hold fixed."""
+    return method.HELD if frames.floored(rows) else method.INTERVAL
+
+
+def units_negative(pair, a, b):
+    """Of how many units a part itself is negative, which noise alone makes of half."""
+    shares = {part: pair[f"{part}_negative"].mean() for part in PARTS if f"{part}_negative" in pair}
+    told = ", ".join(f"{called(a, b)[part]} {100 * share:.0f} %" for part, share in shares.items())
+    return f"Units whose raw value is negative: {told}." if told else ""
+
+
+def called(a, b):
+    """The parts of a pair in words."""
+    return {"unique_a": f"{a} only", "shared": "shared", "unique_b": f"{b} only"}
+
+
+def claims_of_pair(pair, a, b):
+    """Which parts of a pair are told from 0."""
+    return claims(frames.less_floor(pair), called(a, b), "three parts", " and pairs")
+
+
+def claims(frame, names, family, also=""):
+    """Which parts lie above 0 and which below, by a test and not by their intervals; "" where none was made.
+
+    frame : as for `figures.signed_bars`; names : part -> in words; family : over what is corrected; also : over what
+    else not
+    """
+    if not any(f"{name}_p" in frame and frame[f"{name}_p"].notna().any() for name in names):
+        return ""
+    n = len(frame)
+    where = f"in {frame.subject.iloc[0]}" if n == 1 else f"in each of {n} subjects"
+    above, below = (", ".join(names[one] for one in side) or "none" for side in frames.claimed(frame, names))
+    return f"Above 0 {where}: {above}; below 0: {below} ({method.TESTED.format(frames.LEVEL, family, also)})."
+
+
+def at_other_layers(pair, a, b):
+    """What the parts would be, had both entered at the layer of the one or the other; "" where that is not known."""
+    if not frames.elsewhere(pair):
+        return ""
+    names, told = called(a, b), []
+    for side, of in zip("ab", (a, b)):
+        values = (f"{name} {numerals.said(pair[f'{part}_at_{side}'].mean())}" for part, name in names.items())
+        told.append(f"at that of {of}: {', '.join(values)}")
+    return f"Diamonds: the means had both entered at one layer, {'; '.join(told)}."
+
+
+def _sentences(*each):
+    return " ".join(filter(None, each))
+
+
+def how_much_layers_matter(rows, part):
+    """By how much a part of many pairs changes with the layer at which both enter; "" where that is not known."""
+    moved, rows = [f"{part}_at_a", f"{part}_at_b"], rows.dropna(subset=[part])
+    if not frames.elsewhere(rows) or rows[moved].isna().any(axis=None):
+        return ""
+    means = rows.groupby(["b", "roi"])[[part, *moved]].mean()
+    change = means[moved].sub(means[part], axis=0).abs().to_numpy()
+    return (
+        "Had both entered at the layer of either, these values would differ by "
+        f"{numerals.said(change.mean(), 4)} on average and by {numerals.said(change.max(), 4)} at most."
     )
 
 
@@ -178,11 +245,17 @@ def of_matrix(store, rows, a, part):
         "unique_a": "R²(both) − R²(b)",
         "unique_b": f"R²(both) − R²({a})",
     }
-    return (
+    return _sentences(
         f"Variance (R²) {named[part]}, {a} with each other instruction b in each region: {parts[part]}, signed, both "
-        f"together by banded ridge regression; means over {people(rows)}. Not tested. "
-        f"{_partitioned(store, rows, [a, *rows.b])}"
+        f"together by banded ridge regression{less(rows)}; means over {people(rows)}. Not tested.",
+        how_much_layers_matter(rows, part),
+        _partitioned(store, rows, [a, *rows.b]),
     )
+
+
+def less(rows):
+    """What is taken from each value of a matrix; "" in stores of an earlier version."""
+    return f", {method.KNOWN}" if frames.floored(rows) else ""
 
 
 def of_square(store, rows, part):
@@ -193,39 +266,52 @@ def of_square(store, rows, part):
         "unique_a": "that the instruction of the row explains beyond that of the column: R²(both) − R²(column)",
     }
     return (
-        f"Variance (R²) in {rows.roi.iloc[0]} {said[part]}, signed, both together by banded ridge regression; means "
-        f"over {people(rows)}. Not tested. {_partitioned(store, rows, [*rows.a, *rows.b])}"
+        f"Variance (R²) in {rows.roi.iloc[0]} {said[part]}, signed, both together by banded ridge regression"
+        f"{less(rows)}; means over {people(rows)}. Not tested. {_partitioned(store, rows, [*rows.a, *rows.b])}"
     )
 
 
 def of_unique(store, rows):
     """What each instruction explains beyond all the others."""
     ids = store.catalogue.sort_instructions(rows.instruction)
-    return (
+    return _sentences(
         f"R² in {rows.roi.iloc[0]} of the {len(ids)} instructions together less that of the others without this one, "
-        f"by banded ridge regression. Bars: signed means over {people(rows)}; points: the subjects, with "
-        f"{method.INTERVAL}; the intervals are of one instruction each, not corrected over {len(ids)}. "
-        f"{_partitioned(store, rows, ids)}"
+        f"by banded ridge regression. {reduced(rows)}",
+        f"Bars: signed means over {people(rows)}; points: the subjects, with {interval_of(rows)}.",
+        claims_of_each(frames.apart(rows, "instruction", "unique_r2", ids), ids),
+        _partitioned(store, rows, ids),
     )
+
+
+def claims_of_each(frame, ids):
+    """Which instructions explain something beyond all the others; frame : as `frames.apart` makes it."""
+    return claims(frame, {id: id for id in ids}, f"{len(ids)} instructions")
 
 
 def of_three(store, rows, three):
     """What the circles and bars of three instructions show."""
-    return (
+    return _sentences(
         f"Variance (R²) that {', '.join(three[:2])} and {three[2]} explain in {rows.roi.iloc[0]}, alone and together, "
         "by banded ridge regressions of each, each two and all three, whose R² make the seven parts by inclusion and "
-        f"exclusion. Bars: signed means over {people(rows)}; points: the subjects, with {method.INTERVAL}. "
-        f"{_partitioned(store, rows, three)}"
+        f"exclusion. {reduced(rows)}",
+        f"Bars: signed means over {people(rows)}; points: the subjects, with {interval_of(rows)}.",
+        claims_of_three(frames.apart(rows, "part", "value", frames.parts_of_three(three)), three),
+        _partitioned(store, rows, three),
     )
+
+
+def claims_of_three(frame, three):
+    """Which of the seven parts are told from 0; frame : as `frames.apart` makes it."""
+    names = {part: " + ".join(members) for part, members in frames.parts_of_three(three).items()}
+    return claims(frame, names, "seven parts", " and sets of three")
 
 
 def _partitioned(store, rows, ids):
     """Instructions, layers, units, test images and method of a partition of variance."""
-    own = rows.drop_duplicates("subject")
     said = [
         method.quoted(store, ids),
         f"{rows.model.iloc[0]}, {method.states(rows)[8:]}",
-        method.parted_at(store, own),
+        method.parted_at(store, rows),
     ]
-    said += [method.units(store, rows), method.tested(store, own.subject), method.fitted(store)]
+    said += [method.units(store, rows), method.tested(store, rows.subject), method.fitted(store)]
     return " ".join(filter(None, said))

@@ -155,8 +155,14 @@ class Store:
             FROM roi_scores GROUP BY ALL ORDER BY ALL""")
 
     def pairs(self):
-        """One row a map of the partition of variance: subject, model, layer, pooling, a, b."""
-        return self._frame("SELECT DISTINCT subject, model, layer, pooling, a, b FROM variance ORDER BY ALL")
+        """One row a map of the partition of variance: subject, model, pooling, a, b."""
+        return self._frame("SELECT DISTINCT subject, model, pooling, a, b FROM variance ORDER BY ALL")
+
+    @cached_property
+    def own_layers(self):
+        """Whether each instruction enters partitions of variance at its own layer; in an earlier version all entered
+        at that of the study's anchor."""
+        return "layer_a" in self._names("roi_variance")
 
     def runs(self):
         """What was computed, when, for how long, with which versions and warnings."""
@@ -212,6 +218,11 @@ class Store:
         sql = "SELECT * EXCLUDE subject FROM units WHERE subject = $subject ORDER BY unit"
         return self._frame(sql, subject=subject)
 
+    def reliable_units(self):
+        """{subject: how many units are tested in each of its maps}."""
+        rows = self._frame("SELECT subject, count(*) FILTER (reliable) AS n FROM units GROUP BY subject")
+        return dict(zip(rows.subject, rows.n.tolist()))
+
     def noise_ceiling(self, subject):
         """Percent of variance that can be explained in the test images: (n_units,)."""
         sql = "SELECT nc FROM units WHERE subject = $subject ORDER BY unit"
@@ -225,9 +236,9 @@ class Store:
         names = self.catalogue.sort_regions(rows["roi"])
         return {name: rows["unit"][rows["roi"] == name].astype(np.int64) for name in names}
 
-    def variance_map(self, subject, model, a, b, layer, pooling):
+    def variance_map(self, subject, model, a, b, pooling):
         """Partition of one pair, signed: r2_a, r2_b, r2_ab, shared, unique_a, unique_b -> (n_units,) each."""
-        return self._columns("variance", PARTS, subject, model=model, a=a, b=b, layer=int(layer), pooling=pooling)
+        return self._columns("variance", PARTS, subject, model=model, a=a, b=b, pooling=pooling)
 
     def nested_map(self, subject, model, instruction, pooling):
         """Each unit at the layer that training images choose: layer, r, r2, r_low, r_high, p, q -> (n_units,) each.
@@ -237,9 +248,9 @@ class Store:
         found = self._columns("nested", NESTED, subject, model=model, instruction=instruction, pooling=pooling)
         return found | {"layer": np.where(found["layer"] < 0, np.nan, found["layer"])}
 
-    def unique_map(self, subject, model, instruction, layer, pooling):
+    def unique_map(self, subject, model, instruction, pooling):
         """What an instruction explains beyond all others: (n_units,), signed."""
-        key = {"model": model, "instruction": instruction, "layer": int(layer), "pooling": pooling}
+        key = {"model": model, "instruction": instruction, "pooling": pooling}
         return self._columns("uniques", ["unique_r2"], subject, **key)["unique_r2"]
 
     def _columns(self, table, names, subject, **key):
@@ -346,8 +357,10 @@ class Store:
 
     @cached_property
     def _names_coco(self):
-        sql = "SELECT column_name FROM duckdb_columns() WHERE table_name = 'images'"
-        return "coco_id" in self._list(sql)
+        return "coco_id" in self._names("images")
+
+    def _names(self, table):
+        return self._list("SELECT column_name FROM duckdb_columns() WHERE table_name = $table", table=table)
 
     def numbered(self, image_id):
         """What stands for a picture wherever it is shown: its NSD id from 0, and its other ids where known."""

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from brainalign.store.connecting import reader, workshop, writer
-from brainalign.store.schema import KEYS, TABLES, columns
+from brainalign.store.schema import KEYS, TABLES, columns, taken
 from brainalign.writing import write_once
 
 
@@ -68,7 +68,7 @@ def _insert(db, name, frame, digest):
         with pa.ipc.new_stream(pa.PythonFile(_Sink(digest), "w"), rows.schema) as stream:
             stream.write_table(rows)
     db.register("incoming", rows)
-    db.execute(f"INSERT INTO {name} SELECT * FROM incoming")
+    db.execute(f"INSERT INTO {name} SELECT {taken(name)} FROM incoming")
     db.unregister("incoming")
     return rows.num_rows
 

@@ -76,10 +76,10 @@ def across(r):
 # Variance ----------------------------------------------------------------------------------------------------
 
 
-def part(name, parts, layers, a, b, model):
+def part(name, parts, a, b, model):
     """One part of the variance that two instructions a and b predict, signed.
 
-    parts : for each layer what Store.variance_map returns
+    parts : what Store.variance_map returns
     """
     words = {"shared": f"shared by {a} and {b}", "unique_a": f"of {a} only", "unique_b": f"of {b} only"}
     rules = {
@@ -87,17 +87,16 @@ def part(name, parts, layers, a, b, model):
         "unique_a": f"R²(both) − R²({b})",
         "unique_b": f"R²(both) − R²({a})",
     }
-    values, label = np.stack([one[name] for one in parts]), f"R² {words[name]}"
+    label = f"R² {words[name]}"
     about = f"{label}, signed: {rules[name]}, {model}"
-    found = Picture(values, tuple(layers), "R²", label, about, diverging=True)
-    return replace(found, first=best_layer(found))
+    return Picture(parts[name][None], (0,), "R²", label, about, diverging=True, layered=False)
 
 
-def unique(unique_r2, layer, instruction, model):
+def unique(unique_r2, instruction, model):
     """What one instruction explains beyond all the others of its model, signed: (n_units,)."""
     about = f"R² of {instruction} beyond all other instructions, signed: R²(all) − R²(all but {instruction}), {model}"
     label = f"R² of {instruction} beyond all others"
-    return Picture(unique_r2[None], (layer,), "R²", label, about, diverging=True, first=layer)
+    return Picture(unique_r2[None], (0,), "R²", label, about, diverging=True, layered=False)
 
 
 # Classes -----------------------------------------------------------------------------------------------------
