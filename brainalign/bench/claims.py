@@ -2,7 +2,8 @@
 
 A test is a function of a store and its `Plan` that gives a frame: one row a case in which nothing is there to be
 found, and the columns `above` and `below`, whether the store says there is; a one-sided test has `above` alone. Where
-a page corrects over a family (q), the family is the case. A store is read by the columns that pages read.
+a page corrects over a family (q), the family is the case. A store is read by the columns that pages read, one subject
+after the other: what a page says of all subjects holds in each of them, and is claimed less often.
 """
 
 from collections.abc import Callable
@@ -121,7 +122,8 @@ def _across(store, plan):
     """Of units where subjects have nothing in common. Pages show the map without a test: here it is that of r of n
     pictures, with twice the variance, as in cross-validation each pair of pictures counts twice, once each way round.
     """
-    r, most = _reliable(store).across_r.dropna(), 1.96 * (2 / store.subjects().test_images.min()) ** 0.5
+    n = int(store.info().get("across_images") or store.subjects().test_images.min())
+    r, most = _reliable(store).across_r.dropna(), 1.96 * (2 / n) ** 0.5
     r = r if _apart(plan) else r[:0]
     return pd.DataFrame({"above": r > most, "below": r < -most})
 
@@ -143,6 +145,7 @@ def _reliable(store):
 # --- Parts of variance ---
 
 BY_P, BY_Q = "p < .05", "q < .05"
+ENDS = ("floor", "low", "high", "p")
 
 
 def _pairs(store):
@@ -150,13 +153,10 @@ def _pairs(store):
     rows = store.rows("roi_variance")
     rows = rows[rows.a < rows.b]  # each is there both ways round
     sides = {"shared": rows.a + " " + rows.b, "unique_a": rows.a, "unique_b": rows.b}
-    ends = {name: end for end in ("floor", "low", "high", "p") for name in (f"{part}_{end}" for part in sides)}
-    long = [
-        rows[["subject", "model", "a", "b", "roi"]]
-        .assign(part=part, of=of, value=rows[part])
-        .assign(**{end: rows[name] for name, end in ends.items() if name in rows and name.startswith(f"{part}_")})
-        for part, of in sides.items()
-    ]
+    long = []
+    for part, of in sides.items():
+        ends = {end: rows[f"{part}_{end}"] for end in ENDS if f"{part}_{end}" in rows}
+        long.append(rows[["subject", "model", "a", "b", "roi"]].assign(part=part, of=of, value=rows[part], **ends))
     return _parts(pd.concat(long, ignore_index=True), ["subject", "model", "a", "b", "roi"])
 
 
