@@ -106,15 +106,15 @@ export_ui.export(
 )  # fmt: skip
 
 shown_groups, shown_rois = set(frame.group), list(dict.fromkeys(frame.roi))
-bounded = bool(frame.low.notna().any())
+bounded, dotted = bool(frame.low.notna().any()), paper.method.dotted(scores, quantity)
 if figures.crowded(shown_groups, shown_rois):
     ui.sentence(
-        "Dots: means over subjects; lines: from the lowest subject to the highest; dotted: noise ceiling. With fewer "
-        "bars or regions, each subject shows" + (" with its 95 % interval." if bounded else ".")
+        f"Dots: means over subjects; lines: from the lowest subject to the highest; dotted: {dotted}. With fewer bars "
+        "or regions, each subject shows" + (" with its 95 % interval." if bounded else ".")
     )
 else:
     intervals = ", with 95 % intervals by drawing test images with replacement; the models are not fitted again"
-    ui.sentence(f"Bars: means over subjects; points: the subjects{intervals * bounded}; dotted: noise ceiling.")
+    ui.sentence(f"Bars: means over subjects; points: the subjects{intervals * bounded}; dotted: {dotted}.")
 tests = store.subjects().set_index("subject").test_images
 images = ", ".join(f"{subject} {tests.get(subject, 0)}" for subject in sorted(set(frame.subject)))
 ui.sentence(

@@ -134,6 +134,18 @@ def test_roi_bars_are_means_with_the_subjects_as_points():
     assert list(figure.layout.xaxis.ticktext) == ["V1", "FFA"]  # the order of the table of ROIs
 
 
+def test_the_ceiling_stands_in_its_interval_and_says_it():
+    rows = scores().assign(r_ceiling_low=0.4, r_ceiling_high=0.7)
+    frame = frames.roi_frame(frames.at_layer(rows, "0", "r_mean"), "r_mean", "instruction")
+    shades = {"IC": "#000000", "VQ1": "#111111"}
+    figure = roi_bars(frame, shades, {"IC": "IC", "VQ1": "VQ1"}, "r", TODAY.by_family(frame.roi))
+    line = next(trace for trace in figure.data if trace.name == "noise ceiling")
+    assert set(line.text) == {"noise ceiling 0.500 [0.400, 0.700]"}
+    band = next(trace for trace in figure.data if trace.type == "scatter" and trace.fill == "toself")
+    assert {y for y in band.y if y is not None} == {0.4, 0.7}
+    assert "ceiling_low" not in frames.roi_frame(rows, "r_norm_mean", "instruction")  # there the ceiling is 1
+
+
 def test_roi_bars_of_nothing_but_nan_draw_nothing():
     frame = frames.roi_frame(scores().assign(r_mean=np.nan, r_ceiling=np.nan), "r_mean", "instruction")
     figure = roi_bars(

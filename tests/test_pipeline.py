@@ -138,6 +138,23 @@ def test_noise_predicts_nothing(planted):
     assert (scores.r_mean.abs() < 0.03).all()
 
 
+def test_the_ceiling_of_a_region_is_what_was_planted_and_divides_its_mean(planted):
+    opened, truth = planted
+    rows = opened.rows("roi_nested", instruction="IC")
+    known = rows[rows.r_ceiling.notna()].set_index("roi")
+    assert {"V1", "EBA", "early", "high"} <= set(known.index)
+    assert (known.r_ceiling_low < known.r_ceiling).all()
+    assert (known.r_ceiling < known.r_ceiling_high).all()
+    np.testing.assert_allclose(known.r_norm, known.r / known.r_ceiling, atol=1e-3)
+    units, k = in_regions(opened, truth, ["V1"])
+    reliable = opened.units("subj01").reliable.to_numpy()[units]
+    signal, repeats = truth.ncsnr[k[reliable]] ** 2, opened.subjects().repeats_mean[0]
+    assert known.r_ceiling["V1"] == pytest.approx(np.sqrt(signal / (signal + 1 / repeats)).mean(), rel=0.1)
+    scores = opened.roi_scores("subj01", layer=1, instruction="IC").set_index("roi")
+    np.testing.assert_allclose(scores.r_ceiling["V1"], known.r_ceiling["V1"])
+    assert scores.r_norm_mean["V1"] == pytest.approx(scores.r_mean["V1"] / scores.r_ceiling["V1"], abs=1e-3)
+
+
 def test_the_flat_map_shows_the_planted_regions_where_they_lie(planted):
     opened, truth = planted
     shown = opened.flat_units("subj01")

@@ -5,7 +5,7 @@ be independent, of mean 0 and variance t_j; z_j = q_j'x is a new image in these 
 with penalty alpha (Hoerl and Kennard 1970, Technometrics 12:55-67):
 variance  s sum_j z_j^2 l_j / (l_j + alpha)^2, through the noise in the training responses
 bias      sum_j t_j z_j^2 alpha^2 / (l_j + alpha)^2, taken by shrinkage
-signal    sum_j t_j z_j^2, the variance of the responses that the features explain
+signal    the variance of the responses that the features explain, 1 - s
 choice    s / n for the penalty, and for the weight of each further space, which the n training images choose, as if
           each were one weight more (in simulations without signal, choosing one costs 1.0 to 1.3 times that)
 s and t_j = t l_j^shape are means over the penalties tried, s / t = penalty, and over SHAPES, from signal in all
@@ -58,7 +58,7 @@ def of_basis(l, test, power, C, Y, alphas, alpha, chosen=1):
     shrunk = values[:, None] / (l + values[:, None])
     variance = (squares * l / (l + values[:, None]) ** 2).sum(1)[place]
     bias = ((shaped @ shrunk.square().T + beyond[:, None])[:, place] * weights).sum(0)
-    signal = (shaped.sum(1) + beyond) @ weights
+    signal = (Y.double().square().mean(0) - noise).clamp_min(0)
     found = noise * variance, bias, signal, noise * chosen / len(Y)
     return Cost(*(values.cpu().numpy() for values in found))
 

@@ -57,7 +57,7 @@ def nonnegative(gram, product):
                 own[:, k] > 0, own[:, k], np.inf
             )
             weights[:, k] = np.maximum(0, weights[:, k] + step)
-        if np.abs(weights - before).max(initial=0) < 1e-4:
+        if np.abs(weights - before).max(initial=0) < 1e-5:
             break
     return weights
 

@@ -11,13 +11,18 @@ CHOSEN = "for each unit the one that predicts left-out training images best; the
 BY_TRAINING = "by cross-validation on training images"
 OTHERS = "for each region and subject the one that was best in the other subjects"
 FORMULA = "NC = 100 · ncsnr² / (ncsnr² + mean(1/n)) percent of variance, n the repeats of each test image"
-DOTTED = {"r_mean": "the noise ceiling", "r2_mean": "the noise ceiling", "r_norm_mean": "1"}
+DOTTED = {  # in a store of an earlier version
+    "r_mean": "√(NC/100), averaged over the region's units",
+    "r2_mean": "NC/100, averaged over the region's units",
+    "r_norm_mean": "1",
+}
 PAIRED = "paired bootstrap of the difference over test images, two-sided"
 OF_REGION = (
-    "Noise ceiling: what a perfect model would reach on average over the same units, by how trials of the same test "
-    "image scatter; that of training images chose the units."
+    "Noise ceiling: what a perfect model would reach on average over the same units, from NC = 1 − v · mean(1/n) / "
+    "var(y), v the variance of trials about their test image's mean, n the repeats of each test image, var(y) the "
+    "variance of their means; the scatter of training images' trials chose the units."
 )
-OF_UNIT = "Of a single unit this ratio carries the noise of NC; a region's is the mean r over the region's ceiling."
+OF_UNIT = "Of a single unit this ratio carries the noise of its NC."
 INTERVAL_OF_RATIO = "its interval draws both on the same test images"
 KNOWN = (
     "less its floor, which is what estimating weights from a finite number of training images adds to it or takes "
@@ -163,13 +168,23 @@ def ceiling(store, quantity=""):
 
 
 def regional_ceiling(store, rows, quantity=""):
-    """What the noise ceiling of a region is, and its interval; rows : of roi_scores or roi_nested."""
-    if "r_ceiling_low" not in rows or rows.r_ceiling_low.isna().all():
-        of = {"r_mean": "; dotted: the mean of √(NC/100)", "r2_mean": "; dotted: the mean of NC/100"}
-        return ceiling(store, quantity)[:-1] + f"{of.get(quantity, '')}."
-    ratio = f" r / ceiling: the mean r over that; {INTERVAL_OF_RATIO}." if "norm" in quantity else ""
-    band = " Grey: its 95 % interval by drawing test images, mean of the subjects'." if quantity == "r_mean" else ""
-    return f"{OF_REGION}{ratio}{band}"
+    """What the noise ceiling of a region is; rows : of roi_scores or roi_nested."""
+    if not _of_trials(rows):
+        return ceiling(store, quantity)
+    return f"{OF_REGION} r / ceiling: the mean r over that; {INTERVAL_OF_RATIO}." if "norm" in quantity else OF_REGION
+
+
+def dotted(rows, quantity):
+    """What stands dotted in a figure of regions, in its grey band; rows : of roi_scores or roi_nested."""
+    if not _of_trials(rows) or quantity == "r_norm_mean":
+        return DOTTED[quantity]
+    band = ", in grey its 95 % interval by drawing test images, mean of the subjects'"
+    return "noise ceiling" + band * (quantity == "r_mean")
+
+
+def _of_trials(rows):
+    """Whether ceilings are by trials that did not choose the units; by ncsnr in stores of an earlier version."""
+    return "r_ceiling_low" in rows and bool(rows.r_ceiling_low.notna().any())
 
 
 def family(store, table, own):

@@ -29,7 +29,7 @@ def of_regions(store, scores, frame, axis, made):
     if made.get("reference", "nothing") != "nothing":
         own = frames.contrasts_of(store.rows("roi_contrasts"), scores)
         said.append(method.marks(store, "roi_contrasts", own, made["reference"]))
-    dotted = f"Dotted: {method.DOTTED.get(made['quantity'], '')}."
+    dotted = f"Dotted: {method.dotted(scores, made['quantity'])}."
     return " ".join([*said, *_common(store, scores, made), dotted])
 
 
