@@ -32,8 +32,14 @@ class Frames:
         return found
 
 
-def parts(**columns):
-    return pd.DataFrame({"a": "IC", "b": "VQ1", "c": "CR"} | columns)
+KEY = {"subject": "subj01", "model": "llava-demo", "roi": "V1"}
+
+
+def pairs(**columns):
+    """Rows of `roi_variance` of IC and VQ1 in which no part is claimed, but for these columns."""
+    ends = {"": 0.0, "_floor": 0.0, "_low": -0.1, "_high": 0.1, "_p": 0.5}
+    usual = {f"{part}{end}": value for part in ("shared", "unique_a", "unique_b") for end, value in ends.items()}
+    return pd.DataFrame(KEY | {"a": "IC", "b": "VQ1"} | usual | columns)
 
 
 def test_an_interval_claims_what_lies_wholly_on_one_side():
@@ -55,31 +61,44 @@ def test_a_family_claims_when_any_of_its_members_does():
 
 
 def test_a_part_with_a_floor_is_judged_by_its_own_p_and_its_side_of_the_floor():
-    rows = parts(shared=[-0.02, 0.01, 0.03, -0.09], shared_floor=-0.03, shared_p=[0.01, 0.2, 0.01, 0.01])
-    rows = rows.assign(a="CR", b="IC", shared_low=-1.0, shared_high=-0.5)
-    found = claims.NULL["shared of two"].cases(Frames(roi_variance=rows), None)
+    rows = pairs(shared=[-0.02, 0.01, 0.03, -0.09], shared_floor=-0.03, shared_p=[0.01, 0.2, 0.03, 0.01])
+    rows = rows.assign(roi=list("wxyz"), shared_low=-1.0, shared_high=-0.5)
+    store = Frames(roi_variance=pd.concat([rows, rows.assign(a="VQ1", b="IC")]))  # each pair both ways round
+    found = claims.NULL["shared of two, p < .05"].cases(store, None)
     assert found.above.tolist() == [True, False, True, False]
+    assert found.below.tolist() == [False, False, False, True]
+    found = claims.NULL["parts of two, any q < .05"].cases(store, None)
+    assert found.above.tolist() == [True, False, False, False]  # 0.03 is 0.09 among three
     assert found.below.tolist() == [False, False, False, True]
 
 
-def test_what_a_driver_explains_is_no_false_claim():
-    of = ["unique_a", "unique_b", "unique_c", "shared_ab", "shared_ac", "shared_bc", "shared_abc"]
-    store = Frames(
-        roi_triples=parts(part=of, low=[0.1, 0.1, -0.3, 0.1, 0.1, 0.1, 0.1], high=[0.2, 0.2, -0.1] + [0.2] * 4),
-        roi_uniques=pd.DataFrame({"instruction": ["IC", "VQ1", "CR"], "low": [-0.1, 0.1, 0.1], "high": 0.2}),
-        roi_variance=pd.DataFrame(
-            {"a": ["VQ1", "IC"], "b": ["IC", "VQ1"]}
-            | {f"{part}_{end}": value for part in claims.PARTS for end, value in (("low", [0.1, 0.1]), ("high", 0.2))}
-        ),
+def test_where_no_p_is_known_the_interval_claims():
+    rows = pairs(shared_low=[0.1, -0.3], shared_high=[0.2, -0.2]).drop(
+        columns=["shared_p", "unique_a_p", "unique_b_p"]
     )
+    found = claims.NULL["shared of two, p < .05"].cases(Frames(roi_variance=rows), None)
+    assert found.values.tolist() == [[True, False], [False, True]]
+
+
+def test_what_a_driver_explains_is_no_false_claim():
+    """VQ1 drives: its own parts are to be found, parts that it has a share in are true, all others are false."""
+    of = ["unique_a", "unique_b", "unique_c", "shared_ab", "shared_ac", "shared_bc", "shared_abc"]
+    p = {"floor": 0.0, "low": np.nan, "high": np.nan, "p": 0.001}
+    three = {"a": "IC", "b": "VQ1", "c": "CR", "part": of, "value": [0.1, 0.1, -0.1, 0.1, 0.1, 0.1, 0.1]}
+    pair = {f"{part}_p": 0.001 for part in ("shared", "unique_a", "unique_b")}
+    two = pd.concat([pairs(shared=[0.1], unique_a=0.1, unique_b=-0.1, **pair), pairs(b=["CR"], unique_a=0.1, **pair)])
+    rest = {"instruction": ["IC", "VQ1", "CR"], "unique_r2": 0.1} | p | {"p": [0.04, 0.001, 0.4]}
+    store = Frames(roi_triples=pd.DataFrame(KEY | three | p), roi_uniques=pd.DataFrame(KEY | rest), roi_variance=two)
     found = claims.counts(claims.DRIVEN, store, planted.Plan(0, "VQ1", (0.5, 0.5, 0.5)))
-    assert found["parts of three without the driver, above"] == (2, 3)  # of unique_a, unique_c and shared_ac
-    assert found["parts of three without the driver, below"] == (1, 3)
-    assert found["another's beyond all others, above"] == (1, 2)
+    assert found["others' of three, p < .05, above"] == (2, 3)  # unique_a and shared_ac, not unique_c
+    assert found["others' of three, q < .05, below"] == (1, 3)
+    assert found["others' beyond all others, p < .05, above"] == (1, 2)
+    assert found["others' beyond all others, q < .05, above"] == (0, 2)  # 0.04 is 0.06 among three
+    assert found["others' of two, p < .05, above"] == (1, 1)  # of IC beyond VQ1; IC and CR share what is VQ1's
+    assert found["the driver's own of two, missed"] == (1, 1)  # it is below 0
+    assert found["the driver's own of three, missed"] == (0, 1)
     assert found["the driver's own beyond all others, missed"] == (0, 1)
-    assert found["the driver's own beyond another, missed"] == (0, 1)
-    assert found["another's beyond the driver, above"] == (1, 1)
-    assert "shared of two, above" not in found  # half of each is the driver's, and so there is something to share
+    assert "shared of two, p < .05, above" not in found  # half of each is the driver's: there is something to share
 
 
 def test_rates_are_of_all_studies_and_their_largest_is_told():

@@ -2,7 +2,8 @@
 
 A test is a function of a store and its `Plan` that gives a frame: one row a case in which nothing is there to be
 found, and the columns `above` and `below`, whether the store says there is; a one-sided test has `above` alone. Where
-a page corrects over a family (q), the family is the case. A store is read by the columns that pages read.
+a page corrects over a family (q), the family is the case. A store is read by the columns that pages read, one subject
+after the other: what a page says of all subjects holds in each of them, and is claimed less often.
 """
 
 from collections.abc import Callable
@@ -10,10 +11,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from brainalign import stats
+
 LEVEL = 0.05
 MAP = ["subject", "model", "instruction", "pooling"]
 COMPARED = ["subject", *(f"{name}_{side}" for side in "ab" for name in ("model", "instruction", "pooling"))]
-PARTS = ("shared", "unique_a", "unique_b")
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def _across(store, plan):
     """Of units where subjects have nothing in common. Pages show the map without a test: here it is that of r of n
     pictures, with twice the variance, as in cross-validation each pair of pictures counts twice, once each way round.
     """
-    r, most = _reliable(store).across_r.dropna(), 1.96 * (2 / store.subjects().test_images.min()) ** 0.5
+    n = int(store.info().get("across_images") or store.subjects().test_images.min())
+    r, most = _reliable(store).across_r.dropna(), 1.96 * (2 / n) ** 0.5
     r = r if _apart(plan) else r[:0]
     return pd.DataFrame({"above": r > most, "below": r < -most})
 
@@ -141,40 +144,70 @@ def _reliable(store):
 
 # --- Parts of variance ---
 
-
-def _part(rows, name):
-    """Of a part of variance, by its p where a store has one, else by its interval; name : "" where a row is a part."""
-    prefix = f"{name}_" if name else ""
-    if f"{prefix}p" not in rows:
-        return _ends(rows, f"{prefix}low", f"{prefix}high")
-    value = name or ("value" if "value" in rows else "unique_r2")
-    return _tested(rows.assign(over=rows[value] - rows[f"{prefix}floor"]), "over", f"{prefix}p")
+BY_P, BY_Q = "p < .05", "q < .05"
+ENDS = ("floor", "low", "high", "p")
 
 
 def _pairs(store):
-    """Rows of pairs, once each."""
+    """Parts of two, a row each; of: the instructions whose part it is; others as in `_parts`."""
     rows = store.rows("roi_variance")
-    return rows[rows.a < rows.b]
+    rows = rows[rows.a < rows.b]  # each is there both ways round
+    sides = {"shared": rows.a + " " + rows.b, "unique_a": rows.a, "unique_b": rows.b}
+    long = []
+    for part, of in sides.items():
+        ends = {end: rows[f"{part}_{end}"] for end in ENDS if f"{part}_{end}" in rows}
+        long.append(rows[["subject", "model", "a", "b", "roi"]].assign(part=part, of=of, value=rows[part], **ends))
+    return _parts(pd.concat(long, ignore_index=True), ["subject", "model", "a", "b", "roi"])
 
 
-def _shared(store, plan):
-    return _part(_pairs(store), "shared")
+def _triples(store):
+    """Parts of three, as `_pairs`."""
+    rows = store.rows("roi_triples")
+    sides = rows.part.str.rpartition("_")[2]  # such as "ab"
+    of = [" ".join(row[side] for side in letters) for letters, (_, row) in zip(sides, rows.iterrows())]
+    return _parts(rows.assign(of=of), ["subject", "model", "a", "b", "c", "roi"])
 
 
-def _unique(store, plan):
-    return _part(store.rows("roi_variance"), "unique_a")  # each pair is there both ways round
+def _rest(store):
+    """What each explains beyond all the others, as `_pairs`."""
+    rows = store.rows("roi_uniques")
+    rows = rows.assign(of=rows.instruction, part="unique", value=rows.unique_r2)
+    return _parts(rows, ["subject", "model", "roi"])
 
 
-def _triple(kind):
+def _parts(rows, family):
+    """Parts with q over the family that a page shows together, and `over`, how far they are from their floor.
+
+    A store of an earlier version has neither floors nor p: there a part is claimed by its interval.
+    """
+    rows = rows.assign(family=[" ".join(map(str, row)) for row in rows[family].itertuples(index=False)])
+    if "p" not in rows:
+        return rows
+    return rows.assign(q=rows.groupby("family").p.transform(stats.fdr), over=rows.value - rows.floor)
+
+
+def _claimed(rows, by):
+    if "p" not in rows:
+        return _ends(rows, "low", "high")
+    return _tested(rows, "over", by[0])
+
+
+def _part(parts, kind):
+    """Of every part of a kind, by itself."""
+
     def cases(store, plan):
-        rows = store.rows("roi_triples")
-        return _part(rows[rows.part.str.startswith(kind)], "")
+        rows = parts(store)
+        return _claimed(rows[rows.part.str.startswith(kind)], BY_P)
 
     return cases
 
 
-def _beyond_all(store, plan):
-    return _part(store.rows("roi_uniques"), "")
+def _any_part(parts):
+    def cases(store, plan):
+        rows = parts(store)
+        return _any(_claimed(rows, BY_Q), rows, ["family"])
+
+    return cases
 
 
 NULL = {
@@ -189,11 +222,14 @@ NULL = {
     "models compared, any q < .05 in a comparison": Test(_contrast_q("models")),
     "high - early, p < .05": Test(_contrast_p("levels")),
     "high - early, any q < .05 in a subject": Test(_contrast_q("levels", family=["subject"])),
-    "shared of two": Test(_shared),
-    "unique of two": Test(_unique),
-    "shared parts of three": Test(_triple("shared")),
-    "unique parts of three": Test(_triple("unique")),
-    "unique beyond all others": Test(_beyond_all),
+    "shared of two, p < .05": Test(_part(_pairs, "shared")),
+    "unique of two, p < .05": Test(_part(_pairs, "unique")),
+    "parts of two, any q < .05": Test(_any_part(_pairs)),
+    "shared parts of three, p < .05": Test(_part(_triples, "shared")),
+    "unique parts of three, p < .05": Test(_part(_triples, "unique")),
+    "parts of three, any q < .05": Test(_any_part(_triples)),
+    "unique beyond all others, p < .05": Test(_part(_rest, "unique")),
+    "unique beyond all others, any q < .05": Test(_any_part(_rest)),
     "similarity, p < .05": Test(_rsa_p),
     "similarity, any q < .05 in a map": Test(_rsa_q),
     "similarity, 95 % interval": Test(_rsa_interval),
@@ -209,50 +245,45 @@ NULL = {
 # --- Parts of variance where one instruction drives the responses ---
 
 
-def _missed(claims):
-    return pd.DataFrame({"missed": ~claims.above})
+def _own(parts):
+    """What the driver alone explains: missed where it is not claimed to be above 0."""
+
+    def cases(store, plan):
+        rows = parts(store)
+        return pd.DataFrame({"missed": ~_claimed(rows[rows.of == plan.driver], BY_Q).above})
+
+    return cases
 
 
-def _own_of_two(store, plan):
-    rows = store.rows("roi_variance", a=plan.driver)
-    return _missed(_part(rows, "unique_a"))
+def _others(parts, by):
+    """Parts without the driver in families that hold it: with it known, nothing is left for the others."""
+
+    def cases(store, plan):
+        rows = parts(store)
+        without = ~_names(rows, plan.driver)
+        return _claimed(rows[without & ~without.groupby(rows.family).transform("all")], by)
+
+    return cases
 
 
-def _own_beyond_all(store, plan):
-    return _missed(_part(store.rows("roi_uniques", instruction=plan.driver), ""))
+def _names(rows, one):
+    return rows.of.str.split(" ").map(lambda ids: one in ids)
 
 
-def _other_of_two(store, plan):
-    """What another explains beyond the driver."""
-    return _part(store.rows("roi_variance", a=plan.driver), "unique_b")
-
-
-def _others_of_three(store, plan):
-    """Parts of three that leave out the driver, which is one of them."""
-    rows = store.rows("roi_triples")
-    of = rows.part.str.rpartition("_")[2]  # such as "ab"
-    without = [(rows[side] == plan.driver) & ~of.str.contains(side) for side in "abc"]
-    return _part(rows[without[0] | without[1] | without[2]], "")
-
-
-def _others_beyond_all(store, plan):
-    rows = store.rows("roi_uniques")
-    return _part(rows[rows.instruction != plan.driver], "")
-
-
-def _shared_with_none(store, plan):
+def _unrelated(store, plan):
     """Shared parts of pairs, where no two instructions have anything in common."""
-    return _part(_pairs(store)[: None if not any(plan.related) else 0], "shared")
+    rows = _pairs(store)
+    return _claimed(rows[(rows.part == "shared") & (not any(plan.related))], BY_P)
 
 
-DRIVEN = {
-    "the driver's own beyond another": Test(_own_of_two),
-    "the driver's own beyond all others": Test(_own_beyond_all),
-    "another's beyond the driver": Test(_other_of_two, LEVEL / 2),
-    "parts of three without the driver": Test(_others_of_three, LEVEL / 2),
-    "another's beyond all others": Test(_others_beyond_all, LEVEL / 2),
-    "shared of two": Test(_shared_with_none, LEVEL / 2),
+SETS = {"of two": _pairs, "of three": _triples, "beyond all others": _rest}
+DRIVEN = {f"the driver's own {where}": Test(_own(parts)) for where, parts in SETS.items()}
+DRIVEN |= {
+    f"others' {where}, {by}": Test(_others(parts, by), LEVEL / 2)
+    for where, parts in SETS.items()
+    for by in (BY_P, BY_Q)
 }
+DRIVEN |= {"shared of two, p < .05": Test(_unrelated, LEVEL / 2)}
 
 
 # --- Quantities without a test of their own, whose right value is 0 where responses follow no model ---
@@ -266,18 +297,17 @@ MEANS = {  # name: function of a store, and of which plans
         None,
     ),
     "shared of two": (lambda store: _reduced(_pairs(store), "shared"), None),
-    "unique of two": (lambda store: _reduced(store.rows("roi_variance"), "unique_a"), None),
-    "unique beyond all others": (lambda store: _reduced(store.rows("roi_uniques"), ""), None),
+    "unique of two": (lambda store: _reduced(_pairs(store), "unique"), None),
+    "unique beyond all others": (lambda store: _reduced(_rest(store), "unique"), None),
     "r of a subject from others, nothing in common": (lambda store: _reliable(store).across_r, _apart),
     "lower bound of similarity, nothing in common": (lambda store: store.rows("rsa_ceilings").lower, _apart),
 }
 
 
-def _reduced(rows, part):
-    """Values of a part less their floor, where the store has one."""
-    value = part or "unique_r2"
-    floor = f"{part}_floor" if part else "floor"
-    return rows[value] - rows[floor] if floor in rows else rows[value]
+def _reduced(rows, kind):
+    """Parts less their floor, where the store has one."""
+    rows = rows[rows.part.str.startswith(kind)]
+    return rows.over if "over" in rows else rows.value
 
 
 def means(store, plan):
