@@ -45,7 +45,7 @@ def pairs(**columns):
 def test_an_interval_claims_what_lies_wholly_on_one_side():
     rows = pd.DataFrame({"r_low": [0.1, -0.2, -0.1, np.nan], "r_high": [0.2, -0.1, 0.1, np.nan]})
     tests = {"r": claims.Test(claims.NULL["region r, 95 % interval"].cases, 0.05)}
-    assert claims.counts(tests, Frames(roi_nested=rows), None) == {"r, above": (1, 3), "r, below": (1, 3)}
+    assert claims.counts(tests, Frames(roi_nested=rows), None, None) == {"r, above": (1, 3), "r, below": (1, 3)}
 
 
 def test_a_family_claims_when_any_of_its_members_does():
@@ -89,7 +89,7 @@ def test_what_a_driver_explains_is_no_false_claim():
     two = pd.concat([pairs(shared=[0.1], unique_a=0.1, unique_b=-0.1, **pair), pairs(b=["CR"], unique_a=0.1, **pair)])
     rest = {"instruction": ["IC", "VQ1", "CR"], "unique_r2": 0.1} | p | {"p": [0.04, 0.001, 0.4]}
     store = Frames(roi_triples=pd.DataFrame(KEY | three | p), roi_uniques=pd.DataFrame(KEY | rest), roi_variance=two)
-    found = claims.counts(claims.DRIVEN, store, planted.Plan(0, "VQ1", (0.5, 0.5, 0.5)))
+    found = claims.counts(claims.DRIVEN, store, planted.Plan(0, "VQ1", (0.5, 0.5, 0.5)), None)
     assert found["others' of three, p < .05, above"] == (2, 3)  # unique_a and shared_ac, not unique_c
     assert found["others' of three, q < .05, below"] == (1, 3)
     assert found["others' beyond all others, p < .05, above"] == (1, 2)

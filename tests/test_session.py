@@ -148,9 +148,8 @@ def test_what_a_space_adds_to_the_others_comes_with_predictions():
     Y = (spaces["a"] + spaces["b"]) @ rng.standard_normal((4, 5)) + rng.standard_normal((300, 5))
     session = encoding.Session(Y, np.arange(300) < 100, np.logspace(-1, 3, 5), 3)
     unique = session.unique(spaces)
-    everything, without = session.beyond(spaces, keep=True)
-    np.testing.assert_allclose(stats.r2(session.y_test, everything.yhat, 0), everything.r2, atol=1e-6)
-    for name, others in without:
+    for name, everything, others in session.beyond(spaces, keep=True):
+        np.testing.assert_allclose(stats.r2(session.y_test, everything.yhat, 0), everything.r2, atol=1e-6)
         np.testing.assert_allclose(stats.r2(session.y_test, others.yhat, 0), others.r2, atol=1e-6)
         np.testing.assert_allclose(everything.r2 - others.r2, unique[name], atol=1e-6)
     assert unique["a"].mean() > 0.2

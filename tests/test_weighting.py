@@ -47,7 +47,7 @@ def test_unequal_shares_of_two_spaces_are_each_unique():
     spaces = spaces_of("abijk")
     session = session_of(spaces, {"a": 0.25, "b": 0.1}, n_units=60)
     unique = session.unique(spaces)
-    everything, _ = session.beyond(spaces)
+    everything = next(session.beyond(spaces))[1]
     assert 0.15 < unique["a"].mean() < 0.25
     assert 0.04 < unique["b"].mean() < 0.12
     assert unique["a"].mean() + unique["b"].mean() == pytest.approx(everything.r2.mean(), abs=0.04)
@@ -58,14 +58,13 @@ def test_unequal_shares_of_two_spaces_are_each_unique():
 def test_of_two_spaces_the_others_are_the_fit_of_the_one_left(solver):
     spaces = spaces_of("ab", n_dims=250)  # together wider than the images are many
     session = session_of(spaces, {"a": 0.3, "b": 0.3}, solver=solver)
-    everything, without = session.beyond(spaces, keep=True)
-    for name, others in without:
+    for name, everything, others in session.beyond(spaces, keep=True):
         left = session.fit(spaces["b" if name == "a" else "a"], keep=True)
         np.testing.assert_array_equal(others.yhat, left.yhat)
         assert (everything.cv >= left.cv).all()
-    np.testing.assert_allclose(stats.r2(session.y_test, everything.yhat, 0), everything.r2, atol=1e-6)
+        np.testing.assert_allclose(stats.r2(session.y_test, everything.yhat, 0), everything.r2, atol=1e-6)
     with pytest.raises(ValueError, match="two or more"):
-        session.beyond({"a": spaces["a"]})
+        session.unique({"a": spaces["a"]})
 
 
 def test_units_that_lack_images_are_stacked_by_the_images_they_have():

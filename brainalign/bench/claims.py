@@ -9,9 +9,12 @@ after the other: what a page says of all subjects holds in each of them, and is 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from brainalign import stats
+from brainalign.jobs import planning, results
+from brainalign.jobs.frames import regions
 
 LEVEL = 0.05
 MAP = ["subject", "model", "instruction", "pooling"]
@@ -20,17 +23,21 @@ COMPARED = ["subject", *(f"{name}_{side}" for side in "ab" for name in ("model",
 
 @dataclass(frozen=True)
 class Test:
-    """cases : (store, plan) -> frame, see above; goal : the largest rate of false ones, for each sign."""
+    """cases : (store, plan) -> frame, see above; goal : the largest rate of false ones, for each sign.
+
+    of_study : cases takes the study too, whose files tell what the right value is
+    """
 
     cases: Callable
     goal: float = LEVEL
+    of_study: bool = False
 
 
-def counts(tests, store, plan):
+def counts(tests, store, plan, study):
     """{name of the test and sign: (false claims, cases)} of one study."""
     found = {}
     for name, test in tests.items():
-        claims = test.cases(store, plan)
+        claims = test.cases(store, plan, study) if test.of_study else test.cases(store, plan)
         found |= {f"{name}, {sign}": (int(claims[sign].sum()), len(claims)) for sign in claims}
     return {name: numbers for name, numbers in found.items() if numbers[1]}
 
@@ -71,6 +78,31 @@ def _any(claims, rows, family):
 
 def _region(score):
     return lambda store, plan: _ends(store.rows("roi_nested"), f"{score}_low", f"{score}_high")
+
+
+def _region_r2(store, plan, study):
+    """Responses that no model explains are independent of its predictions, whose R2 is the less their mean square.
+
+    It is below 0: predictions by weights that are estimated are worse than the training mean. So an interval is wrong
+    where it leaves this value out, not where it lies below 0.
+    """
+    rows = store.rows("roi_nested").dropna(subset=["r2_low", "r2_high"])
+    right = _mean_squares(study)
+    right = [-right[key] for key in zip(rows.subject, rows.model, rows.instruction, rows.pooling, rows.roi)]
+    return pd.DataFrame({"above": rows.r2_low > right, "below": rows.r2_high < right})
+
+
+def _mean_squares(study):
+    """{(subject, model, instruction, pooling, region): mean square of the chosen layers' predictions}."""
+    jobs, found = planning.plan(study), {}
+    people = {job.subject: results.read_arrays(job.path) for job in jobs if job.kind == "subject"}
+    for job in (job for job in jobs if job.kind == "encode"):
+        kept = results.read_arrays(job.beside)
+        for pooling in job.inputs["poolings"]:
+            squares = np.square(kept[f"{pooling}.yhat"].astype(float)).mean(0)
+            for roi, (_, units) in regions(people[job.subject]).items():
+                found[job.subject, job.model, job.instruction, pooling, roi] = np.nanmean(squares[units])
+    return found
 
 
 def _units_interval(store, plan):
@@ -215,7 +247,7 @@ NULL = {
     "unit r, any q < .05 in a map": Test(_units_q),
     "region r, 95 % interval": Test(_region("r")),
     "region r / ceiling, 95 % interval": Test(_region("r_norm")),
-    "region R2, 95 % interval": Test(_region("r2")),
+    "region R2, 95 % interval": Test(_region_r2, of_study=True),
     "instructions compared, p < .05": Test(_contrast_p("instructions")),
     "instructions compared, any q < .05 in a comparison": Test(_contrast_q("instructions")),
     "models compared, p < .05": Test(_contrast_p("models")),

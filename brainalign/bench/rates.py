@@ -71,7 +71,7 @@ def study(kind, plan):
         made = planted.write(Path(folder), plan)
         jobs.run(made)
         with Store(jobs.publish(made)) as store:
-            counts = claims.counts(tests, store, plan)
+            counts = claims.counts(tests, store, plan, made)
             means = {} if plan.driver else claims.means(store, plan)
     goals = claims.goals(tests)
     return {

@@ -99,27 +99,29 @@ class Session:
 
     def unique(self, spaces):
         """Variance that only one space explains, against all the others jointly: name -> (n_units,), signed."""
-        everything, without = self.beyond(spaces)
-        return {name: everything.r2 - others.r2 for name, others in without}
+        return {name: both.r2 - others.r2 for name, both, others in self.beyond(spaces)}
 
     def beyond(self, spaces, keep=False):
-        """The Fit of all spaces together, and a generator of each space's name and the Fit of all but this one.
+        """Yield for each space its name, the Fit of all spaces together, and the Fit of all but this one.
 
         In every one of these banded models each space has a weight of its own (`weighting`): with one weight for all
         others, irrelevant ones dilute those that matter, and a copy of what they explain would pass for unique. Each
-        space alone is a candidate too. All models are found in the same way, so that none is luckier than another.
+        space alone is a candidate too, and all that the others are tried with is tried for the model with the space:
+        so where it adds nothing the model can leave it out, and no luck of the candidates passes for unique.
 
         keep : keep the predictions of the test images, as `Fit.yhat`
         """
         spaces = checks.spaces(spaces, len(self.is_test))
         if len(spaces) < 2:
             raise ValueError(f"unique variance needs two or more feature spaces, got {len(spaces)}")
-        stacked = self._stacking(spaces)
-        every = range(len(spaces))
-        return self._weighted(spaces, stacked, every, keep), (
-            (name, self._weighted(spaces, stacked, [other for other in every if other != k], keep))
-            for k, name in enumerate(spaces)
-        )
+        stacked, every = self._stacking(spaces), range(len(spaces))
+        together = self._weighted(spaces, stacked, every, keep)
+        for k, name in enumerate(spaces):
+            others = self._weighted(spaces, stacked, [other for other in every if other != k], keep)
+            best = self._nothing(len(spaces), int(keep))
+            for fit in (others, together):
+                self._improve(best, slice(None), np.full(len(spaces), np.nan), fit, _stacked(fit.yhat))
+            yield name, self._fit(best, (*together.warnings, *others.warnings)), others
 
     def _weighted(self, spaces, stacked, chosen, keep):
         """The Fit of the spaces at the positions `chosen`, each alone or with typical weights of the units."""

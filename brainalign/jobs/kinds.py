@@ -231,15 +231,13 @@ def make_triple(job, resident, progress=None):
 def make_unique(job, resident, progress=None):
     """What each instruction explains beyond all the others of the model jointly."""
     started, session = time.perf_counter(), resident.session(job.subject)
-    spaces = _spaces(job, resident)
-    everything, without = session.beyond(spaces, keep=True)
-    fits = {"all": everything}
-    for k, (name, others) in enumerate(without):
-        fits[f"without {name}"] = others
+    spaces, fits = _spaces(job, resident), {}
+    for k, (name, both, others) in enumerate(session.beyond(spaces, keep=True)):
+        fits |= {name: both, f"without {name}": others}
         if progress:
             progress(k + 1, len(spaces), name)
     names = job.inputs["instructions"]
-    _write_parts(job, resident, fits, lambda r2: {n: r2["all"] - r2[f"without {n}"] for n in names}, started)
+    _write_parts(job, resident, fits, lambda r2: {n: r2[n] - r2[f"without {n}"] for n in names}, started)
 
 
 def make_weights(job, resident, progress=None):

@@ -88,28 +88,46 @@ def part_intervals(y, fits, parts, masks, reliable, choice, seed):
     floor : the part less what it would be with weights that are known, see `variance.known_weights`
     low, high : 95 % interval of the part less its floor, by drawing test images again; the weights stay as fitted.
         R2 is too low on average, as a ratio of two uncertain sums: so draws are reflected at their origin, and their
-        mean less it is part of the floor. How well the floor itself is known (KNOWN_TO) is part of the draws
+        mean less it is part of the floor. Two things that draws of test images do not show are added to them: how
+        well the floor is known (KNOWN_TO), and how much units differ beyond what test images explain, mostly by the
+        luck of their own fits (`_between`)
     p : two-sided, that the part less its floor is 0. A part counts as above 0 only if it is without what shrinkage
         costs too, which is known less well
     """
     drawn = stats.bootstrap(y, {name: fit.yhat for name, fit in fits.items()}, choice.draws, seed, mean=0.0)
     usable = reliable & np.isfinite(np.stack([fit.r2 for fit in fits.values()])).all(0)
+    between = _between(parts({name: fit.r2 for name, fit in fits.items()}), parts(drawn), masks, usable)
     raw, without_noise, known = {}, {}, {}
     for name, fit in fits.items():
         raw[name] = region_means(np.vstack([fit.r2[None], drawn.pop(name)]), masks, usable)
         cost = Cost(*region_means(np.stack([getattr(fit.cost, name) for name in COSTS]), masks, usable))
         without_noise[name], known[name] = variance.known_weights(raw[name], cost)
     raw, without_noise, known = parts(raw), parts(without_noise), parts(known)
-    found = {}
-    luck = np.random.default_rng(seed).standard_normal((choice.draws, 1))
-    luck = KNOWN_TO * (luck - luck.mean())
+    found, luck = {}, np.random.default_rng(seed).standard_normal((2, choice.draws, 1))
+    luck -= luck.mean(1, keepdims=True)
     for part in known:
-        draws = [2 * values[0] - values[1:] for values in (without_noise[part], known[part])]
-        draws[1] += luck * (known[part][0] - raw[part][0])
+        draws = np.stack([2 * values[0] - values[1:] for values in (without_noise[part], known[part])])
+        draws += between[part] * luck[0]
+        draws[1] += KNOWN_TO * (known[part][0] - raw[part][0]) * luck[1]
         low, high = stats.interval(draws[1])
         found |= {f"{part}_floor": raw[part][0] - draws[1].mean(0), f"{part}_low": low, f"{part}_high": high}
         lower, upper = np.sort(draws, 0)
         found[f"{part}_p"] = stats.sign_p(lower - EQUAL, upper + EQUAL)
+    return found
+
+
+def _between(values, draws, masks, usable):
+    """Standard error of each part's mean over a region through differences of its units: {part: (n_regions,)}.
+
+    values : {part: (n_units,)}, draws : {part: (n_draws, n_units)} of test images, whose variance is taken off
+    """
+    found = {}
+    for part, value in values.items():
+        of_images = draws[part].var(0)
+        own, n = [value[mask & usable] for mask in masks.values()], [(mask & usable).sum() for mask in masks.values()]
+        spread = [units.var(ddof=1) if len(units) > 1 else 0 for units in own]
+        spread = np.maximum(0, spread - np.nan_to_num(region_means(of_images[None], masks, usable)[0]))
+        found[part] = (spread / np.maximum(n, 1)) ** 0.5
     return found
 
 

@@ -108,7 +108,7 @@ _NAMES = {"unique_r2": "value"} | {name: name for name in (*ENDS, "negative")}
 
 def _of(instruction):
     """Columns of a result of kind "unique" that belong to an instruction, in the order of UNIQUE."""
-    return "r2_all", f"r2_without {instruction}", instruction
+    return f"r2_{instruction}", f"r2_without {instruction}", instruction
 
 
 def _ends(path):
