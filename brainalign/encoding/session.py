@@ -16,7 +16,7 @@ from brainalign.encoding.grid import with_corners
 from brainalign.encoding.results import Fit, Joint
 from brainalign.encoding.weighting import Stacking, typical
 
-PREDICTIONS = 24  # fits whose predictions are kept for models that come soon after; the scores of all are
+PREDICTIONS = 24  # fits with predictions that are kept for models that come soon after; without them all are
 SCORES = ("r", "r2", "alpha", "cv")
 SOLVERS = {"ridge": ridge.solve, "himalaya": himalaya_ridge.solve}
 
@@ -65,8 +65,8 @@ class Session:
 
         keep : keep the predictions of the test images, as `Fit.yhat`
         """
-        space = checks.spaces({"": X}, len(self.is_test))
-        return self._side_by_side(space, [_content(space[""])], keep)
+        X = checks.spaces({"": X}, len(self.is_test))[""]
+        return self._alone(X, _content(X), keep)
 
     def fit_joint(self, spaces, gammas=None, keep=False, split=False):
         """Banded ridge on several feature spaces, name -> (n_images, n_dims): alpha and gamma per unit.
@@ -80,9 +80,7 @@ class Session:
         """
         spaces, keep = checks.spaces(spaces, len(self.is_test)), keep or split
         gammas, contents = with_corners(gammas, len(spaces)), [_content(X) for X in spaces.values()]
-        alone = {
-            name: self._side_by_side({"": X}, [content], keep) for (name, X), content in zip(spaces.items(), contents)
-        }
+        alone = {name: self._alone(X, content, keep) for (name, X), content in zip(spaces.items(), contents)}
         best = self._nothing(len(spaces), len(spaces) if split else int(keep))
         for i, fit in enumerate(alone.values()):
             predicted = _one_of(len(spaces), i, fit.yhat) if split else _stacked(fit.yhat)
@@ -129,7 +127,7 @@ class Session:
         contents = [_content(X) for X in used.values()]
         best = self._nothing(len(used), int(keep))
         for gamma, X, content in zip(np.eye(len(used)), used.values(), contents):
-            alone = self._side_by_side({"": X}, [content], keep)
+            alone = self._alone(X, content, keep)
             self._improve(best, slice(None), gamma, alone, _stacked(alone.yhat))
         # a kernel weighs as much as its weight times the mean square of its features, 1 where they are standardised
         shares = stacked.explained(list(chosen)) / [X.shape[1] for X in used.values()]
@@ -204,12 +202,12 @@ class Session:
         targets = ridge.Targets(Z[train], self._folds[train], device)
         return Group(measured, units, targets, torch.as_tensor(Z[test]).to(targets.device), varies)
 
-    def _side_by_side(self, spaces, contents, keep=False):
-        """The Fit of one space, or of several with the same weight for all."""
-        key = keep, *contents
+    def _alone(self, X, content, keep=False):
+        """The Fit of one space; content : from `_content`, by which a fit that was made before is found."""
+        key = keep, content
         if key not in self._fits:
-            best = self._nothing(len(spaces), int(keep))
-            self._fits[key] = self._fit(*self._search(best, spaces, contents, np.ones((1, len(spaces)))))
+            best = self._nothing(1, int(keep))
+            self._fits[key] = self._fit(*self._search(best, {"": X}, [content], np.ones((1, 1))))
             predicting = [key for key in self._fits if key[0]]
             for oldest in predicting[:-PREDICTIONS]:
                 del self._fits[oldest]

@@ -29,8 +29,8 @@ KNOWN = (
     "from it (by the predictive variance of ridge regression)"
 )
 HELD = (
-    "95 % intervals by drawing test images with replacement, the weights as fitted; added are the differences of units "
-    "that test images do not explain, and 15 % of the floor as its own standard error"
+    "95 % intervals by drawing test images with replacement, the weights as fitted; added are the differences of "
+    "units that test images do not explain, and 15 % of the floor as its own standard error"
 )
 TESTED = (
     "two-sided by the same draws of the part less its floor with and without the cost of shrinkage, the less sure of "
