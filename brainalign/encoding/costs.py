@@ -6,8 +6,8 @@ with penalty alpha (Hoerl and Kennard 1970, Technometrics 12:55-67):
 variance  s sum_j z_j^2 l_j / (l_j + alpha)^2, through the noise in the training responses
 bias      sum_j t_j z_j^2 alpha^2 / (l_j + alpha)^2, taken by shrinkage
 signal    the variance of the responses that the features explain, 1 - s
-choice    CHOICE s / n for the penalty, and for the weight of each further space, which the n training images choose,
-          as if each were so many weights more: what choosing them costs in simulations without signal
+choice    CHOICE s / n for the penalty, and as much for the weights of several spaces, which the n training images
+          choose, as if each choice were so many weights more: what it costs in simulations without signal
 s and t_j = t l_j^shape are means over the penalties tried, s / t = penalty, and over SHAPES, from signal in all
 directions alike to signal in the strongest ones, weighted by how likely each makes the training responses (the
 evidence of Bayesian regression; MacKay 1992, Neural Comput 4:415-447). The one penalty that cross-validation chooses
@@ -38,13 +38,13 @@ def unknown(n_units):
     return Cost(*np.full((len(NAMES), n_units), np.nan))
 
 
-def of_basis(l, test, power, C, Y, alphas, alpha, chosen=1):
+def of_basis(l, test, power, C, Y, alphas, alpha, several=False):
     """The Cost of ridge in a basis of eigenvectors; tensors of torch, the results arrays.
 
     l : (rank,) eigenvalues; test : (n_test, rank) the test images in the basis; power : the mean of their squared
     length in all directions; C : (rank, n_units) Z'Y; Y : (n_train, n_units)
     alphas : (n_alphas,) penalties tried, alpha : (n_units,) those chosen
-    chosen : how many penalties and weights of spaces were chosen
+    several : whether the weights of several spaces were chosen too
     """
     import torch
 
@@ -60,7 +60,7 @@ def of_basis(l, test, power, C, Y, alphas, alpha, chosen=1):
     variance = (squares * l / (l + values[:, None]) ** 2).sum(1)[place]
     bias = ((shaped @ shrunk.square().T + beyond[:, None])[:, place] * weights).sum(0)
     signal = (Y.double().square().mean(0) - noise).clamp_min(0)
-    found = noise * variance, bias, signal, CHOICE * noise * chosen / len(Y)
+    found = noise * variance, bias, signal, CHOICE * noise * (1 + several) / len(Y)
     return Cost(*(values.cpu().numpy() for values in found))
 
 

@@ -23,7 +23,7 @@ def solve(spaces, Y, gammas, alphas, folds, n_costed=None):
         power = np.square(X_test[:n_costed], dtype=np.float64).sum(1).mean()
         X, X_test = _narrow(X, X_test)
         alpha, cv = _choose(X, Y, alphas, folds)
-        cost = None if n_costed is None else _cost(X, Y, X_test[:n_costed], power, alphas, alpha, len(used))
+        cost = None if n_costed is None else _cost(X, Y, X_test[:n_costed], power, alphas, alpha, len(used) > 1)
         yield Solution(_predict(X, Y, X_test, alpha), alpha, cv, cost)
 
 
@@ -76,11 +76,11 @@ def _predict(X, Y, X_test, alpha):
     return yhat
 
 
-def _cost(X, Y, X_test, power, alphas, alpha, chosen):
+def _cost(X, Y, X_test, power, alphas, alpha, several):
     """What it costs the predictions that weights are estimated; see `costs`."""
     import torch
 
     X, Y, X_test = (torch.as_tensor(values, dtype=torch.float64) for values in (X, Y, X_test))
     l, Q = torch.linalg.eigh(X.T @ X)
     l, Q = l[l > l[-1] * 1e-12], Q[:, l > l[-1] * 1e-12]
-    return costs.of_basis(l, X_test @ Q, power, (X @ Q).T @ Y, Y, alphas, torch.as_tensor(alpha), chosen)
+    return costs.of_basis(l, X_test @ Q, power, (X @ Q).T @ Y, Y, alphas, torch.as_tensor(alpha), several)

@@ -45,7 +45,9 @@ def solve(
         design, cv, warnings = _search(bands, gamma, targets, alphas, route, n_costed is None)
         best = _best(cv, shared)
         alpha, cv = alphas[best.cpu().numpy()], cv.gather(0, best[None])[0].double().cpu().numpy()
-        cost = None if n_costed is None else _cost(design, targets, alphas, alpha, n_costed, np.count_nonzero(gamma))
+        cost = (
+            None if n_costed is None else _cost(design, targets, alphas, alpha, n_costed, np.count_nonzero(gamma) > 1)
+        )
         yield Solution(predict(design, targets, alpha), alpha, cv, cost, (*warnings, *targets.told()))
 
 
@@ -147,7 +149,7 @@ def predict(design, targets, alpha):
     return yhat
 
 
-def _cost(design, targets, alphas, alpha, n_test, chosen):
+def _cost(design, targets, alphas, alpha, n_test, several):
     """What it costs the predictions that weights are estimated, (n_units,); see `costs`."""
     import torch
 
@@ -158,7 +160,7 @@ def _cost(design, targets, alphas, alpha, n_test, chosen):
     def work(units):
         product = targets.product(cast.right, units), targets.Y[:, units]
         about = design.l, design.test[:n_test], design.power[:n_test].mean()
-        found.append(costs.of_basis(*about, *product, alphas, alpha[units], chosen))
+        found.append(costs.of_basis(*about, *product, alphas, alpha[units], several))
 
     targets.each(cast.right.shape[1], work)
     return costs.Cost(*(np.concatenate([getattr(part, name) for part in found]) for name in costs.NAMES))
