@@ -171,7 +171,7 @@ def test_clicking_shows_the_units_exact_values(look, store):
     page.get_by_text(f"Unit {unit} of subj01: PPA, visual cortex (nsdgeneral)").wait_for()
     page.wait_for_url(re.compile(f"unit={unit}"))
     table = page.get_by_test_id("stDataFrame").locator("canvas").first
-    expect(table).to_contain_text(f"{r[unit]:.7f}"[:6], timeout=15_000)
+    expect(table).to_contain_text(str(float(r[unit]))[:6], timeout=15_000)
 
 
 def test_another_instruction_changes_the_pixels_and_sends_only_the_map(look):
