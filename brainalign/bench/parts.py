@@ -20,14 +20,15 @@ def parts(data_sets=(40, 12), units=60, n_dims=25, draws=500, progress=None):
     sets whose 95 % interval holds the truth (only where a part was planted: what is 0 everywhere has no spread);
     `claimed`: the share of tests with p < .05
     """
-    rows, total = [], sum(data_sets) * len(CASES)
+    rows, total, done = [], sum(data_sets) * len(CASES), 0
     for (size, (n_train, n_test, goal)), n in zip(SIZES.items(), data_sets):
         for case, truth in CASES.items():
             found = []
             for seed in range(n):
                 found.append(_study(n_train, n_test, units, n_dims, truth, draws, seed))
+                done += 1
                 if progress:
-                    progress(len(rows) // 3 * n + seed, total, f"{size} {case}")
+                    progress(done, total, f"{size} {case}")
             for k, part in enumerate(PARTS):
                 raw, value, low, high, p = np.array(found)[:, k].T
                 row = {"images": size, "case": case, "part": part, "truth": truth[k], "raw": raw.mean()}
