@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from brainalign import encoding, stats, variance
+from brainalign.bench.parts import measured
+from brainalign.bench.parts import planted as planted_parts
 from brainalign.encoding.costs import Cost
-from brainalign.jobs import nested
-from brainalign.study import StatisticsChoice
 
 ALPHAS = np.logspace(-2, 6, 17)
 
@@ -71,50 +71,19 @@ def test_known_weights_give_back_what_estimating_them_cost():
     np.testing.assert_allclose(known[:, 0], [0.151, 0.06 + 0.015 + 0.001, 0.001, -0.079])
 
 
-def parts_of(spaces, Y, is_test, draws=400):
-    """Parts less their floors as means over all units: {part: (value, low, high, p)}, and raw ones."""
-    session = encoding.Session(Y.astype(np.float32), is_test, ALPHAS, device="cpu")
-    joint = session.fit_joint(spaces, [0, 0.05, 0.2, 0.5, 0.8, 0.95, 1], keep=True)
-    fits = {"a": joint.alone["a"], "b": joint.alone["b"], "ab": joint}
-    everywhere, choice = np.ones(Y.shape[1], bool), StatisticsChoice(permutations=10, draws=draws)
-    found = nested.part_intervals(
-        session.y_test,
-        fits,
-        lambda r2: variance.partition(r2["a"], r2["b"], r2["ab"]),
-        {"all": everywhere},
-        everywhere,
-        choice,
-        0,
-    )
-    raw = variance.partition(*(fit.r2.mean() for fit in fits.values()))
-    ends = {part: [found[f"{part}_{end}"][0] for end in ("floor", "low", "high", "p")] for part in raw}
-    return {part: (raw[part] - floor, low, high, p) for part, (floor, low, high, p) in ends.items()}, raw
-
-
-def blocks(n, n_units, shares, n_dims=25, seed=0):
-    """Responses driven by a shared block of features, one of a and one of b, and the spaces a and b."""
-    rng = np.random.default_rng(seed)
-    X, w = rng.standard_normal((3, n, n_dims)), rng.standard_normal((3, n_dims, n_units))
-    w /= (w**2).sum(1, keepdims=True) ** 0.5
-    signal = sum(share**0.5 * x @ v for share, x, v in zip(shares, X, w))
-    Y = signal + (1 - sum(shares)) ** 0.5 * rng.standard_normal((n, n_units))
-    return {"a": np.hstack([X[0], X[1]]), "b": np.hstack([X[0], X[2]])}, Y
-
-
 @pytest.mark.parametrize("shares", [(0.1, 0.1, 0.1), (0, 0.15, 0.15), (0.1, 0.1, 0), (0.05, 0, 0)])
 def test_parts_less_their_floors_are_the_planted_ones(shares):
     """At 800 training and 143 test images the raw ones are up to .03 too low."""
-    found, raw = [], []
+    found = []
     for seed in range(3):
-        spaces, Y = blocks(943, 60, shares, seed=seed)
-        parts, uncorrected = parts_of(spaces, Y, np.arange(943) >= 800)
-        found.append(parts)
-        raw.append(list(uncorrected.values()))
+        spaces, Y = planted_parts(943, 60, 25, shares, seed)
+        found.append(measured(spaces, Y, np.arange(943) >= 800, 400))
     for part, share in zip(("shared", "unique_a", "unique_b"), shares):
-        assert np.mean([parts[part][0] for parts in found]) == pytest.approx(share, abs=0.01), part
-        claims = [p < 0.05 for _, _, _, p in (parts[part] for parts in found)]
+        assert np.mean([parts[part][1] for parts in found]) == pytest.approx(share, abs=0.01), part
+        claims = [parts[part][-1] < 0.05 for parts in found]
         assert all(claims) if share else sum(claims) <= 1
-    assert np.abs(np.mean(raw, 0) - shares).max() > 0.012
+    raw = np.mean([[parts[part][0] for part in parts] for parts in found], 0)
+    assert np.abs(raw - shares).max() > 0.012
 
 
 def test_nothing_is_claimed_of_spaces_that_explain_nothing():
@@ -122,8 +91,8 @@ def test_nothing_is_claimed_of_spaces_that_explain_nothing():
     for seed in range(8):
         rng = np.random.default_rng(seed)
         spaces = dict(zip("ab", rng.standard_normal((2, 400, 30))))
-        parts, _ = parts_of(spaces, rng.standard_normal((400, 40)), np.arange(400) >= 300)
-        claims += [p < 0.05 for _, _, _, p in parts.values()]
+        parts = measured(spaces, rng.standard_normal((400, 40)), np.arange(400) >= 300, 400)
+        claims += [p < 0.05 for *_, p in parts.values()]
     assert sum(claims) <= 4  # of 24; more than 4 have a probability of .003 at 5 %
 
 

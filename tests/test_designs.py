@@ -269,7 +269,8 @@ def test_kept_products_stay_within_their_bytes_and_the_latest_stay():
 def test_a_session_makes_the_products_of_two_spaces_once(monkeypatch):
     rng = np.random.default_rng(0)
     given = {name: rng.standard_normal((300, 12)) for name in "abcd"}
-    Y, is_test = rng.standard_normal((300, 5)), np.arange(300) % 4 == 0
+    Y = sum(X @ rng.standard_normal((12, 5)) for X in given.values()) + rng.standard_normal((300, 5))
+    is_test = np.arange(300) % 4 == 0
     session = encoding.Session(Y, is_test, ALPHAS, device="cpu")
     grams, gram = [], device.gram
     monkeypatch.setattr(bands.dev, "gram", lambda X: grams.append(len(X)) or gram(X))
@@ -277,4 +278,5 @@ def test_a_session_makes_the_products_of_two_spaces_once(monkeypatch):
     whole = [n for n in grams if n == (~is_test).sum()]
     assert len(whole) == 4
     kept = session._kept
+    assert sum(key[0] == "gram" for key in kept._found) == 4 + 6
     assert kept.bytes <= kept.limit

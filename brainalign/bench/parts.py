@@ -25,7 +25,9 @@ def parts(data_sets=(40, 12), units=60, n_dims=25, draws=500, progress=None):
         for case, truth in CASES.items():
             found = []
             for seed in range(n):
-                found.append(_study(n_train, n_test, units, n_dims, truth, draws, seed))
+                spaces, Y = planted(n_train + n_test, units, n_dims, truth, seed)
+                own = measured(spaces, Y, np.arange(len(Y)) >= n_train, draws, seed)
+                found.append([own[part] for part in PARTS])
                 done += 1
                 if progress:
                     progress(done, total, f"{size} {case}")
@@ -36,40 +38,43 @@ def parts(data_sets=(40, 12), units=60, n_dims=25, draws=500, progress=None):
                 covered = ((low <= truth[k]) & (truth[k] <= high)).mean() if truth[k] else np.nan
                 row |= {"covered": covered, "data_sets": n, "goal": goal}
                 rows.append({name: round(v, 4) if isinstance(v, float) else v for name, v in row.items()})
-    planted = [row for row in rows if row["truth"]]
+    true = [row for row in rows if row["truth"]]
     return {
         "rows": rows,
         "reached": all(abs(row["found"] - row["truth"]) <= row["goal"] for row in rows),
-        "covered": round(float(np.mean([row["covered"] for row in planted])), 3),
+        "covered": round(float(np.mean([row["covered"] for row in true])), 3),
         "goal_covered": COVER,
     }
 
 
-def _study(n_train, n_test, units, n_dims, truth, draws, seed):
-    """Of one data set, for each part: raw, less its floor, ends of the interval, p."""
+def planted(n, units, n_dims, truth, seed=0):
+    """Spaces a and b, which have a block of features in common and one each alone, and responses (n, units)."""
+    rng = np.random.default_rng(seed)
+    X, w = rng.standard_normal((3, n, n_dims)), rng.standard_normal((3, n_dims, units))
+    w /= (w**2).sum(1, keepdims=True) ** 0.5
+    signal = sum(share**0.5 * x @ v for share, x, v in zip(truth, X, w))
+    Y = signal + (1 - sum(truth)) ** 0.5 * rng.standard_normal((n, units))
+    return {"a": np.hstack([X[0], X[1]]), "b": np.hstack([X[0], X[2]])}, Y
+
+
+def measured(spaces, Y, is_test, draws=500, seed=0):
+    """As a study finds them over all units as one region: {part: (raw, less its floor, low, high, p)}."""
     from brainalign import encoding, variance
     from brainalign.jobs import nested
     from brainalign.study import StatisticsChoice
 
-    rng = np.random.default_rng(seed)
-    X, w = rng.standard_normal((3, n_train + n_test, n_dims)), rng.standard_normal((3, n_dims, units))
-    w /= (w**2).sum(1, keepdims=True) ** 0.5
-    signal = sum(share**0.5 * x @ v for share, x, v in zip(truth, X, w))
-    Y = signal + (1 - sum(truth)) ** 0.5 * rng.standard_normal((n_train + n_test, units))
-    is_test = np.arange(len(Y)) >= n_train
     session = encoding.Session(Y.astype(np.float32), is_test, np.logspace(-2, 6, 17))
-    spaces = {"a": np.hstack([X[0], X[1]]), "b": np.hstack([X[0], X[2]])}
     joint = session.fit_joint(spaces, [0, 0.05, 0.2, 0.5, 0.8, 0.95, 1], keep=True)
     fits = {"a": joint.alone["a"], "b": joint.alone["b"], "ab": joint}
 
     def of(r2):
         return variance.partition(r2["a"], r2["b"], r2["ab"])
 
-    everywhere, choice = np.ones(units, bool), StatisticsChoice(draws=draws)
+    everywhere, choice = np.ones(Y.shape[1], bool), StatisticsChoice(draws=draws)
     found = nested.part_intervals(session.y_test, fits, of, {"": everywhere}, everywhere, choice, seed)
     raw = of({name: fit.r2.mean() for name, fit in fits.items()})
     ends = {part: [found[f"{part}_{end}"][0] for end in ("floor", "low", "high", "p")] for part in PARTS}
-    return [(raw[part], raw[part] - floor, *rest) for part, (floor, *rest) in ends.items()]
+    return {part: (raw[part], raw[part] - floor, *rest) for part, (floor, *rest) in ends.items()}
 
 
 def as_text(found):
